@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from analysis.statistics.completion import quantile_to_finish, time_to_success
 from analysis.statistics.curves import NUMBERS, TIMES, TO_SUCCESS, estimate_of, with_derived
@@ -22,6 +21,7 @@ from analysis.statistics.intervals import (
     quantile_interval,
     replications_for_quantile,
 )
+from simulator import special
 from simulator.errors import TeamsimError, nearest_name
 from simulator.scenario.expectation import (
     RATE,
@@ -281,7 +281,7 @@ def _needed(
 
 def _normal_quantiles(confidence: float) -> tuple[float, float]:
     """Return the normal quantiles of an interval's coverage and of `POWER`."""
-    return float(scipy.special.ndtri(0.5 + confidence / 2)), float(scipy.special.ndtri(POWER))
+    return float(special.ndtri(0.5 + confidence / 2)), float(special.ndtri(POWER))
 
 
 def _is_at_an_edge(rows: pd.DataFrame, expectation: Expectation, estimate: float) -> bool:

@@ -9,9 +9,9 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.statistics.intervals import Interval, mean_interval
+from simulator import special
 from simulator.experiment.intervals import student_quantile
 
 Array = npt.NDArray[np.float64]
@@ -142,7 +142,7 @@ def rank(
             surprise = np.fmin(surprise, -_transformed(-surprise, skewness, count))
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
         np.fill_diagonal(surprise, np.inf)
-        wrong = rivals * scipy.special.stdtr(count - 1, -surprise.min(axis=1))
+        wrong = rivals * special.stdtr(count - 1, -surprise.min(axis=1))
         p_best = np.where(wrong < 1.0, np.minimum(1.0 - wrong, 0.99), np.nan)
     else:
         down = np.full_like(behind, np.inf)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import Positive
 
@@ -22,10 +22,10 @@ class Gamma(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return np.asarray(self.scale * scipy.special.gammaincinv(self.shape, u), dtype=np.float64)
+        return np.asarray(self.scale * special.gammaincinv(self.shape, u), dtype=np.float64)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
         return np.asarray(
-            scipy.special.gammainc(self.shape, np.maximum(x, 0.0) / self.scale), dtype=np.float64
+            special.gammainc(self.shape, np.maximum(x, 0.0) / self.scale), dtype=np.float64
         )

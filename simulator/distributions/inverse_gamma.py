@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import Positive
 
@@ -24,14 +24,14 @@ class InverseGamma(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return np.asarray(self.scale / scipy.special.gammainccinv(self.shape, u), dtype=np.float64)
+        return np.asarray(self.scale / special.gammainccinv(self.shape, u), dtype=np.float64)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
         # Far below the scale the ratio is infinite, and the probability is rightly 0.
         with np.errstate(over="ignore"):
             ratio = self.scale / np.maximum(x, _TINY)
-        return np.asarray(scipy.special.gammaincc(self.shape, ratio), dtype=np.float64)
+        return np.asarray(special.gammaincc(self.shape, ratio), dtype=np.float64)
 
     @property
     def tail_index(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import NonNegative, Positive
 
@@ -24,9 +24,9 @@ class Lognormal(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return self.median * np.exp(self.sigma * scipy.special.ndtri(u))
+        return self.median * np.exp(self.sigma * special.ndtri(u))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
         z = np.log(np.maximum(x, _TINY) / self.median) / max(self.sigma, _TINY)
-        return np.asarray(scipy.special.ndtr(z), dtype=np.float64)
+        return np.asarray(special.ndtr(z), dtype=np.float64)

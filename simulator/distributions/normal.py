@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import NonNegative
 
@@ -24,10 +24,8 @@ class Normal(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return self.mean + self.sd * scipy.special.ndtri(np.maximum(u, _TINY))
+        return self.mean + self.sd * special.ndtri(np.maximum(u, _TINY))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        return np.asarray(
-            scipy.special.ndtr((x - self.mean) / max(self.sd, _TINY)), dtype=np.float64
-        )
+        return np.asarray(special.ndtr((x - self.mean) / max(self.sd, _TINY)), dtype=np.float64)

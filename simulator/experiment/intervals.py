@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
+
+from simulator import special
 
 SHARE_METRICS = frozenset({"success", "quality", "error_rate", "utilisation", "availability"})
 """Metrics that lie between 0 and 1 in every replication."""
@@ -98,7 +99,7 @@ def interval_of_moments(
 
 def student_quantile(share: float, degrees: float) -> float:
     """Return a quantile of Student's t; ``scipy.stats`` is right too, but takes long to import."""
-    return float(scipy.special.stdtrit(degrees, share))
+    return float(special.stdtrit(degrees, share))
 
 
 def _untransformed(t: float, skewness: float, count: int) -> float:
@@ -161,7 +162,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     kurtosis = float((squares**2).mean() / squares.mean() ** 2)
     # If a few values make up the variance, it has no more degrees of freedom than these values.
     degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
-    shrunk = float(scipy.special.ndtri(tail)) / student_quantile(tail, degrees)
+    shrunk = float(special.ndtri(tail)) / student_quantile(tail, degrees)
     effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * shrunk**2
     low, high = _clopper_pearson(mean, max(count, effective), confidence)
     skewed = mean_interval(x, confidence)
@@ -176,7 +177,7 @@ def _clopper_pearson(share: float, count: float, confidence: float) -> tuple[flo
     """Return the interval of a probability after `share` of `count` trials, whole or not."""
     tail, successes = (1.0 - confidence) / 2, share * count
     failures = count - successes
-    beta = scipy.special.betaincinv
+    beta = special.betaincinv
     low = float(beta(successes, failures + 1.0, tail)) if share > 0.0 else 0.0
     high = float(beta(successes + 1.0, failures, 1.0 - tail)) if share < 1.0 else 1.0
     return low, high

@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions import Floats
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Entity, Purpose, Streams
@@ -56,8 +56,8 @@ class Difficulty:
         if key not in self._shifts:
             # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
             both = 1.0 / rho - 1.0
-            drawn = scipy.special.betaincinv(p * both, (1.0 - p) * both, self._hardness(family))
-            logit = scipy.special.logit
+            drawn = special.betaincinv(p * both, (1.0 - p) * both, self._hardness(family))
+            logit = special.logit
             logits = logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - logit(p)
             if self._graph.difficulties:
                 logits = logits + np.asarray(self._graph.difficulties)
@@ -71,9 +71,9 @@ class Difficulty:
             return own
         shared = self._uniforms(Entity.RUN, 0, Purpose.DIFFICULTY)
         weight = self._similarity
-        ndtri = scipy.special.ndtri
+        ndtri = special.ndtri
         mixed = np.sqrt(weight) * ndtri(shared) + np.sqrt(1.0 - weight) * ndtri(own)
-        return np.asarray(scipy.special.ndtr(mixed), dtype=np.float64)
+        return np.asarray(special.ndtr(mixed), dtype=np.float64)
 
     def common_rolls(self, family: str) -> Sequence[float]:
         """Return the uniform by which a family's attempts at each task go wrong together."""

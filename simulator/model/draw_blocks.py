@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions import Distribution, Floats
 from simulator.model.uniforms import FIRST, NEXT, Block, Uniforms, packed
 
@@ -139,7 +139,7 @@ def _phases(
     rho = math.exp(-1.0 / distribution.phase_length)
     scale = math.sqrt(1.0 - rho * rho)
     values = np.empty(size)
-    for i, shock in enumerate(scipy.special.ndtri(np.maximum(u, 2.0**-53))):
+    for i, shock in enumerate(special.ndtri(np.maximum(u, 2.0**-53))):
         before = float(shock) if not start and not i else rho * before + scale * shock
         values[i] = before
     return values

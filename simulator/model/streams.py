@@ -17,8 +17,8 @@ from functools import lru_cache
 from itertools import chain
 
 import numpy as np
-import scipy
 
+from simulator import special
 from simulator.distributions import Distribution, Floats
 from simulator.documents import MOST_NUMBER
 from simulator.model.draw_blocks import Bank, Effects, of_parts, phased
@@ -287,7 +287,7 @@ class Streams:
 
     def _normal(self, entity: Entity, index: int, purpose: int) -> float:
         u = self.block(entity, index, purpose, 0, 1)[0]
-        return float(scipy.special.ndtri(max(u, 2.0**-53)))
+        return float(special.ndtri(max(u, 2.0**-53)))
 
 
 def _name_of(purpose: int) -> str:

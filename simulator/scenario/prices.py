@@ -6,7 +6,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from simulator.late import part_of
+
 if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import TieredPrices
 
 
@@ -35,12 +38,11 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
         If the table has no such model, or no price for its tokens.
     """
     from datetime import UTC, datetime
+    from importlib.metadata import version as version_of
 
-    from genai_prices import __version__ as version
-    from genai_prices.data_snapshot import get_snapshot
-
+    version = version_of("genai-prices")
     try:
-        _, found = get_snapshot().find_provider_model(model, None, provider, None)
+        _, found = _table().find_provider_model(model, None, provider, None)
     except LookupError:
         by = f" of {provider!r}" if provider else ""
         raise ValueError(
@@ -58,6 +60,13 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
         "output_per_mtok": prices.output_mtok,
     }
     return {name: _base(price) for name, price in named.items() if price is not None}
+
+
+def _table() -> DataSnapshot:
+    """Return the table without what would fetch a newer one: half of a command's imports."""
+    snapshots = part_of("genai_prices", "types", "data_snapshot")
+    found: DataSnapshot = snapshots.get_snapshot()
+    return found
 
 
 def _base(price: Decimal | TieredPrices) -> float:

@@ -25,11 +25,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.decisions.advice.structures import ALONE
 from analysis.decisions.advice.wish import Array, Wish, conditions, objective
 from analysis.statistics.selection import difference_errors
+from simulator import special
 from simulator.errors import TeamsimError
 
 Flags = npt.NDArray[np.bool_]
@@ -272,7 +272,7 @@ class Evidence:
 
     def _quantile(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
         found, place = np.unique(counts, return_inverse=True)
-        quantiles = -scipy.special.stdtrit(found - 1, np.minimum(0.5, error * self._spent(found)))
+        quantiles = -special.stdtrit(found - 1, np.minimum(0.5, error * self._spent(found)))
         return np.asarray(quantiles[place].reshape(counts.shape))
 
     def _unseen(self, error: float, counts: npt.NDArray[np.int_]) -> Array:

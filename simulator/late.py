@@ -1,0 +1,78 @@
+"""Parts of packages, imported without the rest of a package that takes long to import."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.util import find_spec, module_from_spec
+from threading import RLock
+from types import ModuleType
+from typing import Any
+
+_LOCK = RLock()
+
+
+class _LatePackage(ModuleType):
+    """A package whose own code runs when somebody asks for a name that it does not have yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Run the package's code and return what it then has, for the thread that comes first."""
+        with _LOCK:
+            if type(self) is _LatePackage:
+                _complete(self)
+            return ModuleType.__getattribute__(self, name)
+
+
+class _Loading(_LatePackage):
+    """One whose code is running now: that thread finds no more than there is, others wait."""
+
+
+def _complete(package: ModuleType) -> None:
+    assert package.__spec__ is not None
+    assert package.__spec__.loader is not None
+    package.__class__ = _Loading
+    try:
+        package.__spec__.loader.exec_module(package)
+    except BaseException:
+        package.__class__ = _LatePackage
+        raise
+    package.__class__ = ModuleType
+
+
+def part_of(package: str, *parts: str) -> ModuleType:
+    """Import modules of a package, and not what the package itself imports.
+
+    The package is there, too, and completes itself when a name is asked of it, as by ``from package
+    import name``. So whoever imports it later has all of it, and the same modules.
+
+    Parameters
+    ----------
+    package : str
+        Dotted name, for example ``scipy.special``.
+    parts : str
+        Names of modules in it, to be imported in this order.
+
+    Returns
+    -------
+    ModuleType
+        The last of them.
+
+    Raises
+    ------
+    ImportError
+        If there is no such package, or no such module in it.
+    """
+    with _LOCK:
+        if package not in sys.modules:
+            spec = find_spec(package)  # imports what it is in
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+            late = module_from_spec(spec)
+            late.__class__ = _LatePackage
+            sys.modules[package] = late
+            above, _, name = package.rpartition(".")
+            if above:
+                setattr(sys.modules[above], name, late)
+        for part in parts:
+            found = importlib.import_module(f"{package}.{part}")
+    return found
