@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import scipy
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
@@ -140,11 +139,31 @@ def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:
     order = np.argsort(wanted, kind="stable")
     tall = heights[order]
     offsets = np.concatenate([[0.0], np.cumsum((tall[1:] + tall[:-1]) / 2)])
-    placed = np.asarray(scipy.optimize.isotonic_regression(wanted[order] - offsets).x)
+    placed = isotonic(wanted[order] - offsets)
     placed = np.clip(placed, low + tall[0] / 2, high - tall[-1] / 2 - offsets[-1])
     result = np.empty_like(placed)
     result[order] = placed + offsets
     return result
+
+
+def isotonic(wanted: Floats) -> Floats:
+    """Return the rising numbers nearest to those wanted, by least squares.
+
+    Pools of neighbours take their mean where they would fall otherwise (Ayer and others 1955). It
+    is what `scipy.optimize.isotonic_regression` returns, for whose import a picture would wait.
+
+    Parameters
+    ----------
+    wanted : array, shape (labels,)
+    """
+    pools: list[tuple[float, int]] = []  # sums and counts
+    for value in wanted.tolist():
+        total, count = value, 1
+        while pools and pools[-1][0] * count >= total * pools[-1][1]:
+            above, more = pools.pop()
+            total, count = total + above, count + more
+        pools.append((total, count))
+    return np.repeat([total / count for total, count in pools], [count for _, count in pools])
 
 
 def label_along(ax: Axes, x: Floats, y: Floats, text: str) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
+from analysis.statistics.roots import root_between
+from simulator import special
 from simulator.experiment.intervals import (
     SHARE_METRICS,
     Interval,
@@ -71,9 +72,9 @@ def _binomial_quantile(probability: float, count: int, share: float) -> int:
     """Return the fewest successes that are not exceeded with a probability."""
     if share in (0.0, 1.0):
         return round(count * share)
-    found = math.ceil(scipy.special.bdtrik(probability, count, share))
+    found = math.ceil(special.bdtrik(probability, count, share))
     fewer = max(found - 1, 0)  # where rounding has made it one too many
-    return fewer if scipy.special.bdtr(fewer, count, share) >= probability else found
+    return fewer if special.bdtr(fewer, count, share) >= probability else found
 
 
 def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
@@ -314,7 +315,7 @@ def _allowing_for_skewness(
 
 def _root(function: Callable[[float], float], upper: float) -> float:
     """Return where a function is 0, between 0 and `upper`, to a part in 10^9 of that."""
-    return float(scipy.optimize.brentq(function, 0.0, upper, xtol=1e-9 * upper))
+    return root_between(function, 0.0, upper, 1e-9 * upper)
 
 
 def _influence(factors: Sequence[Array], count: int) -> Array:

@@ -6,17 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
-from analysis.plots.direct_labels import name_series, spread
+from analysis.plots.direct_labels import isotonic, name_series, spread
 from analysis.plots.labels import balanced
 
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
 
 
-@settings(deadline=None)  # the first call imports scipy.optimize
 @given(_places)
 def test_names_keep_their_order_their_distance_and_their_panel(
     labels: list[tuple[float, float]],
@@ -35,6 +35,13 @@ def test_names_that_do_not_collide_stay_where_they_belong() -> None:
     assert spread(wanted, np.full(3, 0.1), 0.0, 1.0) == pytest.approx(wanted)
     together = spread(np.array([0.5, 0.5]), np.array([0.1, 0.1]), 0.0, 1.0)
     assert together == pytest.approx([0.45, 0.55])
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9))
+def test_places_that_rise_are_the_nearest_by_least_squares(wanted: list[float]) -> None:
+    placed = isotonic(np.array(wanted))
+    assert (np.diff(placed) >= 0.0).all()
+    assert placed == pytest.approx(isotonic_regression(wanted).x, rel=1e-12, abs=1e-12)
 
 
 def test_lines_of_a_name_are_about_equally_long() -> None:
