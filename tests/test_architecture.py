@@ -341,6 +341,16 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
     assert registry.get("elsewhere").__name__ == "Single"
 
 
+ARRAYS = {"scipy.stats", "scipy.optimize", "scipy._lib._array_api"}
+"""What wraps or needs libraries of arrays, which takes a tenth of a second and more."""
+
+TABLES = {"pandas", "pyarrow.compute", "pyarrow.dataset"}
+"""What computes with tables; Arrow imports it unasked in many of its conversions."""
+
+FETCHING = {"asyncio", "genai_prices.update_prices"}
+"""What could fetch newer prices."""
+
+
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
@@ -382,18 +392,30 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
                 "simulator.engine",
                 "simulator.experiment.runner",
                 "filelock",
+                *FETCHING,
             },
         ),
         (
             "from simulator.cli.main import app; "
             "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
-            {"scipy.optimize", "matplotlib", "pandas"},
+            {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
         ),
         (
             "from simulator.scenario import load_study; "
             "from simulator.experiment import run_sweep; "
             "run_sweep(load_study('scenarios/quickstart.yaml', ['replications=1']))",
-            {"scipy.stats", "scipy.optimize", "matplotlib", "pandas"},
+            {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
+        ),
+        (
+            "from simulator.cli.main import app; from tempfile import mkdtemp; "
+            "app(['sweep', 'scenarios/quickstart.yaml', '--out', mkdtemp(), "
+            "'--set', 'replications=1', '--workers', '1'], standalone_mode=False)",
+            {"matplotlib", *ARRAYS, *TABLES, *FETCHING},
+        ),
+        (
+            "from simulator.cli.main import app; "
+            "app(['chaos', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
+            {"matplotlib", *ARRAYS, *FETCHING},
         ),
         (
             "import simulator.worker, simulator.experiment.crew, simulator.experiment.points_job",
@@ -409,7 +431,19 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
         ),
         ("import analysis.report.page", {"scipy.stats", "scipy.optimize", "matplotlib"}),
     ],
-    ids=["help", "list", "check", "run", "sweep", "worker", "prediction", "plot", "report"],
+    ids=[
+        "help",
+        "list",
+        "check",
+        "run",
+        "sweep",
+        "sweep_command",
+        "chaos",
+        "worker",
+        "prediction",
+        "plot",
+        "report",
+    ],
 )
 def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
     code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"

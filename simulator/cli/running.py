@@ -286,7 +286,7 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
         )
         with progress_bar("replications") as progress:
             count = sweep_into(out, study, workers, progress, executor)
-    success = read_results(out, ["success"])["success"].to_numpy()
+    success = _columns(read_results(out, ["success"]))["success"]
     said = runs_finished(int(success.sum()), count)
     tell(f"{counted(count, 'replication')} in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):

@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span
@@ -47,9 +46,14 @@ class Part:
         DamagedPart
             If it does not hold what was written for this span of this sweep.
         """
+        from pyarrow.parquet import ParquetFile  # a run that writes nothing has no need of it
+
         self._check_digest(sweep)
         try:
-            rows = pq.read_table(self.path, columns=columns, partitioning=None)
+            with ParquetFile(self.path) as file:  # `read_table` would import pandas
+                rows = file.read(columns)
+            if columns is not None:
+                rows = rows.select(columns)  # in this order, and all of them
         except (pa.ArrowException, OSError, KeyError) as error:
             raise DamagedPart(f"{self.path} cannot be read: {error}") from None
         if rows.num_rows != self.span.count:
@@ -96,6 +100,8 @@ def write_part(directory: Path, sweep: str, span: Span, rows: pa.Table) -> None:
     TeamsimError
         If they cannot be written to the disk.
     """
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink)
     content = memoryview(sink.getvalue())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from simulator.errors import TeamsimError
@@ -95,7 +96,7 @@ def _array(values: Sequence[Any] | pa.ChunkedArray, kind: pa.DataType) -> Any:
     """Return a column of numbers, texts or truth values, or one that is null throughout.
 
     Arrow's own conversion of a list imports pandas, to see whether there is any in it. That would
-    be a quarter of what a worker imports.
+    be a quarter of what a worker imports. Its casts import all that it can compute.
     """
     if isinstance(values, pa.ChunkedArray):
         return values
@@ -107,12 +108,13 @@ def _array(values: Sequence[Any] | pa.ChunkedArray, kind: pa.DataType) -> Any:
         ends = array("i", accumulate(map(len, texts), initial=0))
         return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
     if kind == pa.bool_():
-        return _array(values, pa.int8()).cast(kind)
+        bits = np.packbits(np.array(values, bool), bitorder="little")
+        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(bits)])
     numbers = array(_CODES[kind], values)
     return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(numbers)])
 
 
-_CODES = {pa.int8(): "b", pa.int64(): "q", pa.float64(): "d"}
+_CODES = {pa.int64(): "q", pa.float64(): "d"}
 
 
 def _axis_type(values: list[Any]) -> pa.DataType:

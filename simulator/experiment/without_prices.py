@@ -26,8 +26,6 @@ def without_unknown(results: pa.Table, points: Sequence[Mapping[str, Any]]) -> p
         The points in its manifest. The scenario of a point is looked at only if its amounts are 0;
         if this version does not take it, they stay.
     """
-    import pyarrow.compute as pc  # a tenth of a second, not needed by workers
-
     names = [name for name in results.column_names if name in MONEY]
     if not names or "point" not in results.column_names:
         return results
@@ -36,6 +34,8 @@ def without_unknown(results: pa.Table, points: Sequence[Mapping[str, Any]]) -> p
     unpriced = [point for point in free if _lacks_price(points[point])]
     if not unpriced:
         return results
+    import pyarrow.compute as pc  # a tenth of a second
+
     is_unknown = pc.is_in(results["point"], pa.array(unpriced, pa.int64()))
     for name in names:
         amounts = pc.if_else(is_unknown, pa.scalar(None, pa.float64()), results[name])
