@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from simulator.errors import TeamsimError
+from simulator.garbage import search_seldom
 
 Tell = Callable[[float], None]
 """Tells the main process how much of the present call is done, in the call's own unit."""
@@ -43,6 +44,7 @@ def answer(calls: Connection) -> None:
 
     What is sent back are numbers, of how much of a call is done, and at last its reply.
     """
+    search_seldom()
     _main.hear(calls.send)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:

@@ -15,7 +15,7 @@ from analysis.live.spending import spending_of
 from analysis.live.states import states_of
 from analysis.live.story import Sentence, abridged, sentences_of
 from analysis.live.team import Team, team_of
-from simulator.engine.garbage import collector_paused
+from simulator.garbage import collector_paused
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario

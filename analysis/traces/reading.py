@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import glob
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +18,7 @@ from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
 from simulator.documents import is_there
 from simulator.errors import TeamsimError, unknown_name
+from simulator.garbage import collector_paused
 
 STANDARD_INPUT = "-"
 _TABLE = "table"
@@ -288,7 +287,7 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
             progress(done, total)
 
     out = Collector()
-    with _no_search_for_cycles():
+    with collector_paused():
         for reader in search.readers:
             some = search.found.get(reader.kind)
             if some:
@@ -315,18 +314,6 @@ def _instead(search: _Search, out: Collector) -> str:
     kinds = ", ".join(kind for kind, some in search.found.items() if some)
     n = out.report.rows
     return f"; read as {kinds} it has {'no rows' if not n else f'{n:,} rows that are no calls'}"
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """Switch off Python's cyclic garbage collector: millions of objects are made and stay."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _names(search: _Search) -> Iterator[str]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from simulator.cli.harmless import harmless
+from simulator.garbage import search_no_more
 
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -98,6 +99,7 @@ def run_until_signal(program: Callable[[], None]) -> None:
             # own end, without a line.
             for number in () if _ending.is_asked else caught:
                 signal.signal(number, signal.SIG_IGN)
+            search_no_more()
     except Interrupted as error:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -5,7 +5,6 @@ Commands import what they need when they run, so that ``teamsim --help`` does no
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from simulator.cli.options import with_optional_values
 from simulator.cli.quiet import Quiet
 from simulator.cli.run_commands import compare, plot, run, sweep
 from simulator.cli.starting import new, scenarios
+from simulator.garbage import search_seldom
 
 
 def schema(quiet: Quiet = False) -> None:
@@ -94,14 +94,9 @@ for panel, commands in _COMMANDS:
 app.command(name="list", rich_help_panel=_COMMANDS[0][0])(list_plugins)
 
 
-_NEW_OBJECTS = 50_000
-"""After how many new objects garbage is looked for: with Python's 700 a tenth of the time of a
-command goes into scanning modules that are being imported and figures that are being drawn."""
-
-
 def main() -> None:
     """Run the command line; an error that the user can correct gives a message and exit code 2."""
-    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
+    search_seldom()
     sys.exit(
         answered(
             lambda: app(with_optional_values(sys.argv[1:]) or ["--help"], standalone_mode=False)

@@ -11,10 +11,10 @@ from simulator.documents import MOST_RUNS
 from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock, Ending
-from simulator.engine.garbage import collector_paused
 from simulator.engine.rounds import Rounds
 from simulator.engine.watched import Watched
 from simulator.errors import TeamsimError, what_is
+from simulator.garbage import collector_paused
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
 from simulator.model.replication import Replication
