@@ -168,6 +168,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
               "depends_on", "blocked_by"),
     "event_kind": ("event.kind",),
     "event_sequence": ("event.sequence",),
+    "span_type": ("logfire.span_type",),
 }  # fmt: skip
 """What is looked for, and the attributes that say it, the surest first."""
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+UNCACHED = ("uncached_input_tokens", "input_tokens_uncached", "input_uncached", "uncached_tokens",
+            "non_cached_input_tokens", "uncached_prompt_tokens")  # fmt: skip
+"""Names of an input that lacks the cached tokens."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run_id": ("run_id", "run", "session", "session_id", "conversation_id", "thread_id",
@@ -17,14 +21,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "input_tokens": ("input_tokens", "prompt_tokens", "tokens_in", "input_token_count",
                      "prompt_token_count", "n_input_tokens", "n_prompt_tokens",
                      "num_input_tokens", "num_prompt_tokens", "usage_prompt_tokens",
-                     "usage_input_tokens", "tokens_prompt", "req_units"),
+                     "usage_input_tokens", "tokens_prompt", "req_units", *UNCACHED),
     "cache_read_input_tokens": ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
                                 "cache_read_tokens", "cached_prompt_tokens", "tokens_cached",
                                 "native_tokens_cached", "prompt_cache_hit_tokens",
-                                "prompt_cache_read_tokens"),
+                                "prompt_cache_read_tokens", "cache_read", "input_cached",
+                                "input_cached_tokens", "input_tokens_cached"),
     "cache_write_input_tokens": ("cache_write_input_tokens", "cache_creation_input_tokens",
                                  "cache_write_tokens", "cache_creation_tokens",
-                                 "prompt_cache_write_tokens"),
+                                 "prompt_cache_write_tokens", "cache_write", "cache_creation"),
     "output_tokens": ("output_tokens", "completion_tokens", "tokens_out", "output_token_count",
                       "completion_token_count", "n_output_tokens", "n_completion_tokens",
                       "num_output_tokens", "num_completion_tokens", "generated_tokens",
@@ -51,11 +56,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
 TIMES: dict[str, tuple[str, ...]] = {
     "start": ("start", "start_time", "started_at", "started", "start_timestamp", "begin",
               "begin_time", "request_start", "request_created_at", "request_time",
-              "request_timestamp", "start_ts", "start_at",
+              "request_timestamp", "start_ts", "start_at", "ts_start",
+              "time_start", "start_datetime",
               "timestamp", "created_at", "created", "time", "ts", "datetime", "date"),
     "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
             "completed_at", "completed", "stop_time", "response_at",
-            "response_created_at", "response_timestamp", "end_ts", "end_at"),
+            "response_created_at", "response_timestamp", "end_ts", "end_at", "ts_end", "time_end",
+            "end_datetime"),
     "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
                  "request_duration", "call_duration", "total_latency", "e2e_latency",
                  "api_time", "processing_time", "delay", "generation_time", "seconds"),
@@ -63,6 +70,19 @@ TIMES: dict[str, tuple[str, ...]] = {
                     "first_token_latency", "first_token"),
 }  # fmt: skip
 """Names of points in time and of durations, without the unit that may follow."""
+
+_ZONE = re.compile(r"_(utc|gmt)$")
+"""What names of times end with where these are in UTC, as all are that say no zone."""
+
+_WORDS = {
+    "input_tokens": ("input", "prompt"),
+    "output_tokens": ("output", "completion"),
+    "cache_read_input_tokens": ("cached",),
+}
+"""Names of columns that hold counts if they hold numbers: else texts, or whether it is so."""
+
+_COUNTS = re.compile(r"token|cache")
+_TOTALS = ("total_tokens", "tokens_total", "token_count", "total_token_count", "tokens")
 
 _CENTS = ("cost_cents", "cost_in_cents", "total_cost_cents", "spend_cents", "cost_usd_cents")
 _PORTKEY = {"cost", "cost_currency", "ai_model", "ai_org", "req_units", "res_units"}
@@ -110,6 +130,45 @@ def found_columns(names: Iterable[str]) -> dict[str, str]:
         for ours, aliases in ALIASES.items()
         if any(each in by_plain for each in aliases)
     }
+
+
+def found_counts(
+    names: Iterable[str], known: Iterable[str], are_counts: Callable[[str], bool]
+) -> dict[str, str]:
+    """Return columns of counts whose names alone may mean something else.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The columns of the table.
+    known : iterable of str
+        The canonical columns that are found.
+    are_counts : callable
+        Tells whether a column holds counts.
+    """
+    by_plain = {plain(name): name for name in names}
+    known = set(known)
+    return {
+        ours: by_plain[word]
+        for ours, words in _WORDS.items()
+        for word in words
+        if ours not in known and word in by_plain and are_counts(by_plain[word])
+    }
+
+
+def total_in(names: Iterable[str]) -> str | None:
+    """Return the column of the sum of input and output."""
+    by_plain = {plain(name): name for name in names}
+    return next((by_plain[each] for each in _TOTALS if each in by_plain), None)
+
+
+def unread_counts(names: Iterable[str], used: Iterable[str]) -> list[str]:
+    """Return the columns that may hold counts of tokens by their names, and are not read."""
+    names = list(names)
+    times = (name for name, _ in found_times(names).values())
+    others = (total_in(names), cache_in(names))
+    used = {*used, *times, *(name for name in others if name is not None)}
+    return [name for name in names if _COUNTS.search(plain(name)) and name not in used]
 
 
 def _is_of_portkey(names: Iterable[str]) -> bool:
@@ -160,6 +219,7 @@ def _split(name: str) -> tuple[str, int | None]:
     """Return a name without the unit at its end, and the unit."""
     if name == "seconds":
         return name, 10**9
+    name = _ZONE.sub("", name)
     for suffix, unit in sorted(UNITS.items(), key=lambda each: -len(each[0])):
         if name.endswith(f"_{suffix}"):
             return name.removesuffix(f"_{suffix}"), unit

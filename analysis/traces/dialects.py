@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,8 +25,20 @@ OPERATIONS = {
     "generation": "chat",
     "responses": "chat",
     "messages": "chat",
+    "inference": "chat",
+    "converse": "chat",
     "llm": "chat",
+    "acompletion": "chat",
+    "atext_completion": "chat",
+    "aresponses": "chat",
+    "anthropic_messages": "chat",
+    "agenerate_content": "chat",
+    "agenerate_content_stream": "chat",
+    "generate_content_stream": "chat",
     "tool": "execute_tool",
+    "tool_call": "execute_tool",
+    "call_tool": "execute_tool",
+    "run_tool": "execute_tool",
     "function": "execute_tool",
     "execute_tool": "execute_tool",
     "agent": "invoke_agent",
@@ -56,6 +69,9 @@ _VERCEL = {
 
 ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
 """Nodes that every LangGraph agent has; an agent above is a better name."""
+
+_NO_CHAT = re.compile(r"embed|image|audio|speech|transcri|rerank|moderat|memor")
+"""Words for operations of models that write no answer."""
 
 Slots = dict[str, Any]
 
@@ -119,6 +135,15 @@ def _by_content(name: str, said: Slots) -> str | None:
         return "chat"  # so Google's ADK and CrewAI name calls that they say no more of
     is_tool = "tool" in said and not has_model and not name.startswith("claude_code.")
     return "execute_tool" if is_tool else None
+
+
+def may_be_chat(operation: str, said: Slots) -> bool:
+    """Tell whether an operation that has no word of ours may be a call of a model, or hold some.
+
+    So may an agent's, or a workflow's: it tells of tokens that were written.
+    """
+    is_known = operation in OPERATIONS.values() and operation != "invoke_agent"
+    return not is_known and not _NO_CHAT.search(operation) and bool(count(said.get("output")))
 
 
 _COUNTED = {"input", "flat_input", "flat_prompt", "no_cache", "output", "total"}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from analysis.traces.collector import Collector
 from analysis.traces.span import Span
+from simulator.words import counted
 
 Above = Callable[[Span], Iterable[Span]]
 Same = tuple[Span, Span, bool]
@@ -41,7 +42,9 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             out.duplicate(around.where)
             yield inside[0], around, len(inside) == 1
     if outer:
-        out.notes.append(f"{len(outer)} spans left out that hold another span of the same call")
+        out.notes.append(
+            f"{counted(len(outer), 'span')} left out, each around another of the same call"
+        )
     n = 0
     for operation in ("chat", "execute_tool"):
         alone = [span for span in spans if span.operation == operation and id(span) not in outer]
@@ -50,7 +53,9 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             out.duplicate(left_out.where)
             yield kept, left_out, True
     if n:
-        out.notes.append(f"{n} spans left out that another tells of too (two instrumentors, logs)")
+        out.notes.append(
+            f"{counted(n, 'span')} left out that another tells of too (two instrumentors, logs)"
+        )
 
 
 def _nested(
@@ -118,14 +123,18 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
     """Return which of two spans is kept and which is left out; None if they are two calls."""
     if kind == "trace":
         if first.scope == second.scope and (
-            first.name == second.name or first.operation == "execute_tool"
+            _stem(first.name) == _stem(second.name) or first.operation == "execute_tool"
         ):
             return None  # one instrumentor: calls in parallel
         # The shorter one must lie within the longer one.
         lengths = first.end_ns - first.start_ns, second.end_ns - second.start_ns
         longer, shorter = (first, second) if lengths[0] >= lengths[1] else (second, first)
         inside = longer.start_ns <= shorter.start_ns and shorter.end_ns <= longer.end_ns
-        if not inside or longer.end_ns - shorter.end_ns > _near(longer, kind):
+        # Calls in parallel with one prompt and short answers, as votes are, have equal counts too.
+        is_told = longer.scope == shorter.scope and shorter.has_counts and longer.has_counts
+        near = _NEAR_NS if is_told else _near(longer, kind)
+        off = max(shorter.start_ns - longer.start_ns, longer.end_ns - shorter.end_ns)
+        if not inside or off > near:
             return None
         pair = longer, shorter
     else:
@@ -133,6 +142,11 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
             return None
         pair = (second, first) if first.is_log else (first, second)
     return pair if _alike(*pair) else None
+
+
+def _stem(name: str) -> str:
+    """Return a name without its numbers: `vote-1` and `vote-2` are of one instrumentor."""
+    return "".join(each for each in name if not each.isdigit())
 
 
 def _alike(one: Span, other: Span) -> bool:

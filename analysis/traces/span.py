@@ -13,6 +13,7 @@ from analysis.traces.dialects import (
     call_fields,
     doubtful_cache,
     error_of,
+    may_be_chat,
     operation_of,
     slots_of,
     with_metadata,
@@ -127,9 +128,22 @@ class Span:
 
     def forget_zeros(self) -> None:
         """Forget the counts of a call that failed, if all are 0: so writers say that none came."""
-        counts = {name for name in self.fields if name.endswith("_tokens")}
-        if self.status != "ok" and not any(self.fields[name] for name in counts):
-            self.fields = {name: n for name, n in self.fields.items() if name not in counts}
+        counts = (n for name, n in self.fields.items() if name.endswith("_tokens"))
+        if self.status != "ok" and not any(counts):
+            self.forget_counts()
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether it tells how many tokens were read or written."""
+        return not self.fields.keys().isdisjoint({"input_tokens", "output_tokens"})
+
+    def become_chat(self) -> None:
+        """Be a call of a model."""
+        self.operation = "chat"
+
+    def forget_counts(self) -> None:
+        """Forget the counts of tokens, which are those of the calls inside."""
+        self.fields = {name: n for name, n in self.fields.items() if not name.endswith("_tokens")}
 
     def take_fields(self) -> dict[str, Any]:
         """Return the fields of the call and forget them, to save memory with large files."""
@@ -263,6 +277,7 @@ def span_of(
     if text(said.get("tool")) in _NO_TOOLS:
         operation = None
     status, error = error_of(said, failed, message) if operation else ("ok", None)
+    is_whole = operation is not None and may_be_chat(operation, said)
     agent_id, agent_name = text(said.get("agent_id")), text(said.get("agent_name"))
     node = text(said.get("node"))
     if operation == "invoke_agent" and agent_id is None and agent_name is None:
@@ -280,7 +295,9 @@ def span_of(
         name,
         *times,
         operation,
-        _with_seconds(call_fields(said, operation), times) if operation else {},
+        _with_seconds(call_fields(said, "chat" if is_whole else operation), times)
+        if operation
+        else {},
         status,
         error,
         text(said.get("session")),
@@ -297,7 +314,7 @@ def span_of(
         text(said.get("task")),
         text(said.get("parent_task")),
         tuple(names_in(said.get("needs"))),
-        doubtful_cache(said) if operation == "chat" else None,
+        doubtful_cache(said) if operation == "chat" or is_whole else None,
     )
 
 

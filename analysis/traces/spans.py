@@ -18,6 +18,7 @@ from analysis.traces.same_calls import same_calls
 from analysis.traces.same_spans import unique_spans
 from analysis.traces.span import CLAUDE_CODE, Key, Span
 from analysis.traces.tasks import add_tasks
+from analysis.traces.untold_calls import find_calls
 from analysis.traces.values import text
 
 _MOST_ABOVE = 500
@@ -29,6 +30,7 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
     by_id = unique_spans(spans, out)
     add_cached_tokens(by_id.values(), out)
     forest = _Forest(by_id)
+    find_calls(forest.spans, forest.above)
     for kept, left_out, only in same_calls(forest.spans, forest.above, out):
         forest.merge(kept, left_out, only)
     runs = forest.runs()

@@ -10,7 +10,7 @@ from analysis.traces.dialects import OPERATIONS
 from analysis.traces.usage import of_api
 from analysis.traces.values import mapping, text
 
-_USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens")
+_USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens", "token_details")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")

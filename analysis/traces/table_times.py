@@ -32,7 +32,8 @@ _LONGEST_S = 100.0
 _DATE = 1e8
 """Smaller numbers are times since some start, not dates."""
 
-_SLASHED = re.compile(r"\s*(\d{1,2})/(\d{1,2})/\d{2,4}\b")
+_SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
+"""Dates that begin with the month or the day; with the day, if dots are between them."""
 
 Ns = list[int | None]
 
@@ -94,12 +95,13 @@ class Times:
         return None
 
     def _dates(self, name: str, values: list[Any]) -> list[Any]:
-        """Return times, those with dates such as ``6/13/2026`` as ns since 1970."""
+        """Return times, those with dates such as ``6/13/2026`` or ``13.6.2026`` as ISO texts."""
         parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
-        known = [(int(part[1]), int(part[2])) for part in parts if part is not None]
+        known = [(int(part[1]), int(part[3])) for part in parts if part is not None]
         if not known:
             return values
-        day_first = any(a > 12 for a, _ in known)
+        has_dots = any(part is not None and part[2] == "." for part in parts)
+        day_first = has_dots or any(a > 12 for a, _ in known)
         if not day_first and all(b <= 12 for _, b in known):
             self._notes.append(f"{self._file}: {name!r} is taken as month/day/year")
         with warnings.catch_warnings(action="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,14 +119,14 @@ class SessionFile:
     results: list[tuple[str, dict[str, Any], dict[str, Any], int]] = field(default_factory=list)
     retries: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
     teams: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    made_up: int = 0
+    noted: Counter[str] = field(default_factory=Counter)
     last: int = 0
     chains: Chains = field(default_factory=Chains)
     heard: list[tuple[dict[str, Any], str, str, int]] = field(default_factory=list)
 
-    def note_made_up(self) -> None:
-        """Count a message that the client made itself: it is not a call."""
-        self.made_up += 1
+    def note(self, what: str) -> None:
+        """Count a message that is not as usual, by what it is."""
+        self.noted[what] += 1
 
     def add(self, record: Record, out: Collector) -> None:
         """Take a line."""

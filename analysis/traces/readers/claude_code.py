@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, count, mapping, pick, text
 from simulator.errors import TeamsimError
+from simulator.words import counted
 
 _BOOKKEEPING = {
     "file-history-snapshot",
@@ -37,6 +39,8 @@ _BOOKKEEPING = {
 _TURNS = {"user", "assistant", "system", "attachment", "progress"}
 _HTTP = re.compile(r"\b([45]\d\d)\b")
 _SYNTHETIC = "<synthetic>"
+_MADE_UP = "left out that the client made up (no call)"
+_CUT = "without the event that they answer: when these calls began is not known"
 
 
 class ClaudeCode(Reader):
@@ -132,10 +136,9 @@ def _emit(files: list[SessionFile], inboxes: list[Mail], form: str, out: Collect
         _add_retries(file, seen, parents, moments, form, out)
     add_mail(sent, inboxes, files, parents, out)
     if copies:
-        out.notes.append(f"{copies} messages left out that other sessions have too")
-    made_up = sum(file.made_up for file in files)
-    if made_up:
-        out.notes.append(f"{made_up} messages left out that the client made up (no call)")
+        out.notes.append(f"{counted(copies, 'message')} left out that other sessions have too")
+    noted = sum((file.noted for file in files), Counter[str]())
+    out.notes += [f"{counted(n, 'message')} {what}" for what, n in noted.items()]
 
 
 def _add_call(
@@ -150,16 +153,16 @@ def _add_call(
     first, last = said.first, said.last
     message, failed = last["message"], last.get("isApiErrorMessage") is True
     if message.get("model") == _SYNTHETIC and not failed:
-        file.note_made_up()
+        file.note(_MADE_UP)
         return
     answered = text(first.get("parentUuid")) or text(first.get("logicalParentUuid")) or ""
     start = moments.get(answered)
     attempt, wait = file.attempts.get(answered, (0, 0.0))
     if start is not None and wait:
         start = min(start + round(wait * 1e9), said.began)
-    if start is None or start > said.began:
-        out.skip(said.place, "the event that this message answers is not in the file")
-        return
+    if start is None or start > said.began:  # as where older lines of the file were removed
+        start = None
+        file.note(_CUT)
     run, agent, name = parents.of(last, file.source.path)
     stopped = text(message.get("stop_reason"))
     parent = parents.parent(run, agent, last)
@@ -186,7 +189,7 @@ def _add_call(
         response_model=model,
         start_ns=start,
         end_ns=said.ended,
-        first_chunk_s=None if failed else (said.began - start) / 1e9,
+        first_chunk_s=None if failed or start is None else (said.began - start) / 1e9,
         attempt=attempt + 1 if attempt else None,
         retry_wait_s=wait or None,
         call_id=text(last.get("requestId")),
@@ -195,7 +198,7 @@ def _add_call(
         error_type=(text(last.get("error")) or "api_error") if failed else None,
         http_status=None if http is None else int(http.group(1)),
         finish_reason=None if failed else stopped,
-        quality_time="parent_event",
+        quality_time=None if start is None else "parent_event",
         quality_tokens=None if failed else "exact" if stopped else "placeholder",
         **usage,
     )

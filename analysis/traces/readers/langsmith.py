@@ -95,7 +95,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     )
     if span.operation == "chat":
         span.know(_counts(raw))
-        first = nanoseconds(raw.get("first_token_time"))
+        first = _first_token(raw)
         if first is not None and first >= start:
             span.know({"first_chunk_s": (first - start) / 1e9})
     return span
@@ -129,24 +129,40 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
-    """Return the token counts of the run, or else of its output message."""
-    found = of_api(raw)
-    if not found["input_tokens"] and not found["output_tokens"]:  # 0 is written if not known
-        outputs = mapping(raw.get("outputs"))
-        message = mapping(mapping(_generation(outputs).get("message")).get("kwargs"))
-        for usage in (
-            outputs.get("usage_metadata"),
-            message.get("usage_metadata"),
-            mapping(outputs.get("llm_output")).get("token_usage"),
-            outputs.get("usage"),
-            mapping(mapping(raw.get("extra")).get("metadata")).get("usage_metadata"),
-        ):
-            if mapping(usage):
-                found = of_api(mapping(usage))
-                break
-        if not found["input_tokens"] and not found["output_tokens"]:
-            return {}
-    return {name: n for name, n in found.items() if n is not None}
+    """Return the token counts of the run, and what only its output message says of them."""
+    found = _known(of_api(raw))  # 0 is written if not known
+    for usage in _usages(raw):
+        more = _known(of_api(mapping(usage)))
+        if more and (not found or more.get("input_tokens") == found.get("input_tokens")):
+            return more | found
+    return found
+
+
+def _known(counts: Mapping[str, int | None]) -> dict[str, int]:
+    if not counts["input_tokens"] and not counts["output_tokens"]:
+        return {}
+    return {name: n for name, n in counts.items() if n is not None}
+
+
+def _usages(raw: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the objects of a run that may hold counts, the likeliest first."""
+    outputs = mapping(raw.get("outputs"))
+    said = mapping(_generation(outputs).get("message")) or mapping(outputs.get("message"))
+    yield outputs.get("usage_metadata")
+    yield mapping(said.get("kwargs")).get("usage_metadata")
+    yield said.get("usage_metadata")
+    yield mapping(outputs.get("llm_output")).get("token_usage")
+    yield outputs.get("usage")
+    yield mapping(mapping(raw.get("extra")).get("metadata")).get("usage_metadata")
+
+
+def _first_token(raw: Mapping[str, Any]) -> int | None:
+    """Return when the first token came, ns: the run says it, or its events do."""
+    told = nanoseconds(raw.get("first_token_time"))
+    if told is not None:
+        return told
+    events = (mapping(each) for each in items(raw.get("events")))
+    return next((nanoseconds(e.get("time")) for e in events if e.get("name") == "new_token"), None)
 
 
 def _generation(outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,15 @@ from typing import Any, ClassVar
 from analysis.traces.answers import reason_of
 from analysis.traces.canonical import CACHE_HIT, CHATS
 from analysis.traces.collector import Collector
-from analysis.traces.dialects import status_of
+from analysis.traces.dialects import OPERATIONS, status_of
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, count, is_cache_hit, mapping, nanoseconds, pick, text
 
-_CALLS = {"completion", "acompletion", "text_completion", "atext_completion", "responses",
-          "aresponses", "anthropic_messages", "generate_content", "agenerate_content",
-          "agenerate_content_stream", "generate_content_stream", "pass_through_endpoint",
-          "allm_passthrough_route", "llm_passthrough_route"}  # fmt: skip
+_PASSED_ON = {"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"}
+"""Requests that the gateway hands on as they are."""
 
 _TOOL_CALLS = {"call_mcp_tool"}
 
@@ -54,7 +52,9 @@ def _is_request(row: Mapping[str, Any]) -> bool:
 def _operation(kind: str) -> str:
     if kind in _TOOL_CALLS:
         return "execute_tool"
-    return "chat" if kind in _CALLS else kind.removeprefix("a")
+    return (
+        "chat" if kind in _PASSED_ON or OPERATIONS.get(kind) == "chat" else kind.removeprefix("a")
+    )
 
 
 def _tool_of(raw: Mapping[str, Any]) -> str | None:

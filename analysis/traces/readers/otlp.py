@@ -29,6 +29,9 @@ _ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
 _TELLING = {"exception", "gen_ai.client.inference.operation.details", "gen_ai.choice"}
 """Events in spans whose attributes tell more about the span."""
 
+_PENDING = "pending_span"
+"""What Logfire writes when a span begins; the span itself follows when it ends."""
+
 _ARGUMENTS = "gen_ai.tool.message"
 """The event of the span of a tool that holds its arguments."""
 
@@ -119,6 +122,8 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
         elif kind == _ARGUMENTS:
             said = attribute(event, "content")
             attributes = {"gen_ai.tool.call.arguments": said} | attributes
+    if attributes.get("logfire.span_type") == _PENDING:
+        return None
     resource, scope = around_of(record)
     code = status.get("code")
     span = span_of(

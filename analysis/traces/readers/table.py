@@ -16,12 +16,15 @@ from analysis.traces.column_names import (
     cache_in,
     cents_in,
     found_columns,
+    found_counts,
     found_tasks,
     found_times,
+    total_in,
+    unread_counts,
 )
-from analysis.traces.dialects import status_of
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
+from analysis.traces.table_counts import cache_is_apart, counts_of, status_in
 from analysis.traces.table_rows import (
     flat,
     is_blank,
@@ -32,13 +35,10 @@ from analysis.traces.table_rows import (
     without_separators,
 )
 from analysis.traces.table_times import EXTRA, Times
-from analysis.traces.usage import counts
-from analysis.traces.values import MOST_COUNT, count, flag, is_cache_hit, names_in, text
+from analysis.traces.values import MOST_COUNT, amount, is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
 
-_FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan"}  # fmt: skip
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
 
@@ -126,10 +126,8 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     out.report.rows += len(rows)
     names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     _check_names(names, columns, source.name)
-    chosen = {**found_columns(names), **{k: v for k, v in columns.items() if k not in EXTRA}}
-    # A canonical name is the surest.
-    chosen = {**chosen, **{name: name for name in CALLS if name in names and name not in columns}}
     table = _Table(source, rows, places, out)
+    chosen = _chosen(table, names, columns, out)
     times = Times(table.text_or_number, names, columns, source.name)
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
@@ -146,7 +144,9 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     }
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
-    apart = _cache_is_apart(read)
+    total = total_in(names)
+    totals = table.numbers("input_tokens", total) if total is not None else None
+    apart = cache_is_apart(read, totals, chosen)
     if apart:
         out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
     for i, place in enumerate(places):
@@ -155,7 +155,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= _counts(fields, apart) | _status(fields)
+        fields |= counts_of(fields, apart) | status_in(fields)
         for name, value in (
             ("run_id", source.path.stem),
             ("quality_time", "exact" if times.has_moments else "estimated"),
@@ -176,6 +176,23 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         task, needs = (text(rows[i].get(name)) for name in waiting) if waiting else (None, None)
         if task is not None:
             out.task(str(fields["run_id"]), task, names_in(needs), text(fields.get("agent_id")))
+
+
+def _chosen(
+    table: _Table, names: Sequence[str], columns: Mapping[str, str], out: Collector
+) -> dict[str, str]:
+    """Return the table's column of each canonical one; note which may be counts, and are not."""
+    chosen = {**found_columns(names), **{k: v for k, v in columns.items() if k not in EXTRA}}
+    # A canonical name is the surest.
+    chosen = {**chosen, **{name: name for name in CALLS if name in names and name not in columns}}
+    chosen |= found_counts(names, chosen, table.holds_counts)
+    unread = unread_counts(names, [*chosen.values(), *columns.values()])
+    if some := list(filter(table.holds_counts, unread)):
+        out.notes.append(
+            f"{table.name}: {', '.join(map(repr, some[:_SHOWN]))} not read; if they are counts of "
+            "tokens, say which with --column"
+        )
+    return chosen
 
 
 def _check_names(names: Sequence[str], columns: Mapping[str, str], file: str) -> None:
@@ -218,6 +235,11 @@ class _Table:
         self._out = out
         self._has_commas = source.head.may_have_decimal_commas
 
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self._source.path.name
+
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
         """Return a column of times; invalid values are counted and become None."""
         if may_be_text and any(_is_words(self._number(row.get(name))) for row in self.rows[:50]):
@@ -235,6 +257,17 @@ class _Table:
         values = self._checked(theirs, low=0.0, most=float(MOST_COUNT))
         whole = CALLS[ours] == "Int64"
         return [None if np.isnan(n) else round(n) if whole else n for n in values.tolist()]
+
+    def holds_counts(self, name: str) -> bool:
+        """Tell whether a column holds whole numbers, and one above 1: else it says yes or no."""
+        found = [
+            amount(without_separators(row.get(name), self._has_commas))
+            for row in self.rows
+            if not is_blank(row.get(name)) and row.get(name) is not None
+        ]
+        return all(n is not None and n == round(n) for n in found) and any(
+            n is not None and n > 1 for n in found
+        )
 
     def in_dollars(self) -> list[bool]:
         """Return whether the cost of each row is in US dollars; one in another is an error."""
@@ -288,42 +321,3 @@ def _is_words(value: Any) -> bool:
     except ValueError:
         return True
     return False
-
-
-def _cache_is_apart(read: Mapping[str, Sequence[Any]]) -> bool:
-    """Tell whether the input excludes cached tokens: then they exceed it in some row."""
-    whole, parts = read.get("input_tokens"), read.get("cache_read_input_tokens")
-    if whole is None or parts is None:
-        return False
-    return any(n is not None and k is not None and k > n for n, k in zip(whole, parts, strict=True))
-
-
-def _counts(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
-    found = counts(
-        fields.get("input_tokens"),
-        fields.get("cache_read_input_tokens"),
-        fields.get("cache_write_input_tokens"),
-        fields.get("output_tokens"),
-        reasoning=fields.get("reasoning_output_tokens"),
-        includes_cache=not apart,
-    )
-    return {name: n for name, n in found.items() if n is not None}
-
-
-def _status(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status under our names, from words, codes, or the name of an error."""
-    said, error = fields.get("status"), fields.get("error_type")
-    code = count(said) if said is not None else None
-    http = fields.get("http_status")
-    http = code if http is None and code is not None and code >= 100 else http
-    if error is not None and (
-        flag(error) is False or error.lower() in {"none", "null", "0", "nan"}
-    ):
-        error = None
-    failed = error is not None or (http is not None and http >= 400)
-    if (said is not None and code is None) or code == 0:
-        failed = failed or str(said).lower() not in _FINE
-    found: dict[str, Any] = {"status": "ok", "error_type": None}
-    if failed:
-        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
-    return found if http is None else found | {"http_status": http}
