@@ -123,19 +123,25 @@ def _said_by(n: int) -> str:
 
 
 def token_counts(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return ``uncached, written, cached, output`` of calls, in tokens; unknown inputs count as 0.
+    """Return ``uncached, written, for_1h, cached, output`` of calls; unknown inputs count as 0.
 
-    What is said to have been written to a cache is not in `uncached`.
+    In tokens. What is said to have been written to a cache is not in `uncached`, and what that
+    keeps for an hour is not in `written`.
     """
-    names = ["input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens"]
+    names = [
+        "input_tokens", "cache_read_input_tokens", "cache_write_input_tokens",
+        "cache_write_1h_input_tokens", "output_tokens",
+    ]  # fmt: skip
     values = calls[names].astype("Float64").astype(float)
     cached = values["cache_read_input_tokens"].fillna(0.0)
     rest = (values["input_tokens"].fillna(0.0) - cached).clip(lower=0.0)
     written = np.minimum(values["cache_write_input_tokens"].fillna(0.0), rest)
+    for_1h = np.minimum(values["cache_write_1h_input_tokens"].fillna(0.0), written)
     return pd.DataFrame(
         {
             "uncached": rest - written,
-            "written": written,
+            "written": written - for_1h,
+            "for_1h": for_1h,
             "cached": cached,
             "output": values["output_tokens"],
         }
@@ -146,8 +152,9 @@ def _per_token(price: str | Mapping[str, float]) -> np.ndarray:
     prices = list_prices(price) if isinstance(price, str) else price
     each = prices["input_per_mtok"]
     written = prices.get("cache_write_per_mtok", each)
+    for_1h = prices.get("cache_write_1h_per_mtok", written)
     cached = prices.get("cached_input_per_mtok", each)
-    return np.asarray([each, written, cached, prices["output_per_mtok"]]) / 1e6
+    return np.asarray([each, written, for_1h, cached, prices["output_per_mtok"]]) / 1e6
 
 
 def write_factor(calls: pd.DataFrame, price: str | Mapping[str, float] | None) -> float | None:
@@ -165,12 +172,17 @@ def write_factor(calls: pd.DataFrame, price: str | Mapping[str, float] | None) -
     """
     if price is None:
         return None
-    each, written = _per_token(price)[:2]
-    tokens = token_counts(calls)[["uncached", "written"]].sum()
-    if not each > 0.0 or not tokens.sum() > 0.0:
+    prices = _per_token(price)[:3]
+    tokens = token_counts(calls)[["uncached", "written", "for_1h"]].sum()
+    if not prices[0] > 0.0 or not tokens.sum() > 0.0:
         return None
-    share = tokens["written"] / tokens.sum()
-    return four_digits(float(1.0 + share * (written / each - 1.0)))
+    return four_digits(float(tokens.to_numpy() @ prices / (tokens.sum() * prices[0])))
+
+
+def with_dearer_input(price: str | Mapping[str, float], factor: float) -> dict[str, float]:
+    """Return prices, those of uncached input times a factor, as numbers."""
+    prices = list_prices(price) if isinstance(price, str) else price
+    return {**prices, "input_per_mtok": four_digits(factor * prices["input_per_mtok"])}
 
 
 def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
@@ -203,10 +215,12 @@ def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
     # Least squares alone do not have the sum of the costs.
     per_token *= costs.sum() / (tokens.to_numpy() @ per_token).sum()
     names = (
-        "input_per_mtok", "cache_write_per_mtok", "cached_input_per_mtok", "output_per_mtok",
+        "input_per_mtok", "cache_write_per_mtok", "cache_write_1h_per_mtok",
+        "cached_input_per_mtok", "output_per_mtok",
     )  # fmt: skip
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
-    if not tokens["written"].any():
-        del spec["cache_write_per_mtok"]
+    for kind, name in (("written", names[1]), ("for_1h", names[2])):
+        if not tokens[kind].any():
+            del spec[name]
     off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())
     return Prices(spec, f"fitted to the costs of {len(known):,} calls (off by {percent(off, 1)})")

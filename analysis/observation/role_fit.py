@@ -19,7 +19,7 @@ from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
-from analysis.observation.costs import Prices, fit_prices, write_factor
+from analysis.observation.costs import Prices, fit_prices, with_dearer_input, write_factor
 from analysis.observation.few_loops import seen_loops
 from analysis.observation.new_contexts import begin_requests_anew
 from analysis.observation.several_models import with_mean_duration
@@ -181,7 +181,15 @@ def _take_writes(found: RoleFit, chats: pd.DataFrame) -> None:
     """Let what the twin writes to a cache cost what it did in the trace."""
     context = found.spec["context"]
     factor = write_factor(chats, found.prices.spec)
-    if factor is None or context.get("cache") is False:
+    if factor is None:
+        return
+    if context.get("cache") is False:
+        if factor != 1.0 and found.prices.spec is not None:
+            found.spec["price"] = with_dearer_input(found.prices.spec, factor)
+            found.sources["price"] = (
+                f"{found.prices.said}; input {factor:g} times as dear: the calls say that they "
+                "wrote it to a cache, which none read"
+            )
         return
     cache = context.get("cache")
     cache = dict(cache) if isinstance(cache, Mapping) else {}

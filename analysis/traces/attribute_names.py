@@ -137,6 +137,12 @@ _SLOTS: dict[str, tuple[str, ...]] = {
         "cache_creation_input_tokens",
         "cache_write_token_count",
     ),
+    "for_1h": (
+        "gen_ai.usage.details.ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
+        "cache_creation_1h_tokens",
+        "ephemeral_1h_input_tokens",
+    ),
     "no_cache": ("ai.usage.inputTokenDetails.noCacheTokens",),
     "reasoning": (
         "gen_ai.usage.reasoning.output_tokens",

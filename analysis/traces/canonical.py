@@ -40,6 +40,7 @@ CALLS = {
     "input_tokens": _INT,
     "cache_read_input_tokens": _INT,
     "cache_write_input_tokens": _INT,
+    "cache_write_1h_input_tokens": _INT,
     "output_tokens": _INT,
     "reasoning_output_tokens": _INT,
     "attempt": _INT,
@@ -60,6 +61,8 @@ CALLS = {
 ``run_id`` is one team at work; ``session_id`` is a session of the source (in a team, a member's);
 ``queue_s`` is the wait of a call before it began, also for people; ``result_size`` is the size of a
 tool's result, in characters or bytes. ``task_id`` is the task that a call was made for.
+``cache_write_1h_input_tokens`` are those of the tokens written to a cache that it keeps for an hour
+(Anthropic's price of them is another).
 ``status`` is ok, error, timeout or cancelled. ``quality_time`` is exact, 1s, parent_event or
 estimated (the start is estimated, the length is not); ``quality_tokens`` is exact or placeholder
 (counts that the writer did not know yet are missing).

@@ -167,6 +167,7 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
         count(said.get("read")),
         count(said.get("written")),
         count(said.get("output")),
+        for_1h=count(said.get("for_1h")),
         reasoning=count(said.get("reasoning")),
         # Codex gives its total under this name, but then no other.
         tools=None if total is None else count(said.get("tool_input")),

@@ -56,6 +56,7 @@ def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
         fields.get("cache_read_input_tokens"),
         fields.get("cache_write_input_tokens"),
         fields.get("output_tokens"),
+        for_1h=fields.get("cache_write_1h_input_tokens"),
         reasoning=fields.get("reasoning_output_tokens"),
         includes_cache=not apart,
     )

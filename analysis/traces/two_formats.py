@@ -36,9 +36,9 @@ _HALF = 0.5
 """Share of a run's calls from which it is taken for the one that they are found in."""
 
 _TAKEN_OVER = (
-    "input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens",
-    "reasoning_output_tokens", "cost_usd", "first_chunk_s", "finish_reason", "request_model",
-    "response_model", "call_id",
+    "input_tokens", "cache_read_input_tokens", "cache_write_input_tokens",
+    "cache_write_1h_input_tokens", "output_tokens", "reasoning_output_tokens", "cost_usd",
+    "first_chunk_s", "finish_reason", "request_model", "response_model", "call_id",
 )  # fmt: skip
 """What a call that is kept takes over from its copy, where it lacks it."""
 

@@ -40,6 +40,9 @@ _APART = {"cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadIn
 _EPHEMERAL = "ephemeral_"
 """Beginning of the names under which Anthropic tells what was written for how long."""
 
+_FOR_1H = "1h"
+"""A part of the names of what was written for an hour."""
+
 _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 """Names of Gemini's API, whose output is without the one, and input without the other."""
@@ -51,6 +54,7 @@ def counts(
     written: int | None,
     output: int | None,
     *,
+    for_1h: int | None = None,
     reasoning: int | None = None,
     tools: int | None = None,
     total: int | None = None,
@@ -65,6 +69,8 @@ def counts(
         Input as it is written.
     read, written : int or None
         Tokens from and into the cache.
+    for_1h : int or None
+        Those of the tokens into the cache that it keeps for an hour.
     output, reasoning : int or None
         Tokens that were written, and tokens of reasoning.
     tools : int or None
@@ -95,6 +101,7 @@ def counts(
         "input_tokens": whole,
         "cache_read_input_tokens": read,
         "cache_write_input_tokens": written,
+        "cache_write_1h_input_tokens": for_1h,
         "output_tokens": output,
         "reasoning_output_tokens": reasoning,
     }
@@ -149,7 +156,10 @@ def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict
     read, written = count(pick(usage, *_CACHED)), count(pick(usage, *_WRITTEN))
     if written is None:
         written = count(pick(into, "cache_creation", "cache_write"))
-    lasting = _sum(into, _EPHEMERAL) or _sum(mapping(usage.get("cache_creation")), _EPHEMERAL)
+    parts = mapping(usage.get("cache_creation")) or mapping(
+        into.get("cache_creation_token_details")
+    )
+    lasting = _sum(into, _EPHEMERAL) or _sum(parts, _EPHEMERAL)
     written = _larger(written, lasting)  # beside them LangChain writes 0 for their sum
     if includes_cache is None:
         is_openai = "prompt_tokens" in usage or "promptTokens" in usage
@@ -160,6 +170,7 @@ def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict
         read if read is not None else count(pick(into, "cache_read", "cached_tokens")),
         written,
         count(pick(usage, *_OUTPUT)),
+        for_1h=_of_1h(into) or _of_1h(parts),
         reasoning=count(pick(from_, "reasoning", "reasoning_tokens")) or thoughts,
         tools=count(pick(usage, *_TOOLS)),
         total=count(pick(usage, *_TOTAL)),
@@ -199,6 +210,7 @@ def of_buckets(
         "input_tokens": read,
         "cache_read_input_tokens": cached,
         "cache_write_input_tokens": written,
+        "cache_write_1h_input_tokens": _of_1h(known),
         "output_tokens": wrote,
         "reasoning_output_tokens": _sum(known, "reasoning", "thoughts"),
     }
@@ -225,6 +237,12 @@ def _sum(known: Mapping[str, Any], *parts: str) -> int | None:
     found = [count(n) for name, n in known.items() if any(part in name for part in parts)]
     summed = [n for n in found if n is not None]
     return sum(summed) if summed else None
+
+
+def _of_1h(known: Mapping[str, Any]) -> int | None:
+    return _sum(
+        {name: n for name, n in known.items() if _FOR_1H in name.lower()}, "cache", _EPHEMERAL
+    )
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.observe import Observation
 from analysis.observation.simulated import simulate
+from analysis.traces.reading import read_traces
 from simulator.scenario.prices import list_prices
-from tests.analysis.made_up_traces import Made, assert_alike, twin_of
+from tests.analysis.made_up_traces import Kind, Made, assert_alike, twin_of
+from tests.analysis.trace_samples import lines, stamp
 
 MODEL = "claude-sonnet-4-5"
 PRICE = {name: price / 1e6 for name, price in list_prices(MODEL).items()}
@@ -70,4 +75,52 @@ def test_a_twin_pays_for_writing_what_its_agent_did(share: float | None, pause_s
     found = twin_of(lambda made: converse(made, share, pause_s), 24, 100)
     assert_alike(found, ("input_tokens", "cost_usd"))
     # Half or more of the cost is of input that no cache had: a quarter of that shows.
+    assert billed(found) == pytest.approx(1.0, abs=1e-6)
+
+
+HOUR = {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 500}
+
+
+@pytest.mark.parametrize("details", ["input_tokens_details", "usage"])
+def test_what_is_written_for_an_hour_has_a_price_of_its_own(details: str, tmp_path: Path) -> None:
+    usage: dict[str, Any] = {"cache_creation_input_tokens": 800, "cache_read_input_tokens": 300}
+    usage |= {"input_tokens": 200, "output_tokens": 100, "cache_creation": HOUR}
+    if details != "usage":  # as LangChain does: all in the input, parts in details
+        parts = {"cache_read": 300, "cache_creation": 0, **HOUR}
+        usage = {"input_tokens": 1300, "output_tokens": 100, "input_token_details": parts}
+    run = {"id": "r", "run_type": "llm", "name": "c", "start_time": stamp(0), "end_time": stamp(4),
+           "outputs": {"usage_metadata": usage},
+           "extra": {"metadata": {"ls_model_name": MODEL}}}  # fmt: skip
+    (chat,) = with_costs(read_traces([lines(tmp_path / "x.jsonl", [run])]).calls)[0].to_dict(
+        "records"
+    )
+    assert (chat["input_tokens"], chat["cache_write_input_tokens"]) == (1300, 800)
+    one = PRICE["input_per_mtok"]
+    assert PRICE["cache_write_1h_per_mtok"] == 2.0 * one  # Anthropic's page of prices
+    rest = 300 * PRICE["cached_input_per_mtok"] + 100 * PRICE["output_per_mtok"]
+    assert chat["cost_usd"] == pytest.approx(200 * one + 300 * 1.25 * one + 500 * 2 * one + rest)
+
+
+def keep_for_an_hour(made: Made) -> None:
+    """Work in a conversation of which all is kept for an hour."""
+    read, before = 9000.0, 0.0
+    for turn in range(6):
+        wrote, new = made.about(200), round(read) - round(before)
+        made.chat("coder", read, wrote, turn < 5, before, cache_write_input_tokens=new,
+                  cache_write_1h_input_tokens=new)  # fmt: skip
+        before, read = read, read + wrote + made.about(400)
+        made.tool("coder", "edit", made.about(2.0))
+
+
+def write_in_vain(made: Made) -> None:
+    """Ask three times in a row, each time with a prompt that is written, and never read again."""
+    for turn in range(3):
+        read = made.about(4000)
+        made.chat("coder", read, made.about(50), turn < 2, cache_write_input_tokens=round(read))
+
+
+@pytest.mark.parametrize("work", [keep_for_an_hour, write_in_vain])
+def test_a_twin_pays_what_is_written_for_an_hour_or_in_vain(work: Kind) -> None:
+    found = twin_of(work, 24, 100)
+    assert_alike(found, ("input_tokens", "cost_usd"))
     assert billed(found) == pytest.approx(1.0, abs=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,16 +124,17 @@ def _emit(files: list[SessionFile], inboxes: list[Mail], form: str, out: Collect
     moments = {uuid: at for file in files for uuid, at in file.moments.items()}
     parents = Agents(files)
     for i, file in enumerate(files):
+        near = ChainMap(file.moments, moments)  # ids may be neutral ones, alike in each file
         for identity, message in file.messages.items():
             if owner_of[identity] != i:
                 copies += 1
                 out.duplicate(message.place)
             else:
-                _add_call(file, identity, message, moments, parents, form, out)
+                _add_call(file, identity, message, near, parents, form, out)
         mine = {identity for identity in file.messages if owner_of[identity] == i}
         add_tools(file, mine, seen, parents, form, out)
         sent += sent_by(file, mine, parents)
-        _add_retries(file, seen, parents, moments, form, out)
+        _add_retries(file, seen, parents, near, form, out)
     add_mail(sent, inboxes, files, parents, out)
     if copies:
         out.notes.append(f"{counted(copies, 'message')} left out that other sessions have too")
