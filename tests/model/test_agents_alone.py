@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from simulator.model.agents.agent import AgentState
@@ -10,6 +12,7 @@ from simulator.model.agents.channels import Log, Post, Subscription, Voice
 from simulator.model.agents.messages import Deliveries, Link, Mailbox, Notes
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING
+from simulator.model.answers import CORRECT, expit
 from simulator.model.board import Board
 from simulator.model.streams import always
 from simulator.model.trace import Event
@@ -162,6 +165,16 @@ def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
     assert agent.memory.context_tokens == 21 + 5  # kept once
 
 
+def test_the_news_that_a_failed_call_has_read_is_in_the_cache_too() -> None:
+    log = Log()
+    agent = alone(Voice(inbox=[Subscription(log)]), start_tokens=1000)
+    Post(log, 1, None).send(21, 0.0)
+    read(agent)
+    agent.memory.note_read()
+    agent.memory.come_to_nothing(goes_on=False)
+    assert call(agent) == (1121, 1121)  # the news is read again, and where it stood before
+
+
 @pytest.mark.parametrize(("is_read", "cached"), [(True, 1100), (False, 0)])
 def test_what_a_failed_call_has_read_is_in_the_cache_and_nothing_else(
     is_read: bool, cached: int
@@ -241,6 +254,31 @@ def test_each_model_finds_what_it_has_read_itself() -> None:
         agent.answer_with(None)
     read(agent)
     assert agent.memory.cached == 1000
+
+
+def logit_of_errors(agent: AgentState) -> float:
+    """Return the logit of the probability with which an agent errs, from uniform draws."""
+    low, high = -40.0, 40.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        agent.judgement.draw_with(always(expit(middle)))
+        low, high = (low, middle) if agent.judgement.answer(0) == CORRECT else (middle, high)
+    return low
+
+
+@pytest.mark.parametrize("effects", [{}, {"run_sigma": 0.5}, {"agent_sigma": 0.5}])
+def test_another_model_has_the_effects_of_run_and_agent_unless_it_has_its_own(
+    effects: dict[str, float],
+) -> None:
+    mine = {"probability": 0.2, "run_sigma": 1.0, "agent_sigma": 1.0}
+    agent = alone(errors={"probability": mine})
+    effect = logit_of_errors(agent) - math.log(0.2 / 0.8)
+    assert abs(effect) > 0.1
+    other = model(errors={"probability": {"probability": 0.6, **effects}})
+    agent.answer_with(other, 0.75)
+    assert logit_of_errors(agent) == pytest.approx(0.75 + (0.0 if effects else effect))
+    agent.answer_with(None)
+    assert logit_of_errors(agent) == pytest.approx(math.log(0.2 / 0.8) + effect)
 
 
 def test_who_never_errs_is_correct_and_who_always_does_spreads_its_answers() -> None:

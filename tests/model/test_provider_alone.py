@@ -146,6 +146,23 @@ def test_who_has_given_up_is_served_in_vain_unless_it_is_dropped(
     assert not place.waits()
 
 
+@pytest.mark.parametrize(("hangs", "free_s"), [(True, 35.0), (False, 12.0)])
+def test_who_is_served_in_vain_meets_the_outages_that_others_meet(
+    hangs: bool, free_s: float
+) -> None:
+    # From 10 on, five seconds of service; down from 12 to 32. What hangs has three seconds left
+    # then, and what fails has given its place back at once.
+    bench = Bench(workers=2)
+    outage = {"at_s": 12, "kind": "outage", "for_s": 20, "hangs": hangs}
+    state = provider(bench, outage, concurrency=1, queue={})
+    state.enter()
+    state.enqueue(bench.agents[0], Ticket(), 5.0).abandon()
+    state.enqueue(bench.agents[1], Ticket(), 5.0)
+    bench.clock.at(10.0, state.finished)
+    bench.begin(0.0, bench.agents[1], bench.phases.wait(bench.agents[1], "queue", None))
+    assert bench.run() == {1: free_s}
+
+
 @pytest.mark.parametrize(("cancels", "free_s"), [(True, 3.0), (False, 10.0)])
 def test_a_provider_that_does_not_cancel_goes_on_to_the_end(cancels: bool, free_s: float) -> None:
     bench = Bench()

@@ -1064,6 +1064,27 @@ BUGS = [
         "last_of_them",
     ),
     Bug(
+        f"{_MODEL}/calls/provider.py",
+        "lasts_s, _ = self.outages.fate(now, place.seconds)",
+        "lasts_s = place.seconds",
+        _ALONE("provider"),
+        "in_vain",
+    ),
+    Bug(
+        f"{_MODEL}/agents/judgement.py",
+        "< 1.0 and not model.errors",
+        "< 1.0 and model.errors",
+        _ALONE("agents"),
+        "effects_of_run_and_agent",
+    ),
+    Bug(
+        f"{_MODEL}/agents/memory.py",
+        "self._system_tokens + self.context_tokens + self.unread_tokens",
+        "self._system_tokens + self.context_tokens",
+        _ALONE("agents"),
+        "news_that_a_failed_call",
+    ),
+    Bug(
         "analysis/calibration/windows.py",
         "float(came.sum() ** 2 / (came**2).sum())",
         "float(len(came))",
