@@ -69,7 +69,15 @@ def billed(found: Observation) -> float:
     return float(sum(each.cost_usd for each in made.metrics) / made.calls["cost_usd"].sum())
 
 
-@pytest.mark.parametrize("share", [None, pytest.param(0.0, marks=pytest.mark.slow), 0.5, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "share",
+    [
+        None,
+        pytest.param(0.0, marks=pytest.mark.slow),
+        0.5,
+        pytest.param(1.0, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("pause_s", [2.0, pytest.param(200.0, marks=pytest.mark.slow)])
 def test_a_twin_pays_for_writing_what_its_agent_did(share: float | None, pause_s: float) -> None:
     found = twin_of(lambda made: converse(made, share, pause_s), 24, 100)

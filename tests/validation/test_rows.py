@@ -25,7 +25,6 @@ from tests.validation.subjects import ROWS
 pytestmark = pytest.mark.theory
 
 
-
 def _marks(case: Case) -> list[pytest.MarkDecorator]:
     if case.thorough:
         return [pytest.mark.thorough]
