@@ -1,8 +1,9 @@
-"""Calls that an agent makes beside its conversation, with a context of their own each time.
+"""Calls that an agent makes beside its conversation, with contexts of their own.
 
 A large model plans and has a small one apply each edit; a harness has a small model sum up what a
 tool has found. Traces give all of these calls to one agent. But its conversation goes on without
-them, as large as before: they are those of helpers that it asks, each of which begins anew.
+them, as large as before: they are those of helpers that it asks. In the twin each begins anew, also
+those that go on with a context of their own: what they read, and find in a cache, is so on average.
 `analysis.observation.helpers` makes agents of them.
 """
 
@@ -36,9 +37,9 @@ _FALLS = 1.0 / 3.0
 """Share of the calls from which prompts that are shorter than the one before make no conversation
 (`analysis.observation.new_contexts`)."""
 
-_KEPT = 2.0 / 3.0
-"""Share of the times after others at which a model must read more than the time before, from which
-it goes on with what it has read. Of prompts that begin anew, half are longer."""
+_PACE = 1.5
+"""Models that go on with one conversation read more at the same pace, times this at most: their
+tokens are of different lengths."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -126,32 +127,13 @@ def _models(agents: Agents) -> list[str]:
 
 
 def _with_main(agents: Agents, main: str) -> list[Episode]:
-    """Return the calls beside conversations, if these are with one of a role's models.
-
-    Models that go on with a context of their own from time to time are left out: a helper that a
-    tool starts begins anew.
-    """
+    """Return the calls beside conversations, if these are with one of a role's models."""
     chosen = _models_beside([calls for _, _, calls in agents], main)
-    found = [
+    return [
         episode
         for run, agent, calls in agents
         for episode in _episodes(run, agent, calls, _beside(calls, main, chosen))
     ]
-    goes_on = _models_that_go_on(found)
-    return [episode for episode in found if episode.model not in goes_on]
-
-
-def _models_that_go_on(episodes: Sequence[Episode]) -> set[str]:
-    """Return the models whose next calls mostly read what was read the time before."""
-    again, kept = Counter[str](), Counter[str]()
-    last: dict[tuple[str, str, str], float] = {}
-    for each in episodes:
-        key = each.run, each.agent, each.model
-        if key in last:
-            again[each.model] += 1
-            kept[each.model] += each.read[0] > last[key]
-        last[key] = each.read[-1]
-    return {model for model, n in again.items() if kept[model] >= _KEPT * n}
 
 
 def _by_agent(
@@ -195,13 +177,19 @@ def _by_agent(
 
 
 def _models_beside(agents: Sequence[_Calls], main: str) -> set[str]:
-    """Return the models most of whose calls do not go on with the conversation of the main one."""
-    beside, judged = Counter[str](), Counter[str]()
+    """Return the models most of whose calls do not go on with the conversation of the main one.
+
+    They read far less than it, or it goes on with far less than they have read. So it may be only
+    now and then where the model goes on with a conversation of its own: at another pace.
+    """
+    judged, far, fell_back = Counter[str](), Counter[str](), Counter[str]()
+    paces: dict[str, list[float]] = {}
     fell = went = 0
     for calls in agents:
         own = np.flatnonzero(calls.model == main)
         went += max(0, len(own) - 1)
         fell += int((np.diff(calls.read[own]) < 0.0).sum())
+        pairs: dict[str, list[tuple[float, float]]] = {}
         for i in np.flatnonzero(calls.model != main).tolist():
             key = str(calls.model[i])
             place = int(np.searchsorted(own, i))
@@ -209,11 +197,27 @@ def _models_beside(agents: Sequence[_Calls], main: str) -> set[str]:
             if len(before) or len(after):
                 judged[key] += 1
                 other = before if len(before) else after
-                is_less = bool((calls.read[i] < _LEFT * calls.read[other]).any())
-                beside[key] += is_less or bool((calls.read[after] < _LEFT * calls.read[i]).any())
+                read, level, next_ = calls.read[i], calls.read[other], calls.read[after]
+                far[key] += bool((read < _LEFT * level).any() or (next_ < _LEFT * read).any())
+                fell_back[key] += bool((read < level).any() or (next_ < read).any())
+                if len(before):
+                    pairs.setdefault(key, []).append((float(read), float(level[0])))
+        for key, some in pairs.items():
+            theirs, its = np.subtract(some[-1], some[0])
+            known = paces.setdefault(key, [0.0, 0.0])
+            known[0], known[1] = known[0] + float(theirs), known[1] + float(its)
     if fell >= _FALLS * max(1, went):
         return set()
-    return {model for model, n in judged.items() if 2 * beside[model] >= n}
+    return {
+        model
+        for model, n in judged.items()
+        if 2 * far[model] >= n or (2 * fell_back[model] >= n and _is_another(*paces.get(model, ())))
+    }
+
+
+def _is_another(theirs: float = 0.0, its: float = 0.0) -> bool:
+    """Tell whether what two models read grows at different paces, if both do."""
+    return min(theirs, its) > 0.0 and max(theirs / its, its / theirs) > _PACE
 
 
 def _beside(calls: _Calls, main: str, chosen: set[str]) -> Bools:

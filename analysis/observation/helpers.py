@@ -19,6 +19,9 @@ from simulator.words import percent
 _FEWEST = 3
 """Fewest times that a role asks a model beside its conversation for which it is told."""
 
+_GOES_ON = "tool_use"
+"""The reason for which a call ends that is not the last of its loop."""
+
 _OFTEN = 0.1
 """Share of a role's calls from which those that no turn asks for are the work of an agent that
 works in turn with it. Fewer (a title of each session) are left out of the twin."""
@@ -119,15 +122,16 @@ def _name(episode: Episode) -> str:
 def _ended(traces: Traces, helped: Sequence[Episode], last: Sequence[Episode]) -> Traces:
     """Let the last call of each helper end its turn: what it asked for, the conversation got.
 
-    So do the calls before those that are `last`: they asked for what is no part of their loop.
+    Those before it go on. The calls before those that are `last` end theirs, too: they asked for
+    what is no part of their loop.
     """
     calls = traces.calls
     asks = calls["finish_reason"].astype("string").str.lower().isin(ASKS_TOOLS).fillna(False)
     labels = {each.rows[-1] for each in helped} | {each.after for each in last}
     ends = calls.index.isin(list(labels - {None})) & asks.to_numpy(dtype=bool)
-    return replace(
-        traces, calls=calls.assign(finish_reason=calls["finish_reason"].where(~ends, "stop"))
-    )
+    goes_on = calls.index.isin([row for each in helped for row in each.rows[:-1]])
+    reason = calls["finish_reason"].where(~ends, "stop").where(~(goes_on & ~asks), _GOES_ON)
+    return replace(traces, calls=calls.assign(finish_reason=reason))
 
 
 def _in_turn(traces: Traces, episodes: Sequence[Episode]) -> Traces:

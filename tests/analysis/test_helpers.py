@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -133,15 +134,59 @@ def test_what_a_conversation_comes_back_from_was_beside_it(model: str) -> None:
     assert [each.is_asked for each in found] == [False] * 3
 
 
-def test_a_model_with_a_conversation_of_its_own_is_no_helper() -> None:
+@dataclass(frozen=True)
+class Second:
+    """A small model with a conversation of its own, which a large one asks after a turn.
+
+    It makes so many `calls` each time, and what it is told grows by a `factor`.
+    """
+
+    calls: int = 1
+    factor: float = 1.0
+
+    def __call__(self, made: Made) -> None:
+        read, before, own, held = 9000.0, 0.0, 3000.0, 0.0
+        for left in reversed(range(made.rng.integers(6, 14))):
+            wrote = made.about(350)
+            made.chat("coder", read, wrote, left > 0, before, model=LARGE)
+            before, read = read, read + wrote + made.about(600)
+            for _ in range(self.calls if left else 0):
+                wrote = made.about(150)
+                made.chat("coder", own, wrote, cached=held, model=SMALL)
+                held, own = own, own + (wrote + made.about(500)) * self.factor
+            made.tool("coder", "edit", made.about(3.0))
+
+
+@pytest.mark.parametrize("second", [Second(), Second(calls=3, factor=1.5)])
+def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Second) -> None:
+    found = twin_of(second)
+    assert found.structure.kind == SUBAGENTS
+    # As one agent it read 0.7 to 2.8 times as much, and cost 0.8 to 1.7 times as much.
+    assert_alike(found, (*MEASURES, "calls"))
+
+
+def test_a_writer_in_turn_with_a_planner_keeps_its_own_conversation() -> None:
+    def work(made: Made) -> None:
+        read, own = 8000.0, 2000.0
+        for _ in range(made.rng.integers(3, 9)):
+            made.chat("planner", read, made.about(500), model=LARGE)
+            made.chat("planner", own, made.about(600), model=SMALL)
+            read, own = read + 900.0, own + 700.0
+
+    found = twin_of(work, 24)
+    assert found.structure.kind == MESH
+    assert_alike(found)
+
+
+def test_models_that_count_one_conversation_otherwise_are_no_helpers() -> None:
     both = [
         call
         for i in range(5)
-        for call in ((LARGE, 9000.0 + 500 * i, True), (SMALL, 1000.0 + 200 * i, True))
+        for call in ((LARGE, 9000.0 + 900 * i, True), (SMALL, 7200.0 + 720 * i, True))
     ]
-    assert found_in(*both, (LARGE, 12_000, False)) == []
-    anew = [call if call[0] == LARGE else (SMALL, 1000.0, True) for call in both]
-    assert len(found_in(*anew, (LARGE, 12_000, False))) == 15
+    assert found_in(*both, (LARGE, 13_500, False)) == []
+    own = [call if call[0] == LARGE else (SMALL, call[1] - 6200, True) for call in both]
+    assert len(found_in(*own, (LARGE, 13_500, False))) == 15
 
 
 def test_prompts_that_have_nothing_to_do_with_each_other_are_beside_none() -> None:
