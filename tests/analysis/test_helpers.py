@@ -217,3 +217,21 @@ def test_agents_who_work_in_turn_wait_for_people_in_the_twin(runs: int) -> None:
     assert_alike(found, ("makespan_s", "cost_usd"), least=0.02 if runs > 8 else 0.15)
     kind = {6: "dag", 24: "resampled"}[runs]
     assert found.twin.document["workload"]["kind"] == kind
+
+
+def test_pauses_of_minutes_to_days_are_as_long_in_the_twin() -> None:
+    pauses: list[float] = []
+
+    def work(made: Made) -> None:
+        for request in range(2):
+            if request:
+                pauses.append(float(made.rng.exponential(100_000.0)))
+                made.now += pauses[-1]
+            for turn in range(3):
+                made.chat("coder", 5000.0 + 900.0 * turn, made.about(200), turn < 2)
+                made.tool("coder", "edit", made.about(3.0)) if turn < 2 else None
+
+    twin = twin_of(work, 12).twin.document["coordination"]["round_overhead_s"]
+    mean = np.average(twin["values"], weights=twin["weights"])
+    # Tuned to the chances of 200 simulated runs they were 0.83 times as long.
+    assert mean == pytest.approx(np.mean(pauses), rel=0.01)
