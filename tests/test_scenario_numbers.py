@@ -3,7 +3,8 @@
 A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, a ratio of two, or a
 median, with its 95 % interval; one that is ``exactly 3.69`` is the same in all runs. Each is
 simulated again with another seed and fewer replications: the two may differ by four standard
-errors of their difference.
+errors of their difference. With 335 numbers that have an interval, one in fifty of such runs would
+find one that differs although all are right.
 """
 
 from __future__ import annotations
@@ -240,17 +241,26 @@ REPLICATIONS = {
     "approvals": 60,
     "rate_limited_fleet": 4,
     "orphaned_claims": 500,
-    "orchestrator_bottleneck": 10,
+    "orchestrator_bottleneck": 15,
     "byzantine_minority": 40,
-    "provider_outage": 40,
+    "provider_outage": 60,
     "debate": 40,
-    "stalled_worker": 60,
-    "lost_orchestrator": 60,
+    "stalled_worker": 75,
+    "lost_orchestrator": 90,
     "hedging": 100,
     "rate_limit": 15,
-    "context_against_team": 100,
+    "context_against_team": 200,
     "partition": 100,
     "retry_storm": 16,
+    "redundancy": 750,
+    "philosophers": 500,
+    "claim_collisions": 400,
+    "stale_reads": 400,
+    "consensus": 300,
+    "error_compounding": 300,
+    "architectures": 300,
+    "mixed_team": 300,
+    "stragglers": 300,
 }
 """Where calls are many, or few; else 200."""
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.calibration.context_growth import growth_of
 from analysis.calibration.errors import call_correlation
-from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
 from analysis.calibration.latency import Residual, hung
@@ -20,8 +20,11 @@ from analysis.calibration.output_limits import capacity_of, loss_share
 from analysis.calibration.requests import find_requests
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
-from analysis.calibration.tool_times import _alone, _best
+from analysis.calibration.tool_fits import ToolFit
+from analysis.calibration.tool_times import _alone, _best, fit_tool_times
+from analysis.calibration.trends import slope
 from analysis.calibration.turn_laws import Location, TurnLaw
+from analysis.calibration.turn_spread import shift_to_mean
 from tests.analysis.made_up_requests import as_canonical, made_requests
 
 
@@ -217,6 +220,40 @@ def test_of_tools_that_are_seldom_called_together_the_longest_counts() -> None:
     found = _fit_named(tools, asked.assign(tool_s=1.0), np.ones(100), [], ())
     assert {tool.name: len(tool.at_once) for tool in found} == {"read": 57, "build": 43}
     assert all(tool.is_only for tool in found)
+
+
+@pytest.mark.parametrize("agents", [2, 3, 40])
+def test_a_trend_over_two_calls_each_has_the_error_of_a_mean_difference(agents: int) -> None:
+    steps = np.random.default_rng(4).standard_normal(agents)
+    levels = 10.0 * np.arange(agents)
+    values = np.column_stack([levels, levels + steps]).ravel()
+    who, made = np.repeat(np.arange(agents), 2), np.tile([0.0, 1.0], agents)
+    found = slope(values, made, who, who)
+    assert found.at == pytest.approx(steps.mean())
+    assert found.error == pytest.approx(stats.sem(steps))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_a_shift_gives_turns_of_any_scale_their_mean(scale: float) -> None:
+    # Of a normal effect z of variance v, the mean of exp(s (x + z)) is exp(s x + s^2 v / 2).
+    mean, shared = 2.0, 0.3
+    ones = np.ones(4)
+    shift = shift_to_mean(np.zeros(1), shared, scale * ones, ones, mean)
+    assert shift == pytest.approx((np.log(mean) - scale**2 * shared / 2) / scale)
+    own, scales, weights = np.array([-0.4, 0.1, 0.9]), np.array([0.5, scale]), np.array([1.0, 3.0])
+    shift = shift_to_mean(own, shared, scales, weights, mean)
+    each = [np.exp(s * (own + shift) + s**2 * shared / 2).mean() for s in scales]
+    assert np.average(each, weights=weights) == pytest.approx(mean)
+
+
+def test_a_tools_means_have_the_errors_of_means() -> None:
+    at_once, result = np.array([1.0, 1.0, 2.0, 4.0]), np.array([300.0, 20.0, 150.0])
+    times = fit_tool_times(np.random.default_rng(3).exponential(4.0, 60), np.arange(60))
+    share = BetaEstimate(5.5, 2.5)
+    found = ToolFit("search", share, False, at_once, times, None, result).parameters()
+    for name, values in (("calls", at_once), ("result_tokens", result)):
+        assert found[name].at == pytest.approx(values.mean())
+        assert found[name].error == pytest.approx(stats.sem(values))
 
 
 def test_a_session_has_as_many_requests_as_the_median_one() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.observation.costs import fit_prices, with_costs
+from analysis.observation.costs import fit_prices, with_costs, write_factor
 from analysis.observation.observe import Observation
 from analysis.observation.simulated import simulate
 from analysis.traces.reading import read_traces
@@ -60,6 +60,17 @@ def test_prices_that_are_fitted_have_one_of_writing() -> None:
         {"input_per_mtok": 2.0, "cache_write_per_mtok": 4.0, "cached_input_per_mtok": 1.0,
          "output_per_mtok": 9.0}, rel=1e-3,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "factor"), [(0, 1.0), (350, 1.125), (700, 1.25)])
+def test_what_no_cache_had_costs_more_by_the_share_that_was_written(
+    written: int, factor: float
+) -> None:
+    made = Made(3)
+    made.begin("r")
+    for _ in range(3):
+        made.chat("a", 1000, 100, cached=300.0, cache_write_input_tokens=written)
+    assert write_factor(made.traces().calls, MODEL) == pytest.approx(factor)
 
 
 def billed(found: Observation) -> float:

@@ -247,6 +247,38 @@ def test_reads_and_writes_of_replicas_are_coordination_and_nobody_waits(
     assert m.makespan_s == pytest.approx(m.work_s + m.coordination_s)
 
 
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_round_in_which_as_much_is_undone_as_done_is_idle_and_the_trace_tells_it(
+    size: int,
+) -> None:
+    # Who fails its tests has still overwritten what another has done in the same round.
+    trace = Trace()
+    spec = scenario(
+        team__size=size,
+        team__agent=agent(errors={"probability": 0.5, "detection": 1.0}),
+        workspace={"kind": "last_writer_wins"},
+        coordination__protocol="pre_assigned",
+        workload={
+            "kind": "dag",
+            "tasks": [{"id": str(i), "files": ["shared"]} for i in range(3 * size)],
+        },
+    )
+    run_as_traced(spec, trace=trace)
+    done: list[int] = []
+    undone: list[int] = []
+    for row in trace.rows:
+        if row.event is Event.ROUND_START:
+            done, undone = [*done, 0], [*undone, 0]
+        elif row.event is Event.ATTEMPT:
+            done[-1] += row.outcome == "done"
+        elif row.event is Event.LOST:
+            undone[-1] += str(row.outcome).startswith("redo")
+    rounds = list(zip(done, undone, strict=True))
+    assert any(gained == lost > 0 for gained, lost in rounds)
+    told = metrics_from_trace(trace.rows, size, 3 * size, size)
+    assert told.idle_rounds == sum(gained == lost for gained, lost in rounds)
+
+
 def test_known_faults_that_others_overwrite_are_told_by_the_trace() -> None:
     trace = Trace()
     spec = scenario(

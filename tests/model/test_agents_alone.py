@@ -9,6 +9,7 @@ import pytest
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.call import ATTEMPTS, DUTY, Call
 from simulator.model.agents.channels import Log, Post, Subscription, Voice
+from simulator.model.agents.held import Held
 from simulator.model.agents.messages import Deliveries, Link, Mailbox, Notes
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING
@@ -135,6 +136,32 @@ def test_a_compaction_that_came_to_nothing_leaves_the_context() -> None:
     )
     read(agent)
     assert agent.memory.prompt_tokens == 120
+
+
+@pytest.mark.parametrize(
+    ("dropped", "left"),
+    [(0, (80, 100, 50)), (30, (50, 70, 50)), (120, (0, 0, 30)), (900, (0,) * 3)],
+)
+def test_a_loop_loses_the_oldest_of_its_context_first(
+    dropped: int, left: tuple[int, int, int]
+) -> None:
+    # The first turn has read 100 tokens that are kept, 80 of them from before, and 50 of a board.
+    held = Held(before=80)
+    held.end_turn(read=100, fresh=50, dropped=0, overflow="truncate")
+    held.lose(dropped, "truncate")
+    assert (held.before, held.begins, held.tokens) == left
+
+
+def test_a_summary_is_never_longer_than_what_it_sums_up() -> None:
+    log = Log()
+    agent = alone(
+        Voice(inbox=[Subscription(log)]), window_tokens=200, compaction=0.5, start_tokens=30
+    )
+    Post(log, 1, None).send(90, 0.0)
+    read(agent)
+    # Half of the window has room for 100, but there are no more than 30.
+    assert (agent.memory.prompt_tokens, agent.memory.makes_room) == (100 + 30 + 90, False)
+    assert agent.memory.is_too_long
 
 
 def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:

@@ -37,6 +37,15 @@ def test_seconds_grow_with_work_and_with_what_is_read(
     assert spec.sampler(fixed)(*size) == expected
 
 
+@pytest.mark.parametrize("lost", [0, 1000, 6000])
+def test_what_is_lost_of_the_cache_takes_its_time_as_uncached_input(lost: int) -> None:
+    rates = {"uncached_s_per_1k": 3.0, "cached_s_per_1k": 0.5, "output_s_per_1k": 10.0}
+    seconds = (spec := TokenLatency.model_validate({"base_s": 1.0, **rates})).sampler(fixed)
+    times = spec.without_cache(2000, 6000, 400, lost)
+    planned_s, found_s = (seconds(1.0, 2000 + n, 6000 - n, 400) for n in (0, lost))
+    assert times * planned_s == pytest.approx(found_s)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

@@ -147,6 +147,23 @@ def test_reports_that_a_failed_call_was_to_answer_come_first_in_the_next() -> No
     assert desk.next_call(lead) is None
 
 
+def test_several_reports_that_a_failed_call_was_to_answer_keep_their_order() -> None:
+    crew = Crew(bag(8), workers=4, protocol="lead_assign")
+    desk, lead = coordination(crew, one_by_one=False)
+    desk.answer(lead)
+    for agent in crew.workers:
+        crew.sides.dispatcher.choose(agent.index, 1)  # what it has been given
+    for agent in crew.workers[:3]:
+        desk.report(agent)
+    desk.next_call(lead)
+    desk.report(crew.workers[3])
+    desk.returned(lead)
+    desk.next_call(lead)
+    desk.answer(lead)
+    # Who has reported first is given the first of the other tasks.
+    assert hands(crew) == [[4], [5], [6], [7]]
+
+
 def test_a_call_that_failed_before_is_not_taken_back_twice() -> None:
     crew = Crew(bag(1))
     desk, lead = coordination(crew)
