@@ -113,6 +113,9 @@ class PlainService(Service):
             seconds *= pace
         try:
             yield seconds
+        except CallLostError:  # a sub-agent for which nobody waits any more
+            self._break_off(agent, seconds)
+            raise
         finally:
             if life is not None:  # also where it is lost meanwhile
                 life.use(agenda.now)
@@ -121,6 +124,18 @@ class PlainService(Service):
             provider.finished()
             if provider.refunds:
                 provider.settle(agent, agent.call.output)
+
+    def _break_off(self, agent: AgentState, seconds: float) -> None:
+        """Leave the provider in the middle of a service of so many seconds."""
+        provider, time = self._provider, agent.time
+        if not provider.refuses:
+            return
+        elapsed_s = self._agenda.now - time.since_s
+        provider.finished(max(0.0, seconds - elapsed_s))
+        if provider.refunds:
+            whole_s = time.duration_s * time.served_at_pace
+            done = share_done(time.served_s + elapsed_s, whole_s)
+            provider.settle(agent, agent.call.written(done))
 
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
