@@ -81,7 +81,8 @@ class Hedge(Spec):
 
     The first answer wins; the other request is cancelled, and its input and the output it has
     written by then are paid for. The second counts against all limits, as any request; if the
-    provider or a bulkhead has no room for it when it is due, it is not sent.
+    provider or a bulkhead has no room for it when it is due, or a breaker is not closed, it is not
+    sent.
     """
 
     after_s: Positive | None = None

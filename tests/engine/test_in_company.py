@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from simulator.engine import Simulation
+from simulator.model.agents.agent import AgentState
+from simulator.model.calls.fates import Fates
+from simulator.model.calls.flight import Fate
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
+from simulator.model.why import Why
 from tests.conftest import agent, run, scenario
 
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
@@ -80,3 +84,139 @@ def test_a_sub_agent_that_is_cancelled_gives_back_what_it_did_not_write() -> Non
     # Five helpers leave 1,100 of the first 1,850, which is enough for the sixth.
     assert metrics.rate_limits == 0
     assert metrics.output_tokens == 6 * 150
+
+
+# Hedges.
+
+
+def test_a_hedge_leaves_in_the_cache_what_the_first_request_has_found_there() -> None:
+    """Each call begins when the last one ends, so that its prompt is in the cache."""
+    metrics = run(
+        **ASYNC,
+        team__agent=lasting(
+            30,
+            context={"system_tokens": 1000, "board_tokens_per_task": 0, "cache": {"life_s": 10}},
+            tokens={"output": 100},
+        ),
+        workload__tasks=2,
+        resilience={"hedge": {"after_s": 15, "correlation": 1}},
+    )
+    # The hedge is sent longer after the last call than the cache lives, and beside a request that
+    # uses the cache. So it finds there what that one has found.
+    assert metrics.hedges == 2
+    assert (metrics.cached_tokens, metrics.expired_tokens) == (2 * 1000, 0)
+    assert metrics.input_tokens == 2 * 1000 + 2 * 1100
+
+
+def pair(monkeypatch: pytest.MonkeyPatch, *fates: Fate, **fields: Any) -> tuple[Metrics, list[Row]]:
+    """Run a call hedged after 2 s, whose two requests fare as said, and another from 2.5 s on."""
+    said, draw = iter(fates), Fates.draw
+
+    def drawn(self: Fates, one: AgentState, seconds: float) -> Fate:
+        return next(said) if one.index == 0 else draw(self, one, seconds)
+
+    monkeypatch.setattr(Fates, "draw", drawn)
+    return traced(
+        **{
+            **DEALT,
+            "team": {"size": 2, "agent": lasting(10, tokens={"output": 100})},
+            "workload": {"kind": "dag", "tasks": [{"id": "a"}, {"id": "b", "arrival_s": 2.5}]},
+            "resilience": {"hedge": {"after_s": 2}},
+            **fields,
+        }
+    )
+
+
+def ends(rows: list[Row]) -> dict[int | None, float]:
+    return {row.agent: row.time_s for row in of_event(rows, Event.CALL_END)}
+
+
+FIRST_FAILS = (Fate(4, Why.ERROR), Fate(10))
+SECOND_FAILS = (Fate(10), Fate(4, Why.ERROR))
+
+
+@pytest.mark.parametrize(
+    ("fates", "failed_s", "answered_s"), [(FIRST_FAILS, 4.0, 12.0), (SECOND_FAILS, 6.0, 10.0)]
+)
+@pytest.mark.parametrize("limit", ["concurrency", "bulkhead"])
+def test_of_two_requests_the_one_that_fails_holds_nothing_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    fates: tuple[Fate, Fate],
+    failed_s: float,
+    answered_s: float,
+) -> None:
+    limits: dict[str, Any] = {"provider": {"concurrency": 2, "queue": {}, "retry": NO_SDK}}
+    if limit == "bulkhead":
+        limits = {"resilience": {"hedge": {"after_s": 2}, "bulkhead": {"team": 2}}}
+    metrics, rows = pair(monkeypatch, *fates, **limits)
+    # The other call gets the place, and is hedged where there is one: the copy takes no less.
+    assert ends(rows) == {0: answered_s, 1: failed_s + 10}
+    assert [row.time_s for row in of_event(rows, Event.REQUEST, "error")] == [failed_s]
+    assert (metrics.provider_errors, metrics.lost_s) == (1, 0)
+
+
+@pytest.mark.parametrize(("fates", "written"), [(FIRST_FAILS, 60), (SECOND_FAILS, 80)])
+def test_a_request_that_the_provider_has_failed_is_not_paid_at_the_end_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, fates: tuple[Fate, Fate], written: int
+) -> None:
+    """At 8 s one request has failed and one is under way, for 6 or 8 of its 10 s."""
+    workload = {"kind": "dag", "tasks": [{"id": "a"}]}
+    metrics, rows = pair(monkeypatch, *fates, workload=workload, limits={"deadline_s": 8})
+    assert (metrics.input_tokens, metrics.output_tokens) == (1500, written)
+    assert metrics.input_tokens == sum(row.input_tokens or 0 for row in rows)
+
+
+def test_what_two_requests_that_both_fail_have_taken_is_lost_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One fails at 4 s, the other at 2 + 7 = 9 s; then the call is sent again."""
+    fates = (Fate(4, Why.ERROR), Fate(7, Why.MALFORMED), Fate(1))
+    resilience = {"hedge": {"after_s": 2}, "retry": {"backoff": {"kind": "none"}}}
+    workload = {"kind": "dag", "tasks": [{"id": "a"}]}
+    metrics, rows = pair(monkeypatch, *fates, workload=workload, resilience=resilience)
+    lost = [(r.time_s, r.outcome, r.duration_s) for r in of_event(rows, Event.REQUEST)]
+    assert lost == [(4.0, "error", 0.0), (9.0, "malformed", 9.0)]
+    assert (metrics.lost_s, metrics.wasted_s, metrics.work_s) == (9.0, 9.0, 1.0)
+    assert (metrics.provider_errors, metrics.malformed, metrics.retries) == (1, 1, 1)
+    assert metrics.output_tokens == 100 + 100  # of the reply that was of no use, and of the answer
+
+
+# An open breaker.
+
+TRIPPED: dict[str, Any] = {"failure_rate": 0.5, "minimum": 1, "open_s": 100}
+STALLS: dict[str, Any] = {"at_s": 0, "kind": "stall", "agent": 1, "for_s": 1}
+
+
+def test_no_hedge_is_sent_while_the_breaker_is_open() -> None:
+    """One agent's request times out at 6 s; the other's second call would be hedged at 9 s."""
+    metrics = run(
+        coordination={"protocol": "self_claim", "timing": "asynchronous"},
+        team={"size": 2, "agent": lasting(5)},
+        workload__tasks=2,
+        faults=[STALLS],
+        resilience={"timeout": {"seconds": 6}, "hedge": {"after_s": 4}, "breaker": TRIPPED},
+    )
+    assert metrics.breaker_opens == 1
+    assert metrics.hedges == 2  # both at 4 s
+    assert metrics.makespan_s == 10
+
+
+def test_who_has_waited_at_a_bulkhead_is_held_back_by_a_breaker_that_has_opened_meanwhile() -> None:
+    """The bulkhead has one place, which a request that never returns leaves at 6 s."""
+    metrics, rows = traced(
+        **DEALT,
+        team={"size": 2, "agent": lasting(5)},
+        workload__tasks=2,
+        faults=[{**STALLS, "agent": 0}],
+        resilience={
+            "timeout": {"seconds": 6},
+            "breaker": {**TRIPPED, "open_s": 20},
+            "bulkhead": {"team": 1},
+            "retry": {"max_retries": 1, "backoff": {"kind": "none"}},
+        },
+    )
+    # Open from 6 to 26 s: who came to the breaker first is the trial.
+    assert metrics.requests == 3
+    assert sorted(ends(rows).values()) == [31, 36]
+    assert metrics.breaker_opens == 1

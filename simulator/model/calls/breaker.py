@@ -18,6 +18,8 @@ class Breaker:
         ``closed``, ``open`` or ``half_open``.
     opens : int
         How often it has opened.
+    term : int
+        How often it has opened or closed.
     """
 
     __slots__ = (
@@ -26,10 +28,10 @@ class Breaker:
         "_opened_s",
         "_spec",
         "_succeeded",
-        "_term",
         "_trials",
         "opens",
         "state",
+        "term",
     )
 
     def __init__(self, spec: BreakerSpec) -> None:
@@ -41,7 +43,7 @@ class Breaker:
         self._opened_s = 0.0
         self._trials = 0
         self._succeeded = 0
-        self._term = 0
+        self.term = 0
 
     @property
     def half_open_s(self) -> float:
@@ -59,11 +61,11 @@ class Breaker:
             if self._trials == self._spec.trial_calls:
                 return None
             self._trials += 1
-        return self._term
+        return self.term
 
     def withdraw(self, term: int) -> None:
         """Take back a request that was let through and not sent, or cancelled."""
-        if self.state == HALF_OPEN and term == self._term:
+        if self.state == HALF_OPEN and term == self.term:
             self._trials -= 1
 
     def record(self, term: int, failed: bool, now: float) -> bool:
@@ -71,7 +73,7 @@ class Breaker:
 
         What was let through before it last opened or closed says nothing about it any more.
         """
-        if term != self._term:
+        if term != self.term:
             return False
         if self.state == HALF_OPEN:
             if failed:
@@ -81,7 +83,7 @@ class Breaker:
             if self._succeeded < self._spec.trial_calls:
                 return False
             self.state = CLOSED
-            self._term += 1
+            self.term += 1
             return True
         if len(self._failed) == self._spec.window:
             self._failures -= self._failed[0]
@@ -97,6 +99,6 @@ class Breaker:
         self.state = OPEN
         self.opens += 1
         self._opened_s = now
-        self._term += 1
+        self.term += 1
         self._failed.clear()
         self._failures = 0

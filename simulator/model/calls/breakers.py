@@ -7,7 +7,7 @@ from functools import partial
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.calls.breaker import OPEN, Breaker
+from simulator.model.calls.breaker import CLOSED, OPEN, Breaker
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
@@ -87,6 +87,21 @@ class Breakers:
         if term is not None:
             self._terms[agent.index] = term
         return term is not None
+
+    def lets_more_through(self, agent: AgentState) -> bool:
+        """Return whether requests beside those that are counted are let through now: hedges."""
+        return self._spec is None or self._of(agent).breaker.state == CLOSED
+
+    def still_admits(self, agent: AgentState) -> bool:
+        """Return whether the agent's request may be sent that was let through a while ago.
+
+        If the breaker has opened meanwhile, the request has to ask again.
+        """
+        term = self._terms.get(agent.index)
+        if term is None or term == self._of(agent).breaker.term:
+            return True
+        del self._terms[agent.index]
+        return False
 
     def wait(self, agent: AgentState) -> Iterator[Step]:
         """Wait in line until a request of the agent is let through."""

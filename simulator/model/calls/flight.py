@@ -40,6 +40,9 @@ class Flight:
     """The second request's ticket at the provider, once it is taken in."""
     done: float = 0.0
     """Share of the work that was done when what was in flight stalled."""
+    first_is_over: bool = False
+    second_is_over: bool = False
+    """Whether one of them has failed and is settled, while the other goes on."""
 
     def take_in_second(self) -> None:
         """Let the provider take in a second request."""
@@ -57,6 +60,27 @@ class Flight:
             return self.first
         good = [each for each in (self.first, self.second) if not each.why]
         return min(good) if good else max(self.first, self.second)
+
+    @property
+    def fails_s(self) -> float:
+        """When one of the two fails while the other goes on; infinite if that does not happen."""
+        if self.second is None or not self.is_whole:
+            return math.inf
+        sooner, later = sorted((self.first, self.second))
+        return sooner.seconds if sooner.why and sooner.seconds < later.seconds else math.inf
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are two requests, both in flight."""
+        return self.second is not None and not (self.first_is_over or self.second_is_over)
+
+    def drop_first(self) -> None:
+        """Let the first request be over, which has failed, while the second goes on."""
+        self.first_is_over = True
+
+    def drop_second(self) -> None:
+        """Let the second request be over, which has failed, while the first goes on."""
+        self.second_is_over = True
 
     @property
     def second_wins(self) -> bool:
@@ -78,13 +102,14 @@ class Flight:
     def share_done(self, elapsed_s: float) -> float:
         """Return which share of the work is done, by the request that has done more of it.
 
-        What the provider is going to fail does nothing of it.
+        What the provider is going to fail does nothing of it, and what has failed has done nothing.
         """
         shares = [self.done]
-        if self.first.why.is_billed:
+        if self.first.why.is_billed and not self.first_is_over:
             shares.append(share_done(elapsed_s, self.first.seconds))
-        if self.second is not None and self.second.why.is_billed:
-            shares.append(share_done(elapsed_s - self.sent_s, self.second.seconds - self.sent_s))
+        second = None if self.second_is_over else self.second
+        if second is not None and second.why.is_billed:
+            shares.append(share_done(elapsed_s - self.sent_s, second.seconds - self.sent_s))
         return max(shares)
 
 

@@ -172,8 +172,19 @@ class ProviderState:
         self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
         self.has_paces = self._slow is not None or self.outages.has_brownouts
 
-    def refusal(self, agent: AgentState, goes_on: bool = False) -> float | None:
+    def refusal(
+        self, agent: AgentState, goes_on: bool = False, is_second: bool = False
+    ) -> float | None:
         """Take in a request of the agent's call, or refuse it.
+
+        Parameters
+        ----------
+        agent : AgentState
+        goes_on : bool
+            Whether the request has been in service before: it asks for a place only.
+        is_second : bool
+            Whether another request of the call is in service: it keeps in the cache what it has
+            found there, and the second one reads as much anew as it did.
 
         Returns
         -------
@@ -187,7 +198,8 @@ class ProviderState:
                 return 0.0
         now = self._agenda.now
         if not goes_on:
-            agent.look_in_cache(now)  # it decides what counts against the limit on input
+            if not is_second:
+                agent.look_in_cache(now)  # it decides what counts against the limit on input
             read = agent.memory.uncached + (
                 agent.memory.cached if self.spec.cached_input_counts else 0
             )

@@ -259,9 +259,14 @@ class Requests(Service):
     ) -> Generator[Step, None, Why]:
         """Get a request past the breaker and into the provider; return why not, if not."""
         metrics = self._metrics
-        if self._spec.breaker is not None and not caller.uses_other:
+        has_breaker = self._spec.breaker is not None
+        if has_breaker and not caller.uses_other:
             yield from self._pass_breaker(agent, caller)
         yield from self._bulkhead.enter(agent)
+        while has_breaker and not self.breakers.still_admits(agent):
+            self._bulkhead.leave(agent)
+            yield from self._pass_breaker(agent, caller)
+            yield from self._bulkhead.enter(agent)
         if not self._is_limited(caller):
             metrics.requests += not goes_on
             return Why.NOTHING

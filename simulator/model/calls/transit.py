@@ -110,7 +110,8 @@ class Transit:
             end_s, why = flight.first if flight.second is None else flight.end
             # An answer at the very instant of the time-out counts.
             cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
-            due_s = min(end_s, cut_s, hedge_s)
+            over_s = min(end_s, cut_s)
+            due_s = min(over_s, hedge_s, flight.fails_s)
             try:
                 yield None if math.isinf(due_s) else max(0.0, due_s - (self._agenda.now - began_s))
             except StallError:
@@ -122,8 +123,11 @@ class Transit:
                     self._checkpoints.save(agent, part, seconds * flight.share_done(elapsed_s))
                 self._lose(agent, flight, elapsed_s, lost.why)
                 raise
-            if due_s == min(end_s, cut_s):
+            if due_s == over_s:
                 break
+            if due_s == flight.fails_s:
+                self._drop(agent, flight, due_s)
+                continue
             hedge_s = math.inf
             if self._takes_a_second(agent, flight):
                 flight.send_second(due_s, self._second(agent, flight, due_s))
@@ -166,13 +170,28 @@ class Transit:
         if flight is None or elapsed_s <= 0.0:
             return caller.share_answered
         self._pay_second(agent, flight, elapsed_s, Why.CUT_OFF)
+        if flight.first_is_over:
+            return caller.share_answered
         done = share_done(elapsed_s, flight.first.seconds)
         return min(1.0, caller.served + caller.share * done)
+
+    def _drop(self, agent: AgentState, flight: Flight, elapsed_s: float) -> None:
+        """Settle that one of two requests which has failed while the other goes on."""
+        first = flight.first
+        if first.seconds <= elapsed_s:
+            self.release(self._callers[agent.index].ticket)
+            self._pay(agent, elapsed_s, first.seconds, first.why)
+            flight.drop_first()
+        else:
+            self.release(flight.ticket)
+            self._pay_second(agent, flight, elapsed_s, Why.HEDGED)
+            flight.drop_second()
+        self._bulkhead.leave(agent)
 
     def _land(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
         """Settle a request, or a pair of them, that is answered or given up."""
         first, second = flight.first, flight.second
-        if second is not None:
+        if second is not None and flight.is_whole:
             if flight.second_wins and not why:
                 said = first.by(elapsed_s, Why.HEDGED)
                 self._pay(agent, elapsed_s, first.seconds, said)
@@ -181,7 +200,7 @@ class Transit:
                 self._pay_second(agent, flight, elapsed_s, unused)
         self._free(agent, flight, elapsed_s)
         if why:
-            self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
+            self._throw_away(agent, flight, elapsed_s, why)
         elif self._provider.refunds:
             self._provider.settle(agent, agent.call.output)
         if not why or why.is_billed:
@@ -193,9 +212,9 @@ class Transit:
         self._free(agent, flight, elapsed_s)
         agent.memory.note_read()
         agent.use_cache(self._agenda.now)
-        first = flight.first
-        self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
-        self._pay_second(agent, flight, elapsed_s, why)
+        self._throw_away(agent, flight, elapsed_s, why)
+        if flight.is_whole:
+            self._pay_second(agent, flight, elapsed_s, why)
 
     def _free(self, agent: AgentState, flight: Flight, elapsed_s: float) -> None:
         """Free what a request, or a pair of them, holds for its service."""
@@ -207,11 +226,16 @@ class Transit:
         self._bulkhead.release(agent)
 
     def _takes_a_second(self, agent: AgentState, flight: Flight) -> bool:
-        """Return whether bulkhead and provider take in a second request now; hold its places."""
+        """Return whether breaker, bulkhead and provider let a second request through now.
+
+        If they do, its places are held.
+        """
         provider = self._provider
         if not (self._bulkhead.has_room(agent) and provider.has_room):
             return False
-        if provider.refusal(agent) is not None:
+        if not self._breakers.lets_more_through(agent):
+            return False
+        if provider.refusal(agent, is_second=True) is not None:
             self._metrics.rate_limits += 1
             return False
         provider.enter()
@@ -232,24 +256,30 @@ class Transit:
             seconds, why = self._fates.draw(agent, self._with_checkpoints(agent, part))
         return Fate(sent_s + seconds, why)
 
-    def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: Why) -> None:
-        """Book a request that came to nothing, and pay for it."""
+    def _throw_away(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
+        """Book the time of requests that came to nothing; pay for the first of those left."""
         agent.time.throw_away()
         self._phases.enter(agent, WAITING)
         if agent.is_of_team:
             self._metrics.lost_s += elapsed_s
-        self._pay(agent, elapsed_s, seconds, why, elapsed_s)
+        if flight.first_is_over:
+            self._pay_second(agent, flight, elapsed_s, why, elapsed_s)
+            return
+        first = flight.first
+        self._pay(agent, elapsed_s, first.seconds, first.by(elapsed_s, why), elapsed_s)
 
-    def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
-        """Pay for the second request, if there is one, whose answer is not used.
+    def _pay_second(
+        self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why, wasted_s: float = 0.0
+    ) -> None:
+        """Pay for the second request, if one is in flight, whose answer is not used.
 
         It has ended as `why` says, unless it had failed by itself before.
         """
         second = flight.second
-        if second is not None:
+        if second is not None and not flight.second_is_over:
             seconds = second.seconds - flight.sent_s
             said = second.by(elapsed_s, why)
-            self._pay(agent, elapsed_s - flight.sent_s, seconds, said)
+            self._pay(agent, elapsed_s - flight.sent_s, seconds, said, wasted_s)
 
     def _pay(
         self, agent: AgentState, elapsed_s: float, seconds: float, why: Why, wasted_s: float = 0.0
