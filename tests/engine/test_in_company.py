@@ -16,6 +16,7 @@ from simulator.model.calls.flight import Fate
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.why import Why
+from simulator.scenario.families import PROTOCOLS
 from tests.conftest import agent, run, scenario
 
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
@@ -220,3 +221,49 @@ def test_who_has_waited_at_a_bulkhead_is_held_back_by_a_breaker_that_has_opened_
     assert metrics.requests == 3
     assert sorted(ends(rows).values()) == [31, 36]
     assert metrics.breaker_opens == 1
+
+
+# Another protocol, and reviews.
+
+
+def changed(protocol: str, **review: Any) -> tuple[Metrics, list[Row]]:
+    """Run two agents with a task each, of which one is killed at 12 s; then the protocol changes.
+
+    The other has handed in its task at 10 s; the review that has begun is lost, and made again by
+    22 s.
+    """
+    return traced(
+        **DEALT,
+        team={"size": 2, "agent": lasting(10)},
+        workload__tasks=2,
+        coordination__review={"by": "verifiers", **review},
+        faults=[
+            {"at_s": 5, "kind": "stall", "agent": 1},
+            {"at_s": 12, "kind": "kill", "agent": 1},
+        ],
+        resilience={
+            "simpler_protocol": {"protocol": protocol, "when_lost": "workers", "agents": 1}
+        },
+        limits__deadline_s=100,
+    )
+
+
+ALONE = sorted({*PROTOCOLS.names()} - {"ask_holders", "depth_first", "lead_assign"})
+
+
+@pytest.mark.parametrize("protocol", ALONE)
+def test_what_waits_for_a_review_is_not_done_again_by_another_protocol(protocol: str) -> None:
+    metrics, rows = changed(protocol)
+    reviews = [(row.task, row.time_s, row.outcome) for row in of_event(rows, Event.REVIEW)]
+    assert reviews[0] == (0, 22.0, "done")
+    assert metrics.outcome == "completed"
+    assert {row.task for row in of_event(rows, Event.ATTEMPT) if row.time_s > 12} == {1}
+
+
+@pytest.mark.parametrize("protocol", ALONE)
+def test_another_protocol_hands_out_what_is_rejected_from_before(protocol: str) -> None:
+    _, rows = changed(protocol, false_alarm=1)
+    reviews = [(row.task, row.time_s, row.outcome) for row in of_event(rows, Event.REVIEW)]
+    assert reviews[0] == (0, 22.0, "false_alarm")
+    tried = [(row.task, row.time_s) for row in of_event(rows, Event.ATTEMPT)]
+    assert min(at_s for task, at_s in tried if task == 0 and at_s > 10) > 22

@@ -290,7 +290,7 @@ class Crew(Bench):
             **{
                 "callers": (),
                 "breakers": Breakers(None, *who, self.phases),
-                "change_protocol": lambda protocol: None,
+                "change_protocol": lambda protocol: (),
                 **ports,
             },
         )

@@ -225,9 +225,12 @@ def test_the_loss_of_a_coordinator_changes_the_protocol_once_unless_it_is_back_i
     lead = crew.join(COORDINATOR)
     lead.work_on(crew.sides.board, crew.sides.dispatcher)
     changes: list[tuple[float, str]] = []
-    setting = crew.failure_setting(
-        change_protocol=lambda protocol: changes.append((crew.clock.now, protocol.kind))
-    )
+
+    def change(protocol: Any) -> list[int]:
+        changes.append((crew.clock.now, protocol.kind))
+        return []
+
+    setting = crew.failure_setting(change_protocol=change)
     spec = SimplerProtocol.model_validate({"protocol": "work_stealing", "after_s": 5})
     health = setting.health
     health.tell(on_loss=[Simplification(spec, setting).lost])
@@ -247,7 +250,12 @@ def test_workers_must_be_down_without_a_break_for_the_protocol_to_change(
     """Down from 1 to 6 s, and for 9 s from a second crash of another on: with or without a gap."""
     crew = Crew(bag(2), workers=2)
     changes: list[float] = []
-    setting = crew.failure_setting(change_protocol=lambda _: changes.append(crew.clock.now))
+
+    def note(_: object) -> list[int]:
+        changes.append(crew.clock.now)
+        return []
+
+    setting = crew.failure_setting(change_protocol=note)
     fields = {"protocol": "work_stealing", "when_lost": "workers", "share": 0.5, "after_s": 10}
     change = Simplification(SimplerProtocol.model_validate(fields), setting)
     health = setting.health

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,7 +39,8 @@ class FailureSetting:
     callers : mapping of int to Caller
     breakers : Breakers
     change_protocol : callable
-        Lets the team go on with another protocol, without coordinators.
+        Lets the team go on with another protocol, without coordinators; returns the tasks that
+        wait for a review.
     """
 
     agents: Sequence[AgentState]
@@ -50,7 +51,7 @@ class FailureSetting:
     health: Health
     callers: Mapping[int, Caller]
     breakers: Breakers
-    change_protocol: Callable[[ProtocolSpec], None]
+    change_protocol: Callable[[ProtocolSpec], Collection[int]]
 
     @property
     def workers(self) -> list[AgentState]:

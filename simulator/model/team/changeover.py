@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from simulator.model.protocols import Protocol, Setting
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
@@ -39,15 +41,18 @@ class Changeover:
         self._reviews = reviews
         self._commits = commits
 
-    def change_to(self, protocol: ProtocolSpec) -> None:
-        """Hand the tasks out by another protocol, from the board as it is."""
-        agenda, dispatcher = self._setting.agenda, Protocol.of(protocol).dispatcher(self._setting)
+    def change_to(self, protocol: ProtocolSpec) -> Collection[int]:
+        """Let another protocol hand out the tasks, once it is told which can start.
+
+        Returns those tasks that wait for a review: they are handed out if they are rejected.
+        """
+        dispatcher = Protocol.of(protocol).dispatcher(self._setting)
         before = self._sides.dispatcher
         before.end()
         if before.ledger is not None and dispatcher.ledger is not None:
             dispatcher.ledger.take_in(before.ledger)
         self._sides.adopt(dispatcher)
         self._coordination.dissolve()
-        freed = self._reviews.leave_out("coordinator", agenda.now)
+        self._reviews.leave_out("coordinator", self._setting.agenda.now)
         self._commits.adapt()
-        agenda.wake(*[dispatcher.task_ready(task) for task in freed])
+        return self._reviews.outlast_protocol()

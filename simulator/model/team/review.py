@@ -45,17 +45,20 @@ class Reviews:
         self._agenda = agenda
         self._journal = journal
 
-    def leave_out(self, by: str, now: float) -> list[int]:
-        """Review no more, if `by` does, and return the tasks freed.
+    def leave_out(self, by: str, now: float) -> None:
+        """Review no more, if `by` does.
 
         What was handed in is accepted unseen, whether it waited or a reviewer had just begun.
         """
         freed: list[int] = []
-        for agent, task, answer, started_s, board, is_backup in self._queue.leave_out(by):
+        for agent, task, answer, started_s, board, is_backup, _ in self._queue.leave_out(by):
             if not (board.done[task] or agent.board.done[task]):
                 how = (started_s, is_backup)
                 self._settlement.settle(agent, task, answer, now, freed, *how)
-        return freed
+
+    def outlast_protocol(self) -> list[int]:
+        """Go on with what waits for review, as another protocol begins; return its tasks."""
+        return self._queue.outlast_protocol()
 
     def end(self, reviewer: AgentState, now: float) -> list[int]:
         """Accept or reject what the reviewer has read; return the tasks freed."""
@@ -63,7 +66,8 @@ class Reviews:
         metrics = self._journal.metrics
         freed: list[int] = []
         for item in self._queue.take(reviewer):
-            agent, task, answer, started_s, board, is_backup = item
+            agent, task, answer, started_s, board, is_backup, is_of_before = item
+            is_backup |= is_of_before  # nobody has it in hand
             if board is self._sides.board is not agent.board:
                 self._queue.put_back(
                     item
@@ -85,6 +89,8 @@ class Reviews:
                 how = (started_s, is_backup)
                 if not self._settlement.reject(agent, task, is_faulty, now, freed, *how):
                     outcome = "given_up" if is_faulty else "given_up_correct"
+                elif is_of_before:
+                    freed.append(task)
             else:
                 how = (started_s, is_backup)
                 outcome = self._settlement.settle(agent, task, answer, now, freed, *how)

@@ -27,6 +27,8 @@ class Submission(NamedTuple):
     """The board, of one side of a partition, on which it was done."""
     is_backup: bool
     """Whether it was a backup of what another agent has in its hands."""
+    is_of_before: bool = False
+    """Whether it was done by a protocol that is over: the present one has not handed it out."""
 
 
 class ReviewQueue:
@@ -148,6 +150,17 @@ class ReviewQueue:
         self._in_review.clear()
         return [item for items in handed_in for item in items]
 
+    def outlast_protocol(self) -> list[int]:
+        """Keep what waits for review or is under review, as another protocol begins.
+
+        Returns its tasks, which that protocol hands out if they are rejected.
+        """
+        self._queue = deque(map(_of_before, self._queue))
+        for items in (*self._submitted.values(), *self._in_review.values()):
+            items[:] = map(_of_before, items)
+        held = [*self._submitted.values(), *self._in_review.values(), self._queue]
+        return [item.task for items in held for item in items]
+
     def returned(self, reviewer: AgentState) -> None:
         """Take back what a call that failed was to review."""
         for item in self.take(reviewer):
@@ -159,3 +172,7 @@ class ReviewQueue:
             self._submitted.setdefault(item.agent.index, []).append(item)
         else:
             self._queue.appendleft(item)
+
+
+def _of_before(item: Submission) -> Submission:
+    return item._replace(is_of_before=True)

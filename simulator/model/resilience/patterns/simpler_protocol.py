@@ -75,7 +75,7 @@ class Simplification(Pattern):
         """Start the simpler protocol on the board as it is; what is in flight is lost."""
         board, workers = self._sides.board, self._workers
         board.disown()
-        self._change_protocol(self._spec.protocol)
+        in_review = set(self._change_protocol(self._spec.protocol))
         if self._spec.agents is not None:
             up = [agent for agent in workers if not agent.is_down]
             for agent in workers:
@@ -93,7 +93,7 @@ class Simplification(Pattern):
                 self._agenda.interrupt(agent.index, Why.SIMPLER)
             if agent.role == WORKER:
                 agent.go_on()
-        startable = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]
-        self._sides.announce(startable)
+        waiting = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]
+        self._sides.announce([task for task in waiting if task not in in_review])
         # By name: those who waited for a coordinator's answer are of use again.
         self._agenda.wake(*[agent.index for agent in workers])
