@@ -72,7 +72,7 @@ def part_of(package: str, *parts: str) -> ModuleType:
             sys.modules[package] = late
             above, _, name = package.rpartition(".")
             if above:
-                setattr(sys.modules[above], name, late)
+                vars(sys.modules[above])[name] = late
         for part in parts:
             found = importlib.import_module(f"{package}.{part}")
     return found

@@ -1332,8 +1332,8 @@ BUGS = [
     ),
     Bug(
         "analysis/observation/costs.py",
-        "share * (written / each - 1.0)",
-        "(written / each - 1.0)",
+        "@ prices / (tokens.sum() * prices[0])",
+        "@ prices / (tokens.max() * prices[0])",
         "tests/analysis/test_written_to_caches.py",
         "what_no_cache_had_costs_more",
     ),
