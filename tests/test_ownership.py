@@ -21,8 +21,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.course": {"callbacks"},
     "simulator.engine.rounds": {"callbacks"},
     "simulator.engine.simulation": {"vars"},  # SimPy's environment
+    "simulator.late": {"modules", "__class__"},  # the interpreter's, and of packages of others
     "simulator.model.uniforms": {"state"},  # a generator of NumPy
-    "simulator.scenario.prices": {"modules"},  # the interpreter's
     "simulator.scenario.loaders": {"yaml_implicit_resolvers"},  # PyYAML
     "simulator.scenario.source": {"loader"},
     "simulator.api.results": {"attrs"},  # a table of pandas
