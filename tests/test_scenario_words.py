@@ -228,7 +228,7 @@ def backoff(of: Runs) -> None:
 
 
 WORDS: dict[Callable[[Runs], None], int] = {
-    quickstart: 200,
+    quickstart: 600,
     broadcast_overhead: 4,
     centralised_vs_decentralised: 60,
     context_against_team: 1000,

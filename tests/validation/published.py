@@ -100,10 +100,10 @@ def _at(series: str, n: int, p: float) -> Simulation:
 
 
 @functools.cache
-def runs_at(series: str, n: int, p: float) -> list[Metrics]:
-    """Run a point of the shipped quickstart with a p 400 times."""
+def runs_at(series: str, n: int, p: float, times: int = 400) -> list[Metrics]:
+    """Run a point of the shipped quickstart with a p many times."""
     simulation = _at(series, n, p)
-    return [simulation.run(replication) for replication in range(400)]
+    return [simulation.run(replication) for replication in range(times)]
 
 
 def successful_at(series: str, n: int, p: float) -> list[Metrics]:
@@ -124,14 +124,14 @@ def tokens_at(series: str, p: float, n: int) -> Found:
 
 @functools.cache
 def log_speed_ups(p: float) -> np.ndarray[Any, Any]:
-    """Return the logarithm of the speed-up of four agents who claim, in each of 600 runs.
+    """Return the logarithm of the speed-up of four agents who claim, in each of 1,600 runs.
 
     Runs of the same number have the same random numbers; those that fail are not a number.
     """
     found = []
     for size in (1, 4):
         simulation = _at(CLAIMED, size, p)
-        each = [simulation.run(replication) for replication in range(600)]
+        each = [simulation.run(replication) for replication in range(1600)]
         found.append([math.log(m.makespan_s) if m.success else math.nan for m in each])
     return np.asarray(np.array(found[0]) - np.array(found[1]))
 
@@ -152,12 +152,19 @@ def quickstart_speed_up(series: str, n: int) -> Found:
 
 
 def values_at(
-    of: Callable[[Metrics], float], series: str, n: int, successful: bool = True
+    of: Callable[[Metrics], float],
+    series: str,
+    n: int,
+    successful: bool = True,
+    times: int = 400,
 ) -> np.ndarray[Any, Any]:
     """Return a number of each run, shape (p, runs); those that fail are not a number if asked."""
     return np.array(
         [
-            [of(m) if m.success or not successful else math.nan for m in runs_at(series, n, p)]
+            [
+                of(m) if m.success or not successful else math.nan
+                for m in runs_at(series, n, p, times)
+            ]
             for p in ALL_P
         ]
     )
@@ -263,7 +270,7 @@ def concurrent_writes(n: int) -> Found:
 
 def jump_over_growth() -> Found:
     """Return concurrent writes of two agents less three times what five have more than four."""
-    writes = [values_at(named("concurrent_writes"), CLAIMED, n) for n in (2, 4, 5)]
+    writes = [values_at(named("concurrent_writes"), CLAIMED, n, times=1600) for n in (2, 4, 5)]
     return weighted(np.vstack(writes), np.repeat([1, 3, -3], 3) / 3)
 
 
@@ -331,6 +338,11 @@ FITTED = (
     "The agents were fitted to runs of one to three agents in two of the paper's three suites of "
     "tasks, of one model."
 )
+POOLED = (
+    "Two suites of tasks were fitted together, with one limit of a reply: 12 tasks that are dealt "
+    "fit into it, although of one suite all 20 do. So one simulated agent takes 2.7 rounds for "
+    "what the real one did in 1.8."
+)
 CLAUDE = {2: 1.80, 3: 2.42, 4: 2.78, 5: 3.35}
 QUICK = "runs published with arXiv 2603.12229"
 QUICKSTARTS = f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2"
@@ -367,10 +379,10 @@ NEAR_ROUNDS = [
 ]
 NEAR_SPEED_UPS = [
     *(("dealt", 0.5, n) for n in (2, 3, 4)),
-    ("dealt", 0.2, 2),
-    ("claimed", 0.5, 2),
+    *(("dealt", 0.2, n) for n in (2, 5)),
+    *(("claimed", 0.5, n) for n in (2, 3, 4)),
 ]
-NEAR_TOKENS = [("claimed", 0.5, 2), ("claimed", 0.2, 2)]
+NEAR_TOKENS = [*(("claimed", 0.5, n) for n in (2, 3)), ("claimed", 0.2, 2)]
 
 
 def _other_p(
@@ -546,26 +558,27 @@ ROWS = [
         "which the published hybrid teams have most, is not modelled.",
     ),
     Row(
-        key="speed-up-two",
-        name="Speed-up of two agents who are dealt their tasks",
-        law="Claude Sonnet 4.6, p = 0.9: 1.80, a mean over three suites of tasks.",
+        key="speed-up-dealt",
+        name="Speed-up of two to four agents who are dealt their tasks",
+        law="Claude Sonnet 4.6, p = 0.9: 1.80, 2.42 and 2.78, means over three suites of tasks.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=quickstart_speed_up,
-        cases=_cases({2: CLAUDE[2]}, DEALT),
+        cases=_cases({n: CLAUDE[n] for n in (2, 3, 4)}, DEALT),
         tolerance=Tolerance(share=0.15),
+        note="The quickstart is not quite that cell: its agents were fitted to two of the three "
+        "suites, in which teams of two and three are 1.30 and 1.62 times as fast as one agent. "
+        "They are faster here, because one agent is slower. " + POOLED,
     ),
     Row(
-        key="speed-up-more",
-        name="Speed-up of more agents who are dealt their tasks",
-        law="2.42, 2.78 and 3.35.",
+        key="speed-up-five",
+        name="Speed-up of five agents who are dealt their tasks",
+        law="The same: 3.35.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=quickstart_speed_up,
-        cases=_cases({n: CLAUDE[n] for n in (3, 4, 5)}, DEALT),
+        cases=_cases({5: CLAUDE[5]}, DEALT),
         tolerance=Tolerance(share=0.15),
-        not_reached="The quickstart is not that cell: its agents were fitted to two of the three "
-        "suites, in which teams of two and three are 1.30 and 1.62 times as fast as one agent. "
-        "For a mean of 1.80 and 2.42 the third must have reached 2.8 and 4.0, more "
-        "than it had agents.",
+        not_reached="The quickstart is not that cell, see above. For means of 1.80 and 2.42 of two "
+        "and three agents the third suite must have reached 2.8 and 4.0, more than it had agents.",
     ),
     Row(
         key="batch-latency",
@@ -600,51 +613,41 @@ ROWS = [
     ),
     Row(
         key="claimed-over-dealt",
-        name="Claimed work of four agents takes longer",
-        law="Time of teams that claim over that of teams that are dealt their tasks: 3.83; "
-        "geometric mean over three models and all p.",
+        name="Claimed work takes longer",
+        law="Time of teams that claim over that of teams that are dealt their tasks: 2.43, 2.54, "
+        "2.78, 3.83 and 3.48 for n = 1..5; geometric means over three models and all p.",
         source=QUICKSTARTS,
         measure=lambda n: claimed_over_dealt(n, "makespan_s"),
-        cases=_cases({4: 3.83}),
-        tolerance=Tolerance(share=0.25),
-        note=FITTED,
-    ),
-    Row(
-        key="claimed-over-dealt-others",
-        name="Claimed work takes longer: the other sizes",
-        law="The same: 2.43, 2.54, 2.78 and 3.48 for n = 1, 2, 3 and 5.",
-        source=QUICKSTARTS,
-        measure=lambda n: claimed_over_dealt(n, "makespan_s"),
-        cases=_cases({1: 2.43, 2: 2.54, 3: 2.78, 5: 3.48}),
+        cases=_cases({1: 2.43, 2: 2.54, 3: 2.78, 4: 3.83, 5: 3.48}),
         tolerance=Tolerance(share=0.25),
         not_reached="The model whose runs were fitted loses more by claiming than the mean of "
-        "three: its own ratios are 2.79, 3.09 and 3.47 for n = 1, 2 and 3. The fits are 17 to 30 % "
+        "three: its own ratios are 2.79, 3.09 and 3.47 for n = 1, 2 and 3. The fits are 11 to 23 % "
         "above those, of which the standard error is 18 %: with one agent they lose less than it "
-        "did at p = 0.9 (1.65 against 2.02) and more where most tasks wait for others (5.71 "
+        "did at p = 0.9 (1.75 against 2.02) and more where most tasks wait for others (5.07 "
         "against 4.04 at p = 0.2). " + FITTED,
     ),
     Row(
         key="claimed-tokens",
-        name="Claimed work of four and five agents takes more tokens",
-        law="Tokens of teams that claim over those of teams that are dealt their tasks: 10.1 and "
-        "10.1; geometric means over three models and all p.",
+        name="Claimed work of three to five agents takes more tokens",
+        law="Tokens of teams that claim over those of teams that are dealt their tasks: 7.6, 10.1 "
+        "and 10.1; geometric means over three models and all p.",
         source=QUICKSTARTS,
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({4: 10.1, 5: 10.1}),
+        cases=_cases({3: 7.6, 4: 10.1, 5: 10.1}),
         tolerance=Tolerance(share=0.25),
         note=FITTED,
     ),
     Row(
         key="claimed-tokens-others",
-        name="Claimed work takes more tokens: the other sizes",
-        law="The same: 7.0, 6.7 and 7.6 for n = 1, 2 and 3.",
+        name="Claimed work takes more tokens: one and two agents",
+        law="The same: 7.0 and 6.7.",
         source=QUICKSTARTS,
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({1: 7.0, 2: 6.7, 3: 7.6}),
+        cases=_cases({1: 7.0, 2: 6.7}),
         tolerance=Tolerance(share=0.25),
         not_reached="The model whose runs were fitted takes more by claiming than the mean of "
-        "three: its own ratios are 12.7, 8.6 and 12.4, with standard errors of 36 to 62 %, and "
-        "those of the fits lie around them. " + FITTED,
+        "three: its own ratios are 12.7 and 8.6, with standard errors of 36 to 62 %, and those of "
+        "the fits lie between them. " + FITTED,
     ),
     Row(
         key="gap-of-one",
@@ -681,15 +684,14 @@ ROWS = [
     ),
     Row(
         key="speed-up-other-p-far",
-        name="Speed-up of larger teams at p = 0.5 and p = 0.2",
+        name="Speed-up at p = 0.5 and p = 0.2 where larger teams lose",
         law="The others.",
         source=f"{QUICK}; shipped scenario quickstart with other p",
         measure=speed_up_at,
         cases=_other_p(SPEED_UPS, NEAR_SPEED_UPS, False),
         tolerance=Tolerance(share=0.25),
         not_reached="Published teams lose time where there is little to divide, the more the "
-        "larger they are (claimed) or in some sizes (dealt, p = 0.2); simulated ones gain none or "
-        "a fifth. " + FITTED,
+        "larger they are (claimed) or in some sizes (dealt); simulated ones lose none. " + FITTED,
     ),
     Row(
         key="tokens-other-p",
@@ -700,7 +702,7 @@ ROWS = [
         measure=tokens_at,
         cases=_other_p(TOKENS, NEAR_TOKENS, True),
         tolerance=Tolerance(share=0.25),
-        note=FITTED + " Dealt work at p = 0.5 takes 1.14, 1.64, 1.49 and 1.84 times the tokens in "
+        note=FITTED + " Dealt work at p = 0.5 takes 1.45, 2.06, 1.41 and 1.73 times the tokens in "
         "3,000 runs (1.48, 1.95, 1.99 and 2.30 published), which these 400 do not resolve.",
     ),
     Row(
@@ -762,8 +764,8 @@ ROWS = [
         cases=[Case(f"p = 0.9 less p = {less}", 0, (0.9, less), slow=True) for less in (0.5, 0.2)],
         tolerance=Above(),
         not_reached="Teams that claim gain no more at p = 0.9 here than where less can be done "
-        "in parallel: there they do the most work twice (30 attempts too many, 23 at p = 0.2). "
-        + FITTED,
+        "in parallel: there they do the most work twice (24 duplicate attempts of four agents, 21 "
+        "at p = 0.2). " + FITTED,
     ),
     Row(
         key="claimed-barrier",
