@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.traces.source import Head
+from analysis.traces.source import ZIP, Head
 from analysis.traces.values import items, mapping
-
-_ZIP = b"PK\x03\x04"
 
 _AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
 _AS_OTLP = "send the same spans as OTLP to the OpenTelemetry collector's file exporter"
@@ -43,6 +41,10 @@ _SEEN = 20
 """Rows that are looked at."""
 
 
+_SHOWN = 8
+"""Most columns that a message lists."""
+
+
 def other_format(head: Head) -> str | None:
     """Return what a file holds that is of no format that is read, and what to do; None if unknown.
 
@@ -51,8 +53,8 @@ def other_format(head: Head) -> str | None:
     head : Head
         The start of the file.
     """
-    if head.start.startswith(_ZIP):
-        return f"it is a zip archive (as .eval logs of Inspect AI are): unpack it, or {_AS_TABLE}"
+    if head.start.startswith(ZIP):
+        return f"it is a zip archive without traces (as .eval logs of Inspect AI are): {_AS_TABLE}"
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
     for what, fields, instead in _OTHERS:
         if any(fields <= row.keys() for row in rows):
@@ -66,3 +68,15 @@ def _with_inside(row: dict[str, Any]) -> list[Mapping[str, Any]]:
     found = [row, *(mapping(each) for each in pages[:_SEEN])]
     found += [mapping(each.get("attributes")) for each in found]
     return found + [mapping(each) for inside in found for each in items(inside.get("spans"))[:1]]
+
+
+def columns_of(head: Head) -> str:
+    """Say which columns a table has, and what a table of calls needs; empty for other files."""
+    if head.layout not in {"table", "parquet"} or not head.columns:
+        return "; if it is one of these, name it with --format"
+    names = list(head.columns)
+    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return (
+        f". Its columns are {shown}: a table of calls needs a duration, or a start and an end; "
+        "name them with --column duration_s=NAME, or start_s and end_s"
+    )

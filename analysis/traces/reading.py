@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from analysis.traces.archives import is_archive, unpacked
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
-from analysis.traces.other_formats import other_format
+from analysis.traces.other_formats import columns_of, other_format
 from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
 from simulator.documents import is_there
@@ -22,9 +23,6 @@ from simulator.garbage import collector_paused
 
 STANDARD_INPUT = "-"
 _TABLE = "table"
-_SHOWN = 8
-"""Most columns that a message lists."""
-
 _OF_OBSERVE = "run_measures.parquet"
 """A table beside those of the calls that ``teamsim observe`` writes."""
 
@@ -45,9 +43,9 @@ def read_traces(
     Parameters
     ----------
     paths : sequence of Path or str
-        Files, also compressed ones (gzip, zstd, bz2, xz); directories, in which every file of a
-        known format is read, but for tables that an observation has written, unless there is
-        nothing else; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
+        Files, also compressed ones (gzip, zstd, bz2, xz), and zip archives; directories, in which
+        every file of a known format is read, but for tables that an observation has written,
+        unless there is nothing else; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
     form : str
         A reader's name, or ``auto``.
     columns : dict, optional
@@ -86,6 +84,7 @@ class _Search:
     observed: list[Path] = field(default_factory=list)
     """Directories of tables that an earlier observation of the same calls may have written."""
     _seen: set[Path] = field(default_factory=set)
+    _unpacked: dict[Path, Path] = field(default_factory=dict)
     _recognised: int = 0
 
     def add(self, named: str, scratch: Path) -> None:
@@ -120,7 +119,7 @@ class _Search:
                     self._take_observed(each)
                 if self._recognised == before and each == path:
                     self._refuse(each)
-            else:
+            elif not (is_archive(each) and self._archive(each, scratch)):
                 self._file(each, str(each), is_named=each == path)
                 self._companions(each)
 
@@ -164,6 +163,13 @@ class _Search:
                     self._directory(each)
             elif each.is_file():
                 self._file(each, str(each), is_named=False)
+
+    def _archive(self, path: Path, scratch: Path) -> bool:
+        """Add the files in an archive; return whether there is one of a known format."""
+        before, directory = self._recognised, unpacked(path, scratch)
+        self._unpacked[directory] = path
+        self._directory(directory)
+        return self._recognised > before
 
     def _take_observed(self, path: Path) -> None:
         """Take what an observation has written, where a directory holds nothing else."""
@@ -214,6 +220,9 @@ class _Search:
         self._recognised += 1
         if path.resolve() not in self._seen:
             self._seen.add(path.resolve())
+            for directory, archive in self._unpacked.items():
+                if directory in (path, *path.parents):
+                    name = str(archive / path.relative_to(directory))
             shown = name.encode("utf-8", "replace").decode("utf-8")
             self.found.setdefault(reader.kind, []).append((path, shown))
 
@@ -241,19 +250,7 @@ class _Search:
         other = None if head is None else other_format(head)
         if other is not None:
             raise TeamsimError(f"{shown}: {other}. Formats that are read: {self._formats()}")
-        raise TeamsimError(f"{shown}: {self._unknown()}{'' if head is None else _columns_of(head)}")
-
-
-def _columns_of(head: Head) -> str:
-    """Say which columns a table has, and what a table of calls needs; empty for other files."""
-    if head.layout not in {"table", "parquet"} or not head.columns:
-        return "; if it is one of these, name it with --format"
-    names = list(head.columns)
-    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-    return (
-        f". Its columns are {shown}: a table of calls needs a duration, or a start and an end; "
-        "name them with --column duration_s=NAME, or start_s and end_s"
-    )
+        raise TeamsimError(f"{shown}: {self._unknown()}{'' if head is None else columns_of(head)}")
 
 
 def _matching(pattern: str) -> list[Path]:

@@ -43,6 +43,9 @@ _MAGIC = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 """Ends of the names of compressed files, and how these are compressed."""
 
+ZIP = b"PK\x03\x04"
+"""The first bytes of a zip archive."""
+
 _DELIMITERS = ",\t;|"
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from analysis.observation.observe import with_opaque_agents
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
+from simulator.errors import TeamsimError
 from tests.analysis.trace_samples import document, lines, otel, stamp
 
 
@@ -185,3 +188,30 @@ def test_columns_of_counts_that_are_not_read_are_named(tmp_path: Path) -> None:
     assert [note for note in found.notes if "not read" in note] == [
         "calls.csv: 'audio_tokens' not read; if they are counts of tokens, say which with --column"
     ]
+
+
+def test_an_archive_is_read_as_its_files_are(tmp_path: Path) -> None:
+    said = document(otel(1, None, "x", 0, 4, **operation("chat"), **MODEL, **tokens(100, 10)))
+    header, row = "start_time,duration_s,model,input_tokens,output_tokens", "1780300800,4,m,200,20"
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("day/spans.jsonl", json.dumps(said) + "\n")
+        archive.writestr("calls.csv", f"{header}\n{row}\n")
+        archive.writestr("README.md", "# Traces")
+    found = read_traces([path])
+    assert summed(found) == (2, 300, 30)
+    assert set(found.calls["source"]) == {f"{path}/day/spans.jsonl", f"{path}/calls.csv"}
+
+
+def test_an_archive_that_is_damaged_or_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.traces.archives._MOST_FILES", 1)
+    (tmp_path / "x.zip").write_bytes(b"PK\x03\x04" + bytes(99))
+    with pytest.raises(TeamsimError, match=r"x\.zip cannot be unpacked"):
+        read_traces([tmp_path / "x.zip"])
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
+        archive.writestr("a", "")
+        archive.writestr("b", "")
+    with pytest.raises(TeamsimError, match="2 files"):
+        read_traces([tmp_path / "y.zip"])

@@ -1,0 +1,46 @@
+"""Zip archives of traces, as web pages offer them for download."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+from analysis.traces.source import ZIP
+from simulator.errors import TeamsimError
+
+_MOST_FILES = 100_000
+_MOST_BYTES = 1 << 34
+"""Most that an archive may unpack to: a small one may hold petabytes."""
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is a zip archive."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(ZIP)) == ZIP
+    except OSError:
+        return False
+
+
+def unpacked(path: Path, into: Path) -> Path:
+    """Return a new directory with the files of an archive.
+
+    Raises
+    ------
+    TeamsimError
+        If it is damaged, encrypted or too large.
+    """
+    directory = into / f"archive-{len(list(into.iterdir()))}"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = archive.infolist()
+            size = sum(each.file_size for each in files)
+            if len(files) > _MOST_FILES or size > _MOST_BYTES:
+                raise TeamsimError(
+                    f"{path}: it has {len(files):,} files of {size / 1e9:,.1f} GB in all; unpack it"
+                )
+            archive.extractall(directory)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError) as error:
+        raise TeamsimError(f"{path} cannot be unpacked: {error}") from None
+    return directory
