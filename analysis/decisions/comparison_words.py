@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
-from analysis.statistics.intervals import Interval
+from analysis.statistics.intervals import Interval, most_unseen
 from simulator.scenario.costs import HOW_TO_PRICE
 
 NAMES = {
@@ -22,6 +22,21 @@ NAMES = {
 def sentences(found: SideBySide) -> list[str]:
     """Return the verdict on each team beside the reference."""
     return [_sentence(found, team) for team in found.comparisons]
+
+
+def same_runs_note(found: SideBySide) -> list[str]:
+    """Return what is not known of the teams whose runs are those of the reference."""
+    pairs = [
+        found.replications[team]
+        for team, each in found.comparisons.items()
+        if any(one.verdict == "same" for one in each)
+    ]
+    if not pairs:
+        return []
+    return [
+        "What is the same in all pairs has no interval: up to "
+        f"{100 * most_unseen(min(pairs)):.2g} % of further pairs may differ (95 % confidence)."
+    ]
 
 
 def price_notes(has_price: Mapping[str, bool]) -> list[str]:

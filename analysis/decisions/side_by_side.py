@@ -44,7 +44,8 @@ class Comparison:
     reference: Interval
     change: Interval
     """Of `SPENT`, the share by which the team takes more (0.12: 12 % more); of `SHARES`, the
-    difference. Unknown if either never finished."""
+    difference. Unknown if either never finished. The ends are NaN if all runs are the same: what
+    none of them has shown, as a rare fault, may make others differ by any amount."""
     verdict: Verdict
     """Whether the interval of the change lies wholly below 0, wholly above it, or around it;
     ``same`` if all runs are the same."""
@@ -194,7 +195,7 @@ def _compared(
     if math.isnan(change.estimate):
         verdict = "unknown"
     elif change.low == change.high == 0.0:
-        verdict = "same"
+        verdict, change = "same", Interval(0.0, math.nan, math.nan)
     elif change.high < 0.0:
         verdict = "less"
     elif change.low > 0.0:

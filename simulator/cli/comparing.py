@@ -9,7 +9,13 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from analysis.decisions.comparison_words import NAMES, amount, price_notes, sentences
+from analysis.decisions.comparison_words import (
+    NAMES,
+    amount,
+    price_notes,
+    same_runs_note,
+    sentences,
+)
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.completion import runs_finished, unseen_failures
@@ -116,6 +122,8 @@ def _print(
     if all(finished >= found.replications.get(name, max(pairs))
            for name, finished in found.finished.items()):  # fmt: skip
         say_words(unseen_failures(min(pairs)))
+    for note in same_runs_note(found):
+        say_words(note)
     for name in others:
         say_words(f"{name} was run with another seed: its pairs are independent runs.")
     for name, finished in found.finished.items():
@@ -183,8 +191,11 @@ def _change(each: Comparison) -> tuple[str, str]:
     if math.isnan(change.estimate):
         return "unknown", ""
     unit = "points" if each.metric in SHARES else "%"
+    said = f"{_signed(100 * change.estimate)} {unit}"
+    if each.verdict == "same":
+        return said, ""
     ends = [_signed(100 * end) for end in (change.low, change.high)]
-    return f"{_signed(100 * change.estimate)} {unit}", f"{ends[0]} to {ends[1]}"
+    return said, f"{ends[0]} to {ends[1]}"
 
 
 def _signed(value: float) -> str:

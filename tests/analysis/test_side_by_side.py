@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.decisions.comparison_words import same_runs_note
 from analysis.decisions.side_by_side import Comparison, compare
 from analysis.statistics.completion import ratio_to_success
 from analysis.statistics.intervals import difference_of_shares_interval, mean_interval
@@ -87,6 +88,25 @@ def test_the_same_runs_are_the_same() -> None:
     spent = np.random.default_rng(5).random(10)
     found = compare({"a": rows(spent), "b": rows(spent)})
     assert {each.verdict for each in found.comparisons["b"]} == {"same"}
+    assert all(math.isnan(each.change.low) for each in found.comparisons["b"])
+    assert "up to 26 % of further pairs may differ" in same_runs_note(found)[0]
+
+
+def test_what_is_said_of_a_change_that_few_pairs_show_holds_as_often_as_it_says() -> None:
+    """One pair in fifty takes twice as long, which few studies of ten pairs see."""
+    rng, truth = np.random.default_rng(8), 0.02
+    said, missed = 0, 0
+    for _ in range(100):
+        before = rng.gamma(20.0, 0.05, 10)
+        after = before * (1.0 + (rng.random(10) < truth))
+        each = of("makespan_s", rows(before), rows(after))
+        if each.verdict != "same":
+            said += 1
+            missed += not each.change.low <= truth <= each.change.high
+        else:
+            missed += each.change.low == each.change.high  # an interval that holds nothing else
+    assert 5 < said < 40
+    assert missed <= 0.05 * 100 + 4 * math.sqrt(0.05 * 0.95 * 100)
 
 
 def test_a_cost_without_a_price_is_unknown() -> None:
