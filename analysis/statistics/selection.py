@@ -109,8 +109,9 @@ def rank(
         skewness (`mean_interval`), corrected by Bonferroni for all pairs, since the first is chosen
         by the same samples; ``may_be_best``: whether no other is known to be better (Nelson &
         Matejcik 1995); ``p_best``: a lower bound of the probability that no other is better by more
-        than the indifference; NaN if nothing is known, and at most 0.99, as the tails of a t
-        distribution cannot be trusted further.
+        than the indifference; NaN if nothing is known, as where another was the same in all
+        replications, which vary, and at most 0.99, as the tails of a t distribution cannot be
+        trusted further.
 
     Raises
     ------
@@ -141,6 +142,12 @@ def rank(
             # Of skewed differences that of Hall's transformation, if it is less.
             surprise = np.fmin(surprise, -_transformed(-surprise, skewness, count))
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
+        # Runs that vary, and are the same in pairs, may differ by what none of them has shown.
+        varies = np.ptp(table, axis=1) > 0.0
+        is_same = (table[:, None, :] == table[None, :, :]).all(axis=2) & varies[:, None]
+        np.fill_diagonal(is_same, False)
+        surprise = np.where(is_same, -np.inf, surprise)
+        down, up = (np.where(is_same, np.inf, each) for each in (down, up))
         np.fill_diagonal(surprise, np.inf)
         wrong = rivals * special.stdtr(count - 1, -surprise.min(axis=1))
         p_best = np.where(wrong < 1.0, np.minimum(1.0 - wrong, 0.99), np.nan)
