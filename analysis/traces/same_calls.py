@@ -122,19 +122,13 @@ def _near(span: Span, kind: str) -> float:
 def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
     """Return which of two spans is kept and which is left out; None if they are two calls."""
     if kind == "trace":
-        if first.scope == second.scope and (
-            _stem(first.name) == _stem(second.name) or first.operation == "execute_tool"
-        ):
-            return None  # one instrumentor: calls in parallel
+        if first.scope == second.scope and _are_of_one_writer(first, second):
+            return None  # calls in parallel
         # The shorter one must lie within the longer one.
         lengths = first.end_ns - first.start_ns, second.end_ns - second.start_ns
         longer, shorter = (first, second) if lengths[0] >= lengths[1] else (second, first)
         inside = longer.start_ns <= shorter.start_ns and shorter.end_ns <= longer.end_ns
-        # Calls in parallel with one prompt and short answers, as votes are, have equal counts too.
-        is_told = longer.scope == shorter.scope and shorter.has_counts and longer.has_counts
-        near = _NEAR_NS if is_told else _near(longer, kind)
-        off = max(shorter.start_ns - longer.start_ns, longer.end_ns - shorter.end_ns)
-        if not inside or off > near:
+        if not inside or longer.end_ns - shorter.end_ns > _near(longer, kind):
             return None
         pair = longer, shorter
     else:
@@ -144,9 +138,15 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
     return pair if _alike(*pair) else None
 
 
-def _stem(name: str) -> str:
-    """Return a name without its numbers: `vote-1` and `vote-2` are of one instrumentor."""
-    return "".join(each for each in name if not each.isdigit())
+def _are_of_one_writer(first: Span, second: Span) -> bool:
+    """Tell whether spans of one scope, or of none that is known, are of one instrumentor.
+
+    Their names are alike but for numbers, or both have counts: of two instrumentors one has often
+    none. Votes in parallel on one prompt have equal ones.
+    """
+    names = ("".join(each for each in span.name if not each.isdigit()) for span in (first, second))
+    is_tool = first.operation == "execute_tool"
+    return is_tool or next(names) == next(names) or (first.has_counts and second.has_counts)
 
 
 def _alike(one: Span, other: Span) -> bool:

@@ -159,7 +159,7 @@ class Second:
 
 @pytest.mark.parametrize("second", [Second(), Second(calls=3, factor=1.5)])
 def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Second) -> None:
-    found = twin_of(second)
+    found = twin_of(second, 12, 40)
     assert found.structure.kind == SUBAGENTS
     # As one agent it read 0.7 to 2.8 times as much, and cost 0.8 to 1.7 times as much.
     assert_alike(found, (*MEASURES, "calls"))

@@ -103,7 +103,7 @@ def test_votes_in_parallel_with_equal_counts_are_calls_of_their_own(
     same = {"traceId": "t", "type": "GENERATION", "model": "gpt-4o"}
     usage = {"usageDetails": {"input": 500, "output": 1}}
     rows = [
-        {"id": name, "name": name, "startTime": stamp(i / 100), "endTime": stamp(2 - i / 10)}
+        {"id": name, "name": name, "startTime": stamp(i / 100), "endTime": stamp(2 - i / 100)}
         for i, name in enumerate(names)
     ]
     found = read_traces([lines(tmp_path / "x.jsonl", [row | same | usage for row in rows])])
