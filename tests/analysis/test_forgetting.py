@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import special, stats
 
 from analysis.calibration.cells import fit_cells
@@ -22,6 +23,7 @@ from analysis.calibration.forgetting import (
     mark_forgotten,
     waits,
 )
+from analysis.calibration.profiles import write_profile
 from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.engine import Simulation
 from simulator.scenario import Scenario
@@ -214,6 +216,11 @@ def test_forgetting_is_recovered_from_simulated_runs(tmp_path: Path) -> None:
     assert abs(company - truth["team_logit"]) < 4 * errors[2] < 2.0
     notice = fit.forgetting.notice
     assert abs(notice.at - special.logit(truth["notice"])) < 4 * notice.error < 2.0
+    # A profile may be used without claims, and says nothing of them.
+    write_profile(fit, tmp_path / "agent.yaml", "a test")
+    said = yaml.safe_load((tmp_path / "agent.yaml").read_text())
+    assert "forgetting" not in said
+    assert said["latency"] == fit.agent()["latency"]
     # What is forgotten is no error.
     assert isinstance(fit.error, BetaEstimate)
     assert abs(fit.error.value - 0.1) < 4 * fit.error.error < 0.1

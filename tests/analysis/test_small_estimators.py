@@ -9,15 +9,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.calibration.analogues import COMPARED, _carry
+from analysis.calibration.cells import _first_calls
 from analysis.calibration.context_growth import growth_of
+from analysis.calibration.draws import covariance_at
 from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
 from analysis.calibration.latency import Residual, hung
 from analysis.calibration.loops import _fit_named, _per_call, fit_requests
+from analysis.calibration.observations import mark_lost
 from analysis.calibration.output_limits import capacity_of, loss_share
 from analysis.calibration.requests import find_requests
+from analysis.calibration.run_fits import _error
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
 from analysis.calibration.tool_fits import ToolFit
@@ -254,6 +259,65 @@ def test_a_tools_means_have_the_errors_of_means() -> None:
     for name, values in (("calls", at_once), ("result_tokens", result)):
         assert found[name].at == pytest.approx(values.mean())
         assert found[name].error == pytest.approx(stats.sem(values))
+
+
+@pytest.mark.parametrize("capacity", [1.4, 2.0, 3.9])
+def test_a_reply_that_was_lost_had_as_many_tasks_as_one_holds(capacity: float) -> None:
+    calls = pd.DataFrame({
+        "run_dir": "r", "agent": "a", "is_idle": [True, True, False], "left": [9, 1, 2],
+        "attempts": [0, 0, 5], "ready": [9, 1, 9], "latency_s": 100.0,
+    })  # fmt: skip
+    found = mark_lost(calls, 100.0, capacity)
+    # One task is no more than a reply holds: that call idled. Nobody takes more than there are.
+    assert found["is_lost"].tolist() == [True, False, False]
+    assert found["attempts"].tolist() == [int(capacity), 0, 2]
+    assert found["ready"].tolist() == [int(capacity), 1, int(capacity)]
+
+
+def test_a_first_call_may_take_one_of_two_tasks_or_both() -> None:
+    calls = pd.DataFrame({
+        "run_dir": list("abcd"), "agent": "x", "ready": [2, 2, 1, 4], "attempts": [1, 2, 1, 3],
+    })  # fmt: skip
+    # One, few, most and all of those that are ready; where there is one there is no choice.
+    assert _first_calls(calls).tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("lists", [4, 9])
+def test_the_spread_of_what_carries_over_is_that_of_the_rest(lists: int) -> None:
+    rng = np.random.default_rng(lists)
+    here = rng.normal(0.0, 2.0, (lists, len(COMPARED)))
+    there = 0.6 * here + rng.normal(0.0, 0.5, here.shape)
+    rows = [
+        pd.DataFrame({True: a, False: b}, index=list(COMPARED))
+        for a, b in zip(here, there, strict=True)
+    ]
+    found = _carry(rows, ["m"] * lists, True)
+    x, y = here - here.mean(axis=0), there - there.mean(axis=0)
+    for i, name in enumerate(COMPARED):
+        # A mean and a share are taken from the lists.
+        rest = ((y[:, i] - found.share[name] * x[:, i]) ** 2).sum() / (lists - 2)
+        assert found.spread[name] == pytest.approx(np.sqrt(rest))
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_the_covariance_at_a_mode_is_that_of_the_normal_that_bends_as_much(k: int) -> None:
+    root = np.random.default_rng(k).standard_normal((k, k)) + 2.0 * np.eye(k)
+    covariance, mode = root @ root.T, np.arange(float(k))
+
+    def log_densities(at: np.ndarray) -> np.ndarray:
+        rest = at - mode
+        return -0.5 * np.einsum("ij,jk,ik->i", rest, np.linalg.inv(covariance), rest)
+
+    assert covariance_at(log_densities, mode) == pytest.approx(covariance, rel=1e-3)
+    assert covariance_at(lambda at: (at**2).sum(axis=1), mode) == pytest.approx(100.0 * np.eye(k))
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.8])
+def test_the_error_of_a_mean_total_is_from_runs_of_teams_of_one_size(spread: float) -> None:
+    logs = np.array([1.0, -1.0, 5.0 - 1.0, 5.0 + 1.0]) * spread
+    runs = pd.DataFrame({"n": [2, 2, 8, 8], "seconds": np.exp(logs)})
+    # Two pairs, each with a mean of its own: four squares of two degrees of freedom.
+    assert _error(runs, "seconds") == pytest.approx(spread * np.sqrt(4 / 2) / np.sqrt(4))
 
 
 def test_a_session_has_as_many_requests_as_the_median_one() -> None:

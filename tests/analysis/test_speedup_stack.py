@@ -9,6 +9,7 @@ import pytest
 
 from analysis.breakdown.causes import CAUSES, time_by_cause
 from analysis.breakdown.speedup_stack import _means, losses, speedup_stacks
+from analysis.breakdown.waiting import WITHHELD, Course
 from analysis.statistics.intervals import mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
@@ -461,3 +462,20 @@ def test_stacks_do_not_depend_on_the_processes() -> None:
     points = [point(0, 1, 6), point(1, 2, 6), point(2, 3, 6)]
     one = speedup_stacks(points, 2)
     assert one.equals(speedup_stacks(points, 2, workers=2))
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 6])
+def test_who_has_nothing_waits_for_what_another_keeps_until_the_last_is_begun(tasks: int) -> None:
+    # One of two agents has all tasks, of a second each; but for the last second, some are open.
+    mine = [{"id": str(i), "worker": 1} for i in range(tasks)]
+    each = scenario(
+        team__size=2,
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workload={"kind": "dag", "tasks": mine},
+    )
+    trace = Trace()
+    assert Simulation(each).run(0, trace).makespan_s == tasks
+    waits = Course(trace.rows, 2, tasks).waiting()
+    assert {cause: s for cause, s in waits.items() if s} == (
+        {WITHHELD: tasks - 1.0, "imbalance": 1.0} if tasks > 1 else {"imbalance": 1.0}
+    )

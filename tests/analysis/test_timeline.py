@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.operations import messages_of, operations_of
 from analysis.breakdown.otlp import otlp_trace, write_otlp
 from analysis.breakdown.perfetto import chrome_trace, write_chrome_trace
 from analysis.breakdown.timeline import KINDS, agent_names, instants_of, spans_of
@@ -23,6 +25,8 @@ from simulator.model.trace import IN_VAIN, Event, Row, Trace
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, scenario
 from tests.engine.test_every_combination import scenarios
+
+ERROR = trace_pb2.Status.STATUS_CODE_ERROR
 
 TEAM: dict[str, Any] = {
     "team": {"size": 3, "agent": agent(latency=exponential(5.0), behaviour={"talk": 1})},
@@ -59,6 +63,27 @@ def test_spans_do_not_overlap_and_cover_what_the_metrics_say(each: Scenario) -> 
     committed = lasted["workspace"]
     assert busy <= served + committed + 1e-6
     assert len(agent_names(each)) == metrics.agents
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_call_is_rework_if_one_of_its_tasks_has_failed_before(batch: int) -> None:
+    errors = {"probability": 0.4, "detection": 1.0}
+    worker = agent(latency=exponential(5.0), errors=errors, batch=batch)
+    rows, metrics = ran(scenario(team={"size": 2, "agent": worker}, workload__tasks=24))
+    failed: set[int | None] = set()
+    again: dict[int | None, bool] = {}
+    for row in rows:
+        if row.event is Event.ATTEMPT:
+            again[row.call] = again.get(row.call, False) or row.task in failed
+            if row.outcome == "failed_test":
+                failed.add(row.task)
+    spans = spans_of(rows)
+    tried = [span for span in spans if span.tasks]
+    assert {span.call: span.kind == "rework" for span in tried} == again
+    assert set(again.values()) == {True, False}
+    if batch == 1:
+        rework_s = sum(span.end_s - span.start_s for span in spans if span.kind == "rework")
+        assert rework_s == pytest.approx(metrics.rework_s)
 
 
 def test_the_chrome_trace_is_in_the_event_format(tmp_path: Path) -> None:
@@ -117,6 +142,9 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     assert heard > 0
     done = {row.task for row in rows if row.event is Event.ATTEMPT and row.outcome not in IN_VAIN}
     assert len(spans) == 4 + len(ended) + heard + len(done)
+    agents = [span for span in spans if span.name.startswith("invoke_agent")]
+    lasts = [span.end_time_unix_nano - span.start_time_unix_nano for span in agents]
+    assert lasts == [pytest.approx(1e9 * metrics.makespan_s)] * 4  # all of the run
     assert all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans)
     assert len({s.span_id for s in spans}) == len(spans)
     path = tmp_path / "otlp.jsonl"
@@ -142,6 +170,65 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     told = traces.messages[~traces.messages["inferred"]]
     assert len(told) == heard
     assert set(told.loc[told["src_agent_id"] != "3", "dst_agent_id"]) == {"3"}
+
+
+def test_only_what_the_end_of_the_run_ended_is_cut_off() -> None:
+    who = agent(latency=exponential(5.0), loop={"turns": 3})
+    each = scenario(team={"size": 3, "agent": who}, workload__tasks=9, limits={"deadline_s": 60})
+    rows, metrics = ran(each)
+    assert metrics.outcome == "deadline"
+    ended = [row for row in rows if row.event in (Event.CALL_END, Event.TURN)]
+    found = list(operations_of(rows, each))
+    assert len(found) == len(ended) > 10
+    cut_off = [one.row for one in found if one.is_cut_off]
+    assert cut_off == [row for row in ended if row.outcome == "cut_off"]
+    assert 0 < len(cut_off) <= 3
+
+
+def test_the_status_of_a_call_that_went_wrong_says_how() -> None:
+    who = agent(latency=exponential(5.0), faults={"malformed": 0.4})
+    each = scenario(team={"size": 3, "agent": who}, workload__tasks=20, limits={"deadline_s": 60})
+    rows, _ = ran(each)
+    spans = otlp_trace(rows, each, 0).resource_spans[0].scope_spans[0].spans
+    said = Counter(span.status.message for span in spans if span.status.code == ERROR)
+    ended = Counter(row.outcome for row in rows if row.event is Event.CALL_END)
+    assert said == {
+        "failed": ended["failed"],
+        "cancelled by the end of the run": ended["cut_off"],
+    }
+    assert min(said.values()) > 0
+
+
+def test_a_call_that_waits_for_a_place_has_begun() -> None:
+    who = agent(latency=exponential(5.0))
+    provider = {"concurrency": 1, "queue": {}}
+    rows, _ = ran(scenario(team={"size": 3, "agent": who}, provider=provider, workload__tasks=12))
+    assert sum(row.event is Event.WAIT for row in rows) > 5
+    begun = {row.call: row.time_s for row in rows if row.event is Event.CALL_START}
+    found = operations_of(rows, scenario(team={"size": 3, "agent": who}, workload__tasks=12))
+    assert {each.row.call: each.start_s for each in found} == begun
+
+
+@pytest.mark.parametrize(
+    ("topology", "size", "hearers"),
+    [
+        ("ring", 5, 1),
+        ("decentralised", 5, 4),
+        ("decentralised", 17, 16),
+        ("decentralised", 18, 0),  # more than are listed one by one
+        ("random", 5, 0),  # who hears is drawn: the topology alone does not say it
+        ("gossip", 5, 0),
+    ],
+)
+def test_receivers_are_told_where_the_topology_alone_determines_them(
+    topology: str, size: int, hearers: int
+) -> None:
+    who = agent(latency=exponential(5.0), behaviour={"talk": 1})
+    each = scenario(team={"size": size, "agent": who}, topology=topology, workload__tasks=30)
+    rows, _ = ran(each)
+    said = sum(row.event is Event.MESSAGE for row in rows)
+    assert said > 0
+    assert len(list(messages_of(rows, each))) == hearers * said
 
 
 def test_sub_agents_are_agents_below_those_who_start_them(tmp_path: Path) -> None:
