@@ -684,14 +684,14 @@ ROWS = [
     ),
     Row(
         key="speed-up-other-p-far",
-        name="Speed-up at p = 0.5 and p = 0.2 where larger teams lose",
+        name="Speed-up of larger teams at p = 0.5 and p = 0.2",
         law="The others.",
         source=f"{QUICK}; shipped scenario quickstart with other p",
         measure=speed_up_at,
         cases=_other_p(SPEED_UPS, NEAR_SPEED_UPS, False),
         tolerance=Tolerance(share=0.25),
         not_reached="Published teams lose time where there is little to divide, the more the "
-        "larger they are (claimed) or in some sizes (dealt); simulated ones lose none. " + FITTED,
+        "larger they are (claimed) or in some sizes (dealt); simulated ones hardly do. " + FITTED,
     ),
     Row(
         key="tokens-other-p",
