@@ -13,7 +13,9 @@ from analysis.calibration import fit_cells
 from analysis.calibration.analogues import (
     Analogue,
     Analogues,
+    analogues_in,
     analogues_of,
+    document_of,
     read_analogues,
     write_analogues,
 )
@@ -306,3 +308,13 @@ def test_a_list_that_no_analogue_has_seen_is_predicted_under_the_other_protocol(
     # The dealt runs as they are score four to six times as badly as running it again.
     for measure in ("seconds", "tokens", "rounds"):
         assert means.loc[measure, "predicted"] < 0.6 * means.loc[measure, "pilot"], measure
+
+
+def test_fits_of_both_modes_are_kept_where_there_are_any() -> None:
+    every = read_analogues(None)
+    again = analogues_in(document_of(every))
+    for one, other in zip(every.found, again.found, strict=True):
+        assert (one.dealt is None) == (other.dealt is None)
+        assert (one.claiming is None) == (other.claiming is None)
+    assert any(each.claiming is not None for each in every.found)
+    assert any(each.dealt is not None for each in every.found)

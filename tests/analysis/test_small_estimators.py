@@ -320,6 +320,14 @@ def test_the_error_of_a_mean_total_is_from_runs_of_teams_of_one_size(spread: flo
     assert _error(runs, "seconds") == pytest.approx(spread * np.sqrt(4 / 2) / np.sqrt(4))
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-3, 0.5, 1.0])
+def test_a_probability_is_as_far_from_0_as_its_opposite_from_1(value: float) -> None:
+    one, other = Estimate.of(value, 0.1, "logit"), Estimate.of(1.0 - value, 0.1, "logit")
+    assert np.isfinite(one.at)
+    assert one.at == pytest.approx(-other.at)
+    assert one.value == pytest.approx(value, abs=1e-5)
+
+
 def test_a_session_has_as_many_requests_as_the_median_one() -> None:
     requests = find_requests(as_canonical(made_requests(9, seed=3)))
     sessions = pd.factorize(requests.table["session"])[0]
