@@ -91,7 +91,7 @@ class Metrics(Copied):
     rounds: int = 0
     """Rounds that have begun; 0 where agents do not act in rounds."""
     idle_rounds: int = 0
-    """Rounds that have ended and in which no task was finished."""
+    """Rounds that have ended with as many tasks done as before."""
     messages: int = 0
     """Messages sent; a broadcast is one."""
     deliveries: int = 0
