@@ -314,6 +314,7 @@ def test_a_price_of_0_is_known_also_where_results_are_read_again(
     assert is_cost_known(with_changes(study.base, {"team.size": 2})) == is_known
 
 
+@pytest.mark.slow
 def test_traces_are_observed_and_have_a_twin(tmp_path: Path) -> None:
     write_runs(team(LEAD, 1), tmp_path / "traces", 6)
     result = ts.observe(tmp_path / "traces", replications=20)
@@ -383,7 +384,7 @@ result.tabel
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_type_checker_knows_the_front_door(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     root = Path(__file__).parents[1]

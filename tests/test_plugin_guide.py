@@ -54,6 +54,7 @@ def test_every_block_of_the_guide_is_a_file_that_is_used(package: Path) -> None:
     assert all((package / name).is_file() for name in files_in(page))
 
 
+@pytest.mark.slow
 def test_every_command_of_the_guide_does_what_it_says(package: Path) -> None:
     said = commands_in(GUIDE.read_text("utf-8"))
     assert [command[0] for command in said] == ["pip", "teamsim", "teamsim", "pytest"]

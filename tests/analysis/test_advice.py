@@ -300,7 +300,7 @@ def test_one_replication_tells_nothing_apart() -> None:
 # Same agents, same tests: in truth all teams get as much right as one agent, and eight that claim
 # are 14 % quicker than eight that are dealt their tasks. With 12 tasks a run, 30 runs differ in
 # quality by 2.5 points (one standard error), more than the two points that are allowed.
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_equal_agents_are_not_excluded_for_their_quality() -> None:
     half_caught = {"probability": 0.4, "detection": 0.5}
     for seed in range(8):

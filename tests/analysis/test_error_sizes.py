@@ -18,7 +18,7 @@ def sessions(rng: np.random.Generator, count: int, sigma: float) -> tuple[np.nda
     return values, pd.Series(np.repeat(np.arange(count), 25))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_of_session_effects_hold_them() -> None:
     # By the jackknife alone, 95 % intervals held 0.83 of the effects of 0.15, and 0.67 of those
     # of 0. Of 60, a share of 0.93 is off by 0.07 (2 standard errors).

@@ -226,7 +226,7 @@ def test_forgetting_is_recovered_from_simulated_runs(tmp_path: Path) -> None:
     assert abs(fit.error.value - 0.1) < 4 * fit.error.error < 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_real_teams_and_simulated_ones_fail_as_often_and_for_the_same_reason(
     real_data: Path,
 ) -> None:

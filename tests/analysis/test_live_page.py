@@ -266,6 +266,7 @@ def long_run() -> Run:
     return Run(each, 0, trace, Simulation(each).run(0, trace))
 
 
+@pytest.mark.slow
 def test_a_long_run_is_a_small_page_that_plays(browser: Any, tmp_path: Path, long_run: Run) -> None:
     assert (long_run.metrics.agents, long_run.metrics.calls > 22_000) == (200, True)
     write_live(tmp_path / "live.html", long_run)

@@ -565,6 +565,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Observation:
     return observe(read_traces([directory]), "observed", 30)
 
 
+@pytest.mark.slow
 def test_each_number_of_the_twin_says_where_it_comes_from(seen: Observation) -> None:
     text = team_yaml(seen.twin, ["made up"])
     study = parse_study(text)
@@ -636,6 +637,7 @@ def test_the_typical_first_input_is_what_fits(context: dict[str, Any], expected:
     assert first_input(context) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_calls_that_do_not_read_what_earlier_ones_wrote_cost_as_much_in_the_twin(
     tmp_path: Path,
 ) -> None:

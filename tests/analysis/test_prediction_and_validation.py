@@ -176,6 +176,7 @@ def test_a_pilot_predicts_teams_it_has_not_run(
     assert list(summary_table(found)["metric"]) == ["wall clock", "tokens", "rounds", "success"]
 
 
+@pytest.mark.slow
 def test_teams_of_a_table_are_predicted_with_their_limits(
     cells: list[Calibrated], tmp_path: Path
 ) -> None:
@@ -345,17 +346,10 @@ def test_findings_and_checks_of_a_model_against_itself(
     assert mean_crps(np.log(made.calls["latency_s"].to_numpy()[:500]), np.log([5.0])) > 0
 
 
-@pytest.mark.parametrize(
-    "tasks",
-    [
-        pytest.param("dataanalysis", marks=pytest.mark.slow),
-        pytest.param("", marks=pytest.mark.thorough),
-    ],
-    ids=["one list", "all"],
-)
-def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path, tasks: str) -> None:
-    team = read_team_runs(real_data)
-    known = (team.on_list(tasks) if tasks else team).of_sizes([1, 2])
+# A small version, of simulated runs, is the test of `teamsim backtest`.
+@pytest.mark.thorough
+def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> None:
+    known = read_team_runs(real_data).of_sizes([1, 2])
     cells = [
         Calibrated(
             fit,
@@ -364,7 +358,7 @@ def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path, tasks:
         )
         for fit in fit_cells(known, workers=2)
     ]
-    assert len(cells) == (18 if tasks else 36)
+    assert len(cells) == 36
     table = predict_cells(cells, Target([3], {}), 120, workers=2)
     summary = validate(table, known.runs, real_data).summary.set_index("metric")
     # What the manual says: better than every baseline on tokens; on the others better than all

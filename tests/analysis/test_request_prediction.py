@@ -136,6 +136,7 @@ def test_a_model_of_requests_is_read_as_it_was_written(model: RequestModel, tmp_
         assert np.array_equal(values, other[name]), name
 
 
+@pytest.mark.slow
 def test_predict_writes_a_row_a_draw(fit: Path, tmp_path: Path) -> None:
     table = pd.DataFrame(
         {

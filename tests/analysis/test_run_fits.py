@@ -267,7 +267,7 @@ def test_analogues_are_read_as_they_were_written(tmp_path: Path) -> None:
         read_analogues(tmp_path / "nowhere")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_list_that_no_analogue_has_seen_is_predicted_under_the_other_protocol() -> None:
     """Of the public runs of one model, one list's totals when dealt say how it is when claimed."""
     if not REAL_DATA.is_dir():

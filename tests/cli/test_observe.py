@@ -47,6 +47,7 @@ def lead(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_a_team_is_observed(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
     out = tmp_path / "out"
     done = teamsim_here("observe", lead, "--out", out, "-r", 20)
@@ -137,6 +138,7 @@ def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: He
     assert "1 row or value with an error (first: not said)" in " ".join(hidden.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("option", "value", "left"),

@@ -121,7 +121,7 @@ def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
 @pytest.mark.theory
 @pytest.mark.parametrize(
     ("p", "copies"),
-    [(0.3, 2), *(pytest.param(*it, marks=pytest.mark.slow) for it in ((0.6, 2), (0.3, 4)))],
+    [(0.3, 2), *(pytest.param(*it, marks=pytest.mark.thorough) for it in ((0.6, 2), (0.3, 4)))],
 )
 def test_the_time_until_the_first_good_copy_is_that_of_a_thinned_process(
     p: float, copies: int

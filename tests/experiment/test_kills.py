@@ -96,6 +96,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.thorough
 def test_the_dask_scheduler_is_killed(start: Start, scenario: Path, tmp_path: Path) -> None:
     script = tmp_path / "scheduler.py"
     script.write_text(SCHEDULER)

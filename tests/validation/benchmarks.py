@@ -185,7 +185,7 @@ ROWS = [
         law="After ten to twenty answers the curve is flat: twenty gain nearly what forty do.",
         source=MORE_AGENTS,
         measure=reached_by,
-        cases=[Case("share of the gain, three wrong answers", 1, (20, 3))],
+        cases=[Case("share of the gain, three wrong answers", 1, (20, 3), slow=True)],
         tolerance=Between(0.85, 1.05),
         note="As in the row before.",
     ),

@@ -826,7 +826,7 @@ ROWS = [
         source=SILO,
         measure=all_right,
         cases=[
-            Case(f"N = {n}", asked, (n, SILO_RUNS[n]), slow=n > 5, thorough=n == 100)
+            Case(f"N = {n}", asked, (n, SILO_RUNS[n]), slow=n > 5, thorough=n >= 50)
             for n, asked in PUBLISHED_SILO.items()
         ],
         tolerance=Tolerance(absolute=0.05),
@@ -840,7 +840,7 @@ ROWS = [
         source=SILO,
         measure=agents_right,
         cases=[
-            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_RUNS[n]), slow=n > 5, thorough=n == 100)
+            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_RUNS[n]), slow=n > 5, thorough=n >= 50)
             for n in (2, 10, 20, 50, 100)
         ],
         tolerance=Tolerance(absolute=0.05),
