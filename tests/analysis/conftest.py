@@ -70,8 +70,8 @@ def teamsim_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
 SCREENS = [  # scheme, width; the first two try each scheme and each width once
     ("light", 1280),
     ("dark", 390),
-    pytest.param("light", 390, marks=pytest.mark.slow),
-    pytest.param("dark", 1280, marks=pytest.mark.slow),
+    pytest.param("light", 390, marks=pytest.mark.thorough),
+    pytest.param("dark", 1280, marks=pytest.mark.thorough),
 ]
 
 

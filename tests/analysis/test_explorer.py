@@ -168,6 +168,7 @@ def test_the_page_redraws_in_chromium(browser: Any, address: str) -> None:
     assert not severe(browser)
 
 
+@pytest.mark.slow
 def test_a_link_shows_one_replication_of_the_setting(browser: Any, address: str) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -195,6 +196,7 @@ def test_a_link_shows_one_replication_of_the_setting(browser: Any, address: str)
     assert not severe(browser)  # nor does its policy of contents refuse anything
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_axe_finds_nothing_against_it(browser: Any, address: str, scheme: str, width: int) -> None:
     from selenium.webdriver.common.by import By

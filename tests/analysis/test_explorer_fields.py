@@ -259,6 +259,7 @@ def address() -> Iterator[str]:
         yield where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_name_and_no_number_of_a_control_is_cut(browser: Any, address: str, width: int) -> None:
     """Also where what a move has changed takes a whole line."""

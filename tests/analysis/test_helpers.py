@@ -157,6 +157,7 @@ class Second:
             made.tool("coder", "edit", made.about(3.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", [Second(), Second(calls=3, factor=1.5)])
 def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Second) -> None:
     found = twin_of(second, 12, 40)
@@ -165,6 +166,7 @@ def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Secon
     assert_alike(found, (*MEASURES, "calls"))
 
 
+@pytest.mark.slow
 def test_a_writer_in_turn_with_a_planner_keeps_its_own_conversation() -> None:
     def work(made: Made) -> None:
         read, own = 8000.0, 2000.0

@@ -225,6 +225,7 @@ def test_it_plays_on_when_it_has_had_no_room(show: Callable[..., Any]) -> None:
     assert not complaints(browser)
 
 
+@pytest.mark.slow
 def test_a_frame_takes_less_than_sixteen_milliseconds_with_fifty_agents(
     show: Callable[..., Any],
 ) -> None:

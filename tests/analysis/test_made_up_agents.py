@@ -17,6 +17,7 @@ def classify(made: Made, cached: float | None = 0.0) -> None:
         made.chat("classifier", 400 + made.about(1500, 0.9), made.about(30), cached=cached)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [None, pytest.param(0.0, marks=pytest.mark.slow), 400.0])
 def test_calls_that_have_nothing_to_do_with_each_other_are_so_in_the_twin(
     cached: float | None,

@@ -584,6 +584,7 @@ def test_each_number_of_the_twin_says_where_it_comes_from(seen: Observation) -> 
         assert above & sources, path
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_marked_and_has_a_reason(seen: Observation) -> None:
     comparison = seen.comparison
     assert isinstance(comparison, Comparison)

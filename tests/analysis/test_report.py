@@ -205,6 +205,7 @@ def test_no_band_of_a_share_leaves_0_to_1() -> None:
     assert list(band.y) == [1.0, 1.0, 0.0, 0.9]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_axe_finds_nothing_against_it(page: Path, browser: Any, scheme: str, width: int) -> None:
     shown_as(browser, scheme, width)
@@ -216,6 +217,7 @@ def test_axe_finds_nothing_against_it(page: Path, browser: Any, scheme: str, wid
     assert ink == {"light": "rgb(27, 27, 27)", "dark": "rgb(236, 236, 236)"}[scheme]
 
 
+@pytest.mark.slow
 def test_on_paper_it_is_light_and_fits_and_all_its_numbers_are_there(
     page: Path, browser: Any
 ) -> None:

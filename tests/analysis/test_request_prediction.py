@@ -35,19 +35,19 @@ LATENCY = {MODEL: np.asarray([1.2, 1e-6, 1e-6, 16.0])}
 NO_PRICE = "house-model-7"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def requests() -> Requests:
     return find_requests(as_canonical(made_requests(80, seed=1)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(requests: Requests) -> RequestModel:
     found = fit_request_model(requests, LATENCY)
     assert found is not None
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what `teamsim calibrate` wrote, of two models."""
     where = tmp_path_factory.mktemp("requests")

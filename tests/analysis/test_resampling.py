@@ -46,6 +46,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Observation:
     return sessions(tmp_path_factory.mktemp("sessions"), 40, LONG, MANY)
 
 
+@pytest.mark.slow
 def test_the_twin_has_the_requests_of_each_session(found: Observation) -> None:
     sizes = Counter(tuple(run["sizes"]) for run in work_of(found))
     assert set(sizes) == {(24,), (2,) * 6}

@@ -69,6 +69,7 @@ def mapped(count: int, join: str = "joiner") -> Traces:
     return together(*found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "kind"),
     [
@@ -92,6 +93,7 @@ def structure(made: Traces) -> Structure:
     return find_structure(runs_of(made.calls), roles_of(made.calls, made.agents), made.messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lead", "kind"), [("", MESH), ("selector", LEAD)])
 def test_runs_that_went_a_short_way_through_a_graph_are_runs_of_it(lead: str, kind: str) -> None:
     made = turns(24, 3, ["coder", "tester", "writer"], lead)

@@ -84,6 +84,7 @@ def test_each_tool_is_found_sequential_or_not(sequential: tuple[str, ...]) -> No
     assert names == {f"{tool}_calls_alone" for tool in sequential}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [3, 12])
 @pytest.mark.parametrize("sequential", [("edit",), ("read", "edit")])
 def test_the_twin_takes_as_long_as_the_agent(runs: int, sequential: tuple[str, ...]) -> None:
@@ -94,6 +95,7 @@ def test_the_twin_takes_as_long_as_the_agent(runs: int, sequential: tuple[str, .
     assert "tool_calls" in set(found.comparison.table["measure"])
 
 
+@pytest.mark.slow
 def test_sub_agents_one_after_another_take_as_long_in_the_twin() -> None:
     found = observe(runs_of(12, ("task",), starts=True), "observed", 20)
     real, made = (each["makespan_s"].mean() for each in (found.table, found.simulated))
@@ -122,6 +124,7 @@ def with_approvals(count: int) -> Traces:
     return together(*found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [3, 16])
 def test_waits_between_tools_are_in_the_twin_and_are_no_calls(runs: int) -> None:
     found = observe(with_approvals(runs), "observed", 40)

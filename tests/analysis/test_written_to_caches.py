@@ -138,6 +138,7 @@ def write_in_vain(made: Made) -> None:
         made.chat("coder", read, made.about(50), turn < 2, cache_write_input_tokens=round(read))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [keep_for_an_hour, write_in_vain])
 def test_a_twin_pays_what_is_written_for_an_hour_or_in_vain(work: Kind) -> None:
     found = twin_of(work, 24, 100)

@@ -94,6 +94,7 @@ KEYS = {"schema", "command", "teamsim", "scenario", "seed", "reading", "notes", 
         "comparison", "next"}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
     done = teamsim_here("observe", lead, "--out", tmp_path / "out", "-r", 4, "--json")
@@ -106,6 +107,7 @@ def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here)
     assert sum(row["share"] for row in said["critical_path"]) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
     out = tmp_path / "out"

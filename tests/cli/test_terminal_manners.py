@@ -181,7 +181,7 @@ def test_a_traced_run_has_no_cost_of_0_either(mine: Path, teamsim_here: Here) ->
 @pytest.mark.parametrize(
     "command",
     [
-        ("advise", "quickstart", "-r", 10),
+        pytest.param(("advise", "quickstart", "-r", 10), marks=pytest.mark.slow),
         ("compare", "quickstart", "amdahl", "-r", 4),
         ("chaos", "amdahl", "-r", 4),
         ("run", "amdahl", "-r", 4, "--expect", "makespan_s.p95 < 2000"),
