@@ -387,7 +387,7 @@ def test_sessions_simulated_from_a_fit_to_real_calls_cost_what_these_do() -> Non
         assert mean[name] == pytest.approx(1, abs=0.10), name
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_real_calls_are_predicted_from_their_tokens() -> None:
     if not REAL_CALLS.is_dir():
         pytest.skip(f"needs the real calls in {REAL_CALLS}")

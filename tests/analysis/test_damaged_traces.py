@@ -160,7 +160,7 @@ def test_a_hundred_damaged_files_end_well(tmp_path: Path) -> None:
     assert min(ends.values()) > 20  # neither end is rare: both are tried
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_thousand_damaged_files_end_well(tmp_path: Path) -> None:
     ends = damaged(range(1000, 3000), tmp_path)
     assert min(ends.values()) > 400

@@ -123,7 +123,7 @@ def test_two_calls_of_a_model_beside_many_of_another(tmp_path: Path) -> None:
     check_errors(fits["rare"])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_error_of_a_scaled_profile_holds_what_it_says() -> None:
     # The profile's own law, at 1.3 times its times: 300 times five calls of one session. Of 80 %
     # intervals 240 are expected to hold the truth; a binomial law has 221 to 258 in 99 %.

@@ -46,7 +46,7 @@ def quantile_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
     return float(2.0 * np.maximum(LEVELS * apart, (LEVELS - 1.0) * apart).mean())
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_requests_of_sessions_held_out_are_predicted_as_well_as_by_a_black_box(
     tmp_path: Path,
 ) -> None:

@@ -45,7 +45,7 @@ def test_logit_and_growth_are_recovered() -> None:
         assert np.abs(off).max() < 4
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_hold_the_truth() -> None:
     # Truths drawn from the prior, as simulation-based calibration does: 6 cells of 15 agents.
     rng = np.random.default_rng(2)

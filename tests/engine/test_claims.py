@@ -75,7 +75,7 @@ def conserved(rows: list[Row]) -> None:
     [
         (60, False),
         (60, True),
-        *(pytest.param(250, f, marks=pytest.mark.slow) for f in (True, False)),
+        *(pytest.param(250, f, marks=pytest.mark.thorough) for f in (True, False)),
     ],
 )
 def test_every_claim_ends_once(examples: int, fails: bool) -> None:

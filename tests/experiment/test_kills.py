@@ -73,6 +73,7 @@ def cluster() -> Iterator[LocalCluster]:
         yield found
 
 
+@pytest.mark.thorough
 def test_a_dask_worker_is_killed_and_nobody_notices(
     start: Start, scenario: Path, tmp_path: Path, cluster: LocalCluster
 ) -> None:

@@ -21,7 +21,7 @@ def test_a_sweep_that_is_killed_at_random_ends_the_same(sweep: Path, tmp_path: P
     assert toll.tracebacks == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::simulator.errors.TeamsimWarning")
 def test_damaged_results_are_made_anew_or_refused(tmp_path: Path) -> None:
     found = damaged_and_read(tmp_path, seed=5, cases=40)

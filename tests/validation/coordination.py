@@ -1064,7 +1064,7 @@ ROWS = [
         "on average from 50 to 200 s.",
         source="20,000 runs of one queue without a team, tests/validation/alone.py",
         measure=goodput_before,
-        cases=[Case("lambda = 0.8", 0.498, (0.8, 260), slow=True)],
+        cases=[Case("lambda = 0.8", 0.498, (0.8, 260), thorough=True)],
         tolerance=Tolerance(share=0.1, z=4.0),
         note="Another simulation, of a few runs, had 0.29: one run has a standard deviation of "
         "0.31.",
@@ -1098,7 +1098,7 @@ ROWS = [
         law="Seconds between two crashes: 10.",
         source="the scenario",
         measure=seconds_between_crashes,
-        cases=[Case("w = 20", 10, (20, 500), slow=True)],
+        cases=[Case("w = 20", 10, (20, 500), thorough=True)],
         tolerance=ONE_PERCENT,
     ),
     Row(
