@@ -55,23 +55,30 @@ class Running:
         )
         self.pid = self._process.pid
 
-    def wait_for(self, condition: Callable[[], object], every_s: float = 0.01) -> None:
-        """Wait until something holds while the command runs."""
+    def wait_for(
+        self, condition: Callable[[], object], every_s: float = 0.01, may_end: bool = False
+    ) -> None:
+        """Wait until something holds while the command runs; or until it ends, if it may."""
         ends = time.monotonic() + 120
         while not condition():
+            if may_end and not self.runs:
+                return
             assert self._process.poll() is None, self._process.communicate()
             assert time.monotonic() < ends
             time.sleep(every_s)
 
-    def wait_until_signals_are_caught(self) -> None:
-        """Wait until a signal is answered: before, Python itself ends, or shows where it is."""
+    def wait_until_signals_are_caught(self, may_end: bool = False) -> None:
+        """Wait until a signal is answered: before, Python itself ends, or shows where it is.
+
+        Or until it ends, if it may, as a sweep does that was over before.
+        """
 
         def catches_sigterm() -> int:
             status = Path(f"/proc/{self.pid}/status").read_text()
             (caught,) = re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
             return int(caught, 16) >> signal.SIGTERM - 1 & 1
 
-        self.wait_for(catches_sigterm)
+        self.wait_for(catches_sigterm, may_end=may_end)
 
     def wait_until_worked(self, seconds: float) -> None:
         """Wait until its processes have had a processor for so long, on a busy machine as well."""

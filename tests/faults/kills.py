@@ -57,7 +57,7 @@ def killed_and_resumed(scenario: Path, out: Path, seed: int, kills: int) -> Toll
     while sum(toll.done.values()) < kills:
         running = Running(*command)
         fault = chance.choice(FAULTS)
-        running.wait_until_signals_are_caught()
+        running.wait_until_signals_are_caught(may_end=True)
         ends = time.monotonic() + chance.uniform(0.0, 4.0)
         while running.runs and time.monotonic() < ends:
             time.sleep(0.01)
