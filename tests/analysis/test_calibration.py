@@ -452,7 +452,7 @@ def _rank(estimate: Probability, truth: float) -> float:
     return float(stats.norm.cdf((at - estimate.at) / max(estimate.error, 1e-9)))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_simulation_based_calibration(tmp_path: Path) -> None:
     """Talts et al. (2018): over draws from a prior, ranks of the truth are uniform.
 

@@ -751,7 +751,7 @@ ROWS = [
         "differences of logarithms.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=order_of_speed_ups,
-        cases=[Case("p = 0.5 less p = 0.2", 0, (0.5, 0.2), slow=True)],
+        cases=[Case("p = 0.5 less p = 0.2", 0, (0.5, 0.2), thorough=True)],
         tolerance=Above(),
         note=FITTED,
     ),
@@ -820,7 +820,7 @@ ROWS = [
         "adds.",
         source=QUICKSTARTS,
         measure=jump_over_growth,
-        cases=[Case("", 0, slow=True)],
+        cases=[Case("", 0, thorough=True)],
         tolerance=Above(),
     ),
     Row(
@@ -861,7 +861,7 @@ ROWS = [
         source=QUICKSTARTS,
         measure=exponent,
         cases=[
-            Case(f"{name}, {how}", asked, (what, series), slow=True)
+            Case(f"{name}, {how}", asked, (what, series), thorough=True)
             for name, what, both in (
                 ("time", "makespan_s", (0.29, -0.06)),
                 ("rounds", "rounds", (0.03, -0.06)),
