@@ -46,7 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow: list[pytest.Item] = []
     quick: list[pytest.Item] = []
     for item in items:
-        (slow if item.get_closest_marker("slow") else quick).append(item)
+        is_long = item.get_closest_marker("slow") or item.get_closest_marker("thorough")
+        (slow if is_long else quick).append(item)
     counts = Counter(item.path for item in slow)
     order = {path: i for i, path in enumerate(sorted(counts, key=lambda path: counts[path]))}
     slow.sort(key=lambda item: order[item.path])

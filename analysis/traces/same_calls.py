@@ -144,9 +144,13 @@ def _are_of_one_writer(first: Span, second: Span) -> bool:
     Their names are alike but for numbers, or both have counts: of two instrumentors one has often
     none. Votes in parallel on one prompt have equal ones.
     """
-    names = ("".join(each for each in span.name if not each.isdigit()) for span in (first, second))
-    is_tool = first.operation == "execute_tool"
-    return is_tool or next(names) == next(names) or (first.has_counts and second.has_counts)
+    if first.operation == "execute_tool" or (first.has_counts and second.has_counts):
+        return True
+    return _without_numbers(first.name) == _without_numbers(second.name)
+
+
+def _without_numbers(name: str) -> str:
+    return "".join(each for each in name if not each.isdigit())
 
 
 def _alike(one: Span, other: Span) -> bool:
