@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+import signal
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from simulator.scenario import Scenario
 from simulator.scenario.roles import drop_lacking
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
+
+INTERRUPT = signal.getsignal(signal.SIGINT)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -156,6 +159,14 @@ def z_score(values: Iterable[float], expected: float) -> float:
     sample = np.asarray(list(values), dtype=float)
     error = sample.std(ddof=1) / np.sqrt(len(sample))
     return float((sample.mean() - expected) / error)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_as_before() -> Iterator[None]:
+    """Let no test change what Ctrl-C does: later ones start processes, which inherit that."""
+    yield
+    found = signal.signal(signal.SIGINT, INTERRUPT)
+    assert found == INTERRUPT
 
 
 @pytest.fixture

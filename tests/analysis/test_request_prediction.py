@@ -17,7 +17,7 @@ from analysis.calibration.request_fit import fit_request_model
 from analysis.calibration.request_model import RequestModel
 from analysis.calibration.requests import Requests, find_requests
 from analysis.calibration.turn_laws import ChanceLaw, Location, TurnLaw
-from simulator.cli.__main__ import main
+from simulator.cli.main import main
 from simulator.engine import Simulation
 from simulator.experiment import replicate
 from simulator.scenario import Scenario, load_study

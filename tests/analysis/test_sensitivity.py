@@ -163,7 +163,7 @@ def test_what_cannot_be_varied_is_refused(arguments: dict[str, Any], message: st
         sensitivity(ONE_ACTIVE, samples=4, replications=1, **arguments)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_sobol_says_nothing_of_its_own_where_nothing_varies() -> None:
     bounds = {"team.agent.speed": (0.5, 2.0)}
     table = sensitivity(ONE_ACTIVE, bounds, "success", "sobol", samples=4, replications=2)
