@@ -111,8 +111,8 @@ class CallStart:
             work = self._sizes[picks[0]]
         else:
             work = self._work(habits, picks)
-            if habits.capacity and work > habits.capacity:
-                picks, work = self._cut_off(agent, picks)
+            if habits.is_limited and len(picks) > 1 and work > (fits := habits.capacity()):
+                picks, work = self._cut_off(agent, picks, fits)
         p = habits.talk if picks else habits.chatter
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
@@ -171,12 +171,12 @@ class CallStart:
         must_call = must_call and agent.dispatcher.calls_idly
         return [] if must_call and not self._patterns.skips("idle_calls") else None
 
-    def _cut_off(self, agent: AgentState, picks: list[int]) -> tuple[list[int], float]:
-        """Return the first picks that fit into one reply, at least one, and their work."""
+    def _cut_off(self, agent: AgentState, picks: list[int], fits: float) -> tuple[list[int], float]:
+        """Return the first picks that fit into a reply, at least one, and their work."""
         sizes, work = self._sizes, 0.0
         for i, task in enumerate(picks):
             more = sizes[task] * agent.habits.effort(task)
-            if i and work + more > agent.habits.capacity:
+            if i and work + more > fits:
                 for other in picks[i:]:
                     agent.dispatcher.returned(agent.index, other)
                 agent.call.cut_reply()

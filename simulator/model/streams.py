@@ -142,6 +142,7 @@ class Purpose(IntEnum):
     UNDERSTANDING = 73
     IMPATIENCE = 74
     ERROR_BILL = 75
+    CAPACITY = 76
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

@@ -12,7 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from simulator.distributions import DistributionSpec, NonNegativeDistribution
+from simulator.distributions import (
+    DistributionSpec,
+    NonNegativeDistribution,
+    PositiveDistribution,
+)
 from simulator.distributions.deterministic import constant
 from simulator.registry import OneOf
 from simulator.scenario.context import Context
@@ -261,8 +265,9 @@ class Agent(Spec):
     """Agents whose first call takes one task, whatever `first_batch` says."""
     batch_persistence: Fraction = 0.0
     """Probability that a call takes as many tasks as the agent's last one did, out of habit."""
-    capacity: Positive | None = None
-    """Work units that fit into one reply (its output limit); the rest of a batch is cut off."""
+    capacity: PositiveDistribution | None = None
+    """Work units that fit into one reply (its output limit); the rest of a batch is cut off. It is
+    drawn for each reply that does several tasks."""
     truncation_loss: Fraction = 0.0
     """Probability that a reply which was cut off is useless as a whole."""
     redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0

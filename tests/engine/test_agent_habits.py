@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from simulator.distributions.lognormal import Lognormal
 from simulator.engine import Simulation
@@ -137,6 +139,39 @@ def test_a_reply_holds_no_more_than_its_limit() -> None:
     assert never.tasks_done == 0
     # A single task that is too long is attempted all the same.
     assert run(team=one(capacity=0.5), workload__tasks=2).success
+
+
+def test_what_fits_is_drawn_for_each_reply() -> None:
+    """With 5 tasks to do it takes 1 call, with 10 tasks 3/2, with 15 tasks 9/4, with 20 23/8."""
+    limit = {"kind": "empirical", "values": [5, 10]}
+    rows = runs(600, team=one(batch=20, capacity=limit), workload__tasks=20)
+    assert abs(z_score([row.calls for row in rows], 23 / 8)) < 4
+    # A reply of one task needs no draw: all that it can do fits.
+    assert run(team=one(batch=1, capacity=limit), workload__tasks=20).calls == 20
+
+
+def test_what_fits_may_differ_between_runs_and_agents() -> None:
+    """A run whose limit is m exp(0.5 Z) does 20 tasks in one reply with P(Z > 2 log(20 / m))."""
+    limit = {"kind": "deterministic", "value": 12, "run_sigma": 0.5}
+    kept, at_once = 0, []
+    for replication in range(600):
+        trace = Trace()
+        Simulation(scenario(team=one(batch=20, capacity=limit), workload__tasks=20)).run(
+            replication, trace
+        )
+        sizes = tasks_of_calls(trace)
+        at_once.append(len(sizes) == 1)
+        kept += len(set(sizes[:-1])) <= 1  # all replies that are cut off are alike
+    assert kept == 600
+    assert abs(z_score(at_once, 1 - norm.cdf(2 * math.log(20 / 12)))) < 4
+    teams = runs(
+        600,
+        team={**one(batch=10, capacity={**limit, "run_sigma": 0, "agent_sigma": 0.5}), "size": 2},
+        coordination__protocol={"kind": "pre_assigned"},
+        workload__tasks=20,
+    )
+    p = 1 - norm.cdf(2 * math.log(10 / 12))
+    assert abs(z_score([row.calls == 2 for row in teams], p * p)) < 4
 
 
 def test_drafts_are_kept() -> None:

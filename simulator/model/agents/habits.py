@@ -9,7 +9,7 @@ from functools import lru_cache
 from simulator.distributions import Distribution
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.answers import expit
-from simulator.model.streams import Draw, Purpose
+from simulator.model.streams import Draw, Purpose, always
 from simulator.scenario import Agent
 
 
@@ -27,8 +27,10 @@ class Habits:
     ----------
     batch_size : int
         Tasks that it takes on in a call; 0 where `take_count` draws it.
-    capacity : float
-        Work units that fit into one reply; 0 without a limit.
+    is_limited : bool
+        Whether a reply can be too long.
+    capacity : callable
+        Draws how many work units fit into a reply, where that is limited.
     redo_work : float
         The share of a task's work that another attempt takes.
     tried : set of int or None
@@ -69,6 +71,7 @@ class Habits:
         "fixed_message",
         "fixed_output",
         "idle_p",
+        "is_limited",
         "is_particular",
         "is_unsettled",
         "may_idle",
@@ -95,10 +98,13 @@ class Habits:
         self._persistence = spec.batch_persistence
         self._rolls_persistence = draws.rolls(Purpose.BATCH_PERSISTENCE, self._persistence > 0.0)
         self._last_batch = 0
-        self.capacity = spec.capacity or 0.0
+        self.is_limited = spec.capacity is not None
+        self.capacity = (
+            always(math.inf) if spec.capacity is None else draws.of(spec.capacity, Purpose.CAPACITY)
+        )
         self.redo_work = spec.redo_work
         self.tried: set[int] | None = None
-        self.is_particular = self.capacity > 0.0 or self.redo_work != 1.0
+        self.is_particular = self.is_limited or self.redo_work != 1.0
 
         behaviour = spec.behaviour
         self._idle_logit = draws.logit(behaviour.idle, Purpose.IDLE)
