@@ -76,11 +76,13 @@ class CellFit:
     trends: dict[str, Estimate]
     """Drift: change of durations, errors and idling with each call; reported, not simulated."""
     capacity: float | None
-    """Tasks that fit into one reply, if the output limit matters."""
+    """Tasks that fit into one reply, if the output limit matters: the median over runs."""
     truncation_loss: Probability
     """Probability that a reply which was cut off is useless."""
     overhead_s: float
     tokens: TokenFit
+    capacity_sigma: float = 0.0
+    """Standard deviation of the log of those tasks between runs, where cells are pooled."""
     deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
     noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
     forgetting: Forgetfulness | None = None
@@ -146,7 +148,7 @@ class CellFit:
             behaviour["blind_calls"] = four_digits(_mean(self.habits.blind))
         limit: dict[str, Any] = {}
         if self.capacity is not None:
-            limit["capacity"] = four_digits(self.capacity)
+            limit["capacity"] = self._capacity(self.capacity)
             limit["truncation_loss"] = four_digits(self.truncation_loss.value)
         more = slice(min(1, len(self.habits.sizes) - 1), None)  # one at first is `one_by_one`
         return {
@@ -176,6 +178,13 @@ class CellFit:
             },
             **({} if self.forgetting is None else {"forgetting": self.forgetting.spec()}),
         }
+
+    def _capacity(self, median: float) -> float | dict[str, Any]:
+        value = four_digits(median)
+        if not self.capacity_sigma:
+            return value
+        run_sigma = four_digits(self.capacity_sigma)
+        return {"kind": "deterministic", "value": value, "run_sigma": run_sigma}
 
     def _error_probability(self) -> dict[str, float]:
         sigma = self.error_run_sigma.value
@@ -256,6 +265,7 @@ class CellFit:
         row |= self.matching
         row["limit_s"] = self.limit_s
         row["capacity"] = self.capacity
+        row["capacity_sigma"] = self.capacity_sigma
         row["overhead_s"] = self.overhead_s
         row["input_error"] = self.tokens.input_error
         return row

@@ -50,7 +50,7 @@ from analysis.calibration.observations import (
     observe,
     round_overhead_s,
 )
-from analysis.calibration.output_limits import capacity_of, loss_share
+from analysis.calibration.output_limits import between_cells, capacity_of, fits, loss_share
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
@@ -113,20 +113,41 @@ def fit_cells(
     ]
 
 
-def fit_pooled(real: TeamRuns) -> list[CellFit]:
-    """Return one fit for each agent and mode, with all of its cells together."""
+def fit_pooled(real: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
+    """Return one fit for each agent and mode, with all of its cells together.
+
+    Parameters
+    ----------
+    real : TeamRuns
+    fits : sequence of CellFit
+        Of the cells: how many tasks fit into a reply is a matter of the task list.
+    """
     names = ["task_type", "p_label"]
     calls, told = _observed(real, AGENT)
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     everything = dict.fromkeys(names, "all")
-    calls = calls.assign(**everything)
+    capacity = {tuple(fit.cell[each] for each in CELL): fit.capacity for fit in fits}
+    cells = calls[CELL].itertuples(index=False, name=None)
+    calls = calls.assign(fits=[_or_all(capacity[cell]) for cell in cells], **everything)
     runs = real.runs.assign(**everything)
-    fits: list[CellFit] = []
+    most = _most_tasks(real)
+    pooled: list[CellFit] = []
     for key, mine in runs.groupby(AGENT, sort=True):
         theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
+        own = [each for cell, each in capacity.items() if cell[: len(AGENT)] == key]
+        median, sigma = between_cells(own, most)
         whole = replace(real, runs=runs)
-        fits += _fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
-    return fits
+        (fit,) = _fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
+        pooled.append(replace(fit, capacity=median, capacity_sigma=sigma))
+    return pooled
+
+
+def _or_all(capacity: float | None) -> float:
+    return np.inf if capacity is None else capacity
+
+
+def _most_tasks(real: TeamRuns) -> int:
+    return max(len(tasks) for tasks in real.tasks.values())
 
 
 def _observed(
@@ -184,18 +205,19 @@ def _fit_agent(
     together = pd.concat(working)
     latencies = fit_latencies([each if len(each) else together for each in working])
     everything = pd.concat(parts)
-    most = max(len(tasks) for tasks in real.tasks.values())
+    most = _most_tasks(real)
     capacities = [
         capacity_of(fit, limit_s, most, calls)
         for fit, calls in zip(latencies, working, strict=True)
     ]
     for i, capacity in enumerate(capacities):
-        if capacity is not None and limit_s is not None:
-            parts[i] = mark_lost(parts[i], limit_s, capacity)
+        if "fits" not in calls:
+            parts[i] = parts[i].assign(fits=_or_all(capacity))
+        typical = parts[i]["fits"].to_numpy(dtype=float)
+        if limit_s is not None and np.isfinite(typical).any():
+            parts[i] = mark_lost(parts[i].assign(fits=fits(parts[i], typical, limit_s)), limit_s)
     used = [part[~part["is_idle"]] for part in parts]
-    loss = pool_shares(
-        [loss_share(calls, capacity) for calls, capacity in zip(used, capacities, strict=True)]
-    )
+    loss = pool_shares([loss_share(part) for part in used])
     redo = pool_shares(
         [_redo_share(calls, fit) for calls, fit in zip(working, latencies, strict=True)]
     )

@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.calibration.output_limits import LONG
 from analysis.traces.team_runs import SELF_CLAIM, TeamRuns
+from simulator.distributions import Floats
 from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
 
@@ -94,25 +95,33 @@ def longest_reply_s(calls: pd.DataFrame) -> float | None:
     return float(long.median()) if len(long) >= 3 else None
 
 
-def mark_lost(calls: pd.DataFrame, limit_s: float, capacity: float) -> pd.DataFrame:
+def mark_lost(calls: pd.DataFrame, limit_s: float) -> pd.DataFrame:
     """Return the calls with ``is_lost`` set where the reply was cut off and had no result.
 
-    Such calls are not idle: they attempted more than the `capacity` of a reply. In all calls, the
-    tasks that could be taken are limited to the capacity, since more cannot be observed.
+    Such calls are not idle: they attempted more than the tasks that fit into the reply (``fits``,
+    infinite where nothing is cut off). In all calls, the tasks that could be taken are limited to
+    those, since more cannot be observed.
     """
-    lost = calls["is_idle"] & (calls["left"] > capacity) & (calls["latency_s"] > LONG * limit_s)
-    held = max(1, int(capacity))
+    fits = calls["fits"].to_numpy(dtype=float)
+    lost = calls["is_idle"] & (calls["left"] > fits) & (calls["latency_s"] > LONG * limit_s)
+    held = np.maximum(1.0, np.floor(fits))
     calls = calls.assign(
         is_lost=lost,
         is_idle=calls["is_idle"] & ~lost,
-        attempts=np.where(lost, held, np.minimum(calls["attempts"], calls["left"].clip(lower=1))),
+        attempts=_whole(
+            np.where(lost, held, np.minimum(calls["attempts"], calls["left"].clip(lower=1)))
+        ),
     )
     agent = calls.groupby(["run_dir", "agent"], sort=False)
     return calls.assign(
         was_idle=agent["is_idle"].shift(1, fill_value=False),
-        left=np.minimum(calls["left"], held),
-        ready=np.minimum(calls["ready"], held),
+        left=_whole(np.minimum(calls["left"], held)),
+        ready=_whole(np.minimum(calls["ready"], held)),
     )
+
+
+def _whole(numbers: Floats) -> Ints:
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def _before_round(calls: pd.DataFrame, name: str) -> Ints:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy
 
 from analysis.calibration.estimates import Share, VectorFit
+from simulator.distributions import Floats
 
 _FEWEST = 3
 """Replies that must have been cut off with a result, for these to tell what fits into one."""
 LONG = 0.7
 """Share of the longest duration beyond which a reply has reached the limit."""
+_FULL = 0.75
+"""Share of what fits into a reply from which on one that has reached the limit was full."""
 
 
 def capacity_of(
@@ -50,8 +56,7 @@ def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
     at more than it wrote: it is censored there (Kaplan & Meier 1958).
     """
     wrote = working["edited"].to_numpy(dtype=float)
-    is_long = working["latency_s"].to_numpy() > LONG * limit_s
-    cut = (wrote > 0.0) & is_long & (wrote < working["left"].to_numpy())
+    cut = _is_cut(working, limit_s)
     if not cut.any():
         return None
     uncut = scipy.stats.ecdf(scipy.stats.CensoredData(uncensored=wrote[cut], right=wrote[~cut])).sf
@@ -61,9 +66,59 @@ def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
     return float(passed[0])
 
 
-def loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
-    """Return how many of the replies that reached the limit were useless."""
-    if capacity is None:
-        return Share(np.zeros(0), np.zeros(0))
-    full = calls[calls["is_lost"] | (calls["edited"] >= 0.75 * capacity)]
+def _is_cut(calls: pd.DataFrame, limit_s: float) -> npt.NDArray[np.bool_]:
+    """Return which replies have a result and took long, but wrote less than they could."""
+    wrote = calls["edited"].to_numpy()
+    is_long = calls["latency_s"].to_numpy() > LONG * limit_s
+    return (wrote > 0) & is_long & (wrote < calls["left"].to_numpy())
+
+
+def fits(calls: pd.DataFrame, capacity: Floats, limit_s: float) -> Floats:
+    """Return how many tasks fit into each reply: of one that was cut off, what it wrote.
+
+    Parameters
+    ----------
+    calls : DataFrame, N rows
+        ``edited, left, latency_s``.
+    capacity : ndarray, shape (N,)
+        What fits into the median reply; infinite where nothing is cut off.
+    limit_s : float
+
+    Returns
+    -------
+    ndarray, shape (N,)
+    """
+    wrote = calls["edited"].to_numpy(dtype=float)
+    return np.where(_is_cut(calls, limit_s) & (wrote >= _FULL * capacity), wrote, capacity)
+
+
+def between_cells(capacities: Sequence[float | None], most: int) -> tuple[float | None, float]:
+    """Return the median of what fits into a reply, and the deviation of its log between cells.
+
+    Cells where all of the `most` tasks fit (None) are censored there (Tobin 1958).
+
+    Returns
+    -------
+    (float or None, float)
+        None and 0 if everything fits everywhere.
+    """
+    known = np.log([each for each in capacities if each is not None])
+    if not len(known):
+        return None, 0.0
+    censored = np.full(len(capacities) - len(known), np.log(most))
+    if not len(censored):
+        return float(np.exp(known.mean())), float(known.std())
+    mean, sigma = scipy.stats.norm.fit(scipy.stats.CensoredData(known, right=censored))
+    return float(np.exp(mean)), float(sigma)
+
+
+def loss_share(calls: pd.DataFrame) -> Share:
+    """Return how many of the replies that reached the limit were useless.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        ``edited, fits`` (tasks that fit into the reply, at most), ``is_lost, run_dir``.
+    """
+    full = calls[calls["is_lost"] | (calls["edited"] >= _FULL * calls["fits"])]
     return Share.of(full["is_lost"], full["run_dir"])

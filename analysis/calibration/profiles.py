@@ -38,7 +38,7 @@ def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     are the spread over the cells.
     """
     pooled = []
-    for fit in fit_pooled(team):
+    for fit in fit_pooled(team, fits):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
             _over_cells([getattr(each, name).value for each in same])

@@ -147,6 +147,11 @@ def test_a_later_attempt_takes_no_more_than_the_first(redo: float, said: float) 
     assert cell(redo=Estimate.of(redo, 0.1, "log")).agent()["redo_work"] == said
 
 
+def test_what_fits_into_a_reply_may_differ_between_runs() -> None:
+    limit = {"kind": "deterministic", "value": 14.0, "run_sigma": 0.4321}
+    assert cell(capacity_sigma=0.43214).agent()["capacity"] == limit
+
+
 def test_limits_that_were_never_reached_are_not_said() -> None:
     agent = cell(limit_s=None, capacity=None).agent()
     assert not {"capacity", "truncation_loss"} & set(agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,11 @@ from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
+from analysis.calibration.habits import fit_habits, vague
 from analysis.calibration.latency import Residual, hung
 from analysis.calibration.loops import _fit_named, _per_call, fit_requests
 from analysis.calibration.observations import mark_lost
-from analysis.calibration.output_limits import capacity_of, loss_share
+from analysis.calibration.output_limits import between_cells, capacity_of, fits, loss_share
 from analysis.calibration.requests import find_requests
 from analysis.calibration.run_fits import _error
 from analysis.calibration.sessions import fit_sessions
@@ -125,11 +127,49 @@ def test_replies_near_the_limit_of_output_may_be_lost() -> None:
     assert capacity_of(fit, 50.0, 20, short) == pytest.approx((50 - 10) / 5)
     assert capacity_of(fit, 50.0, 8, short) is None
     assert capacity_of(fit, 11.0, 8, short.iloc[:0]) == 1.0
-    calls = pd.DataFrame(
-        {"edited": [0, 5, 6, 7, 8, 0], "is_lost": [False] * 5 + [True], "run_dir": "r"}
-    )
-    share = loss_share(calls, 8.0)
-    assert (share.hits.sum(), share.trials.sum()) == (1, 4)  # of those of 6 tasks or more
+    calls = pd.DataFrame({
+        "edited": [0, 5, 6, 7, 8, 0, 9], "is_lost": [*[False] * 5, True, False],
+        "fits": [*[8.0] * 6, np.inf], "run_dir": "r",
+    })  # fmt: skip
+    share = loss_share(calls)
+    # Of those of 6 tasks or more; where all fit, no reply reaches the limit.
+    assert (share.hits.sum(), share.trials.sum()) == (1, 4)
+
+
+def test_what_was_cut_off_fitted_no_further() -> None:
+    """Cut off at 10 of 12; short, and so not; one slow task, whatever fits; all that there was."""
+    replies = _replies([10, 10, 1, 11], [20.0, 20.0, 20.0, 11.0], [50.0, 20.0, 50.0, 50.0])
+    assert fits(replies, np.full(4, 12.0), 50.0).tolist() == [10, 12, 12, 12]
+    assert fits(replies, np.full(4, np.inf), 50.0).tolist() == [np.inf] * 4
+
+
+def test_habits_are_no_smaller_than_what_is_cut_off() -> None:
+    """All agents take on 20 tasks at once; what fits is about 12, and below 9 with 0.03."""
+    rng = np.random.default_rng(5)
+    wrote = np.floor(12.0 * np.exp(0.15 * rng.standard_normal(300))).clip(1, 20)
+    calls = pd.DataFrame({
+        "run_dir": np.arange(300), "agent": "a", "attempts": wrote, "edited": wrote, "left": 20,
+        "ready": 20, "latency_s": 50.0, "is_idle": False, "blocked": 0,
+    })  # fmt: skip
+    calls["fits"] = fits(calls, np.full(300, 12.0), 50.0)
+    whole = calls[calls["attempts"] < 20]
+    found = fit_habits(mark_lost(whole, 50.0), vague(20))
+    assert found.first[-2:].sum() / found.first.sum() > 0.95  # those of 16 and 20
+
+
+def test_what_fits_into_a_reply_differs_between_task_lists() -> None:
+    """Tobin 1958: lists where all 20 tasks fit are censored there."""
+    assert between_cells([None, None], 20) == (None, 0.0)
+    assert between_cells([12.0], 20) == (pytest.approx(12.0), 0.0)
+    found, sigma = between_cells([8.0, 18.0], 20)
+    assert found == pytest.approx(12.0)
+    assert sigma == pytest.approx(math.log(18 / 12))
+    rng = np.random.default_rng(3)
+    true = 15.0 * np.exp(0.5 * rng.standard_normal(4000))
+    found, sigma = between_cells([each if each < 20 else None for each in true], 20)
+    assert found is not None
+    assert abs(math.log(found / 15.0)) < 4 * 0.5 / math.sqrt(4000) * 1.2
+    assert sigma == pytest.approx(0.5, rel=0.06)
 
 
 def _replies(wrote: list[int], could: list[float], seconds: list[float]) -> pd.DataFrame:
@@ -265,9 +305,9 @@ def test_a_tools_means_have_the_errors_of_means() -> None:
 def test_a_reply_that_was_lost_had_as_many_tasks_as_one_holds(capacity: float) -> None:
     calls = pd.DataFrame({
         "run_dir": "r", "agent": "a", "is_idle": [True, True, False], "left": [9, 1, 2],
-        "attempts": [0, 0, 5], "ready": [9, 1, 9], "latency_s": 100.0,
+        "attempts": [0, 0, 5], "ready": [9, 1, 9], "latency_s": 100.0, "fits": capacity,
     })  # fmt: skip
-    found = mark_lost(calls, 100.0, capacity)
+    found = mark_lost(calls, 100.0)
     # One task is no more than a reply holds: that call idled. Nobody takes more than there are.
     assert found["is_lost"].tolist() == [True, False, False]
     assert found["attempts"].tolist() == [int(capacity), 0, 2]

@@ -959,6 +959,20 @@ BUGS = [
         "noticed_is_told",
     ),
     Bug(
+        "analysis/calibration/output_limits.py",
+        "(wrote >= _FULL * capacity), wrote, capacity)",
+        "(wrote >= _FULL * capacity), capacity, capacity)",
+        _SMALL,
+        "no_smaller_than_what_is_cut_off",
+    ),
+    Bug(
+        "analysis/calibration/output_limits.py",
+        "CensoredData(known, right=censored)",
+        "CensoredData(np.append(known, censored))",
+        _SMALL,
+        "differs_between_task_lists",
+    ),
+    Bug(
         "analysis/calibration/turn_laws.py",
         "np.exp(-1.0 / self.length)",
         "np.exp(-self.length)",
@@ -967,8 +981,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/output_limits.py",
-        ">= 0.75 * capacity",
-        ">= 0.25 * capacity",
+        '>= 0.75 * calls["fits"]',
+        '>= 0.25 * calls["fits"]',
         _SMALL,
         "near_the_limit",
     ),
@@ -1479,8 +1493,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/observations.py",
-        "held = max(1, int(capacity))",
-        "held = max(2, int(capacity))",
+        "held = np.maximum(1.0, np.floor(fits))",
+        "held = np.maximum(2.0, np.floor(fits))",
         _SMALL,
         "reply_that_was_lost",
     ),
