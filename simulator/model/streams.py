@@ -231,15 +231,12 @@ class Streams:
             address = (entity, index, purpose + beside)
             blocks = of_parts(self._uniforms, distribution, address, effects)
             return _one_by_one(limited(blocks, what or _name_of(purpose)))
-        run_sigma, agent_sigma, phase_sigma = distribution.sigmas
-        factor = 1.0
-        if run_sigma or agent_sigma:
-            effect = self._effect(entity, index, purpose, run_sigma, agent_sigma)
-            factor = math.exp(min(_LARGEST_LOG, effect))
+        factor = self.factor(distribution, entity, index, purpose)
         value = distribution.constant_before_effects
-        if value is not None and not phase_sigma and abs(value * factor) <= MOST_NUMBER:
+        has_phases = distribution.phase_sigma > 0.0
+        if value is not None and not has_phases and abs(value * factor) <= MOST_NUMBER:
             return _only(value * factor)
-        if phase_sigma:
+        if has_phases:
             address = (entity, index, purpose + beside)
             blocks = phased(self._uniforms, distribution, address, factor)
         else:
@@ -247,6 +244,13 @@ class Streams:
         if not distribution.largest * factor <= MOST_NUMBER:
             blocks = limited(blocks, what or _name_of(purpose))
         return _one_by_one(blocks)
+
+    def factor(self, distribution: Distribution, entity: Entity, index: int, purpose: int) -> float:
+        """Return what the random effects of a run and of an agent multiply all draws by."""
+        if not (distribution.run_sigma or distribution.agent_sigma):
+            return 1.0
+        sigmas = distribution.run_sigma, distribution.agent_sigma
+        return math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
 
     def _bank(
         self, distribution: Distribution, entity: Entity, index: int, purpose: int, factor: float

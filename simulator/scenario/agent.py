@@ -268,6 +268,10 @@ class Agent(Spec):
     capacity: PositiveDistribution | None = None
     """Work units that fit into one reply (its output limit); the rest of a batch is cut off. It is
     drawn for each reply that does several tasks."""
+    capacity_elasticity: NonNegative = 0.0
+    """How much less fits where work takes longer: where the random effects of a run and of an agent
+    on `latency.residual` make calls x times as long, `capacity` is divided by x to this power. At 1
+    the limit is one of time."""
     truncation_loss: Fraction = 0.0
     """Probability that a reply which was cut off is useless as a whole."""
     redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -21,6 +21,7 @@ _OF_TASKS = (
     "one_by_one",
     "batch_persistence",
     "capacity",
+    "capacity_elasticity",
     "truncation_loss",
     "redo_work",
     "behaviour",

@@ -174,6 +174,49 @@ def test_what_fits_may_differ_between_runs_and_agents() -> None:
     assert abs(z_score([row.calls == 2 for row in teams], p * p)) < 4
 
 
+@pytest.mark.parametrize("elasticity", [1.0, 0.5])
+def test_less_fits_into_a_reply_where_work_takes_longer(elasticity: float) -> None:
+    """A run that takes x times as long fits 12 / x^e: all 20 tasks if Z < log(12 / 20) / (e s)."""
+    sigma, at_once = 0.6, []
+    slow = {"kind": "deterministic", "value": 1, "run_sigma": sigma}
+    latency = {"kind": "seconds", "base": 0, "per_work_unit_s": 1, "residual": slow}
+    team = one(latency=latency, batch=20, capacity=12, capacity_elasticity=elasticity)
+    for row in runs(600, team=team, workload__tasks=20):
+        x = row.makespan_s / 20
+        assert row.calls == math.ceil(20 / max(1, math.floor(12 / x**elasticity)))
+        at_once.append(row.calls == 1)
+    p = norm.cdf(math.log(12 / 20) / (elasticity * sigma))
+    assert abs(z_score(at_once, p)) < 4
+
+
+def test_a_slow_agent_fits_less_into_a_reply_than_a_quick_one() -> None:
+    slow = {"kind": "deterministic", "value": 1, "agent_sigma": 0.8}
+    latency = {"kind": "seconds", "base": 0, "per_work_unit_s": 1, "residual": slow}
+    limit = {"kind": "empirical", "values": [5, 10]}
+    team = {**one(latency=latency, batch=20, capacity=limit, capacity_elasticity=1), "size": 2}
+    seen = set()
+    for replication in range(40):
+        trace = Trace()
+        Simulation(
+            scenario(
+                team=team,
+                coordination__protocol={"kind": "pre_assigned"},
+                workload__tasks=80,
+            )
+        ).run(replication, trace)
+        for agent_of in (0, 1):
+            ends = [
+                row for row in trace.rows if row.event is Event.CALL_END and row.agent == agent_of
+            ]
+            attempts = Counter(row.call for row in trace.rows if row.event is Event.ATTEMPT)
+            sizes = [size for row in ends if (size := attempts[row.call])][:-1]
+            x = ends[0].duration_s / attempts[ends[0].call]
+            fits = {min(20, max(1, math.floor(each / x))) for each in (5, 10)}
+            assert set(sizes) <= fits
+            seen |= set(sizes)
+    assert len(seen) > 5
+
+
 def test_drafts_are_kept() -> None:
     team = one(errors={"probability": 0.5, "detection": 1}, redo_work=0.25, batch_persistence=0)
     rows = runs(2000, team=team, workload__tasks=1)

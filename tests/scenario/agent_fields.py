@@ -80,6 +80,7 @@ _WRONG = {"errors": {"probability": 0.7, "detection": 0.0}}
 _SLOW = {"faults": {"slow": {"probability": 0.5}}}
 _CRASH = {"faults": {"crash": {"up_s": 25.0, "repair_s": 5.0}}}
 _ONE_BY_ONE = {"one_by_one": {"probability": 0.5, "growth": 2.0}}
+_SLOW_RUNS = {"kind": "lognormal", "median": 1, "sigma": 0.1, "run_sigma": 1}
 _FORGETS = {"forgetting": {"probability": {"probability": 0.4}, "notice": 0.3}}
 _ASKS = merged(LOOP, {"tools": {"ask": {"probability": 0.6, "starts": {"agent": "helper"}}}})
 
@@ -95,6 +96,7 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("one_by_one.at_tasks", _ONE_BY_ONE, 2),
     ("one_by_one.growth", _ONE_BY_ONE, 0.0),
     ("capacity", {}, 1.5),
+    ("capacity_elasticity", {"capacity": 1.5, "latency": {"residual": _SLOW_RUNS}}, 1.0),
     ("truncation_loss", {"capacity": 1.5}, 0.5),
     ("redo_work", {}, 0.4),
     ("tokens.output", {}, 800.0),

@@ -28,6 +28,10 @@ class OwnDraws:
         """Return draws of a distribution; `what` they decide, where the purpose does not say it."""
         return self._streams.draws(distribution, self._who, self._number, purpose, what=what)
 
+    def factor(self, distribution: Distribution, purpose: int) -> float:
+        """Return what the random effects of the run and of the agent multiply draws by."""
+        return self._streams.factor(distribution, self._who, self._number, purpose)
+
     def rolls(self, purpose: int, needed: bool = True) -> Draw:
         """Return uniforms in [0, 1), or always 1 where they are not needed."""
         # A thousand agents with streams that they never use would not fit the cache.

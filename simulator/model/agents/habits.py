@@ -9,6 +9,7 @@ from functools import lru_cache
 from simulator.distributions import Distribution
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.answers import expit
+from simulator.model.latency import LatencyModel
 from simulator.model.streams import Draw, Purpose, always
 from simulator.scenario import Agent
 
@@ -99,9 +100,7 @@ class Habits:
         self._rolls_persistence = draws.rolls(Purpose.BATCH_PERSISTENCE, self._persistence > 0.0)
         self._last_batch = 0
         self.is_limited = spec.capacity is not None
-        self.capacity = (
-            always(math.inf) if spec.capacity is None else draws.of(spec.capacity, Purpose.CAPACITY)
-        )
+        self.capacity = _capacity(spec, draws) if self.is_limited else always(math.inf)
         self.redo_work = spec.redo_work
         self.tried: set[int] | None = None
         self.is_particular = self.is_limited or self.redo_work != 1.0
@@ -178,6 +177,18 @@ class Habits:
     def effort(self, task: int) -> float:
         """Return the share of the task's work that an attempt takes."""
         return self.redo_work if self.tried and task in self.tried else 1.0
+
+
+def _capacity(spec: Agent, draws: OwnDraws) -> Draw:
+    """Return the draws of what fits into a reply, which is less where work takes longer."""
+    assert spec.capacity is not None
+    own = draws.of(spec.capacity, Purpose.CAPACITY)
+    slowness = LatencyModel.of(spec.latency).slowness
+    if slowness is None or not spec.capacity_elasticity:
+        return own
+    share = draws.factor(slowness, Purpose.LATENCY_RESIDUAL) ** -spec.capacity_elasticity
+    constant = spec.capacity.constant
+    return always(constant * share) if constant is not None else lambda: own() * share
 
 
 def _fixed(spec: Distribution, per_unit: float) -> int:

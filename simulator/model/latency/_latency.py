@@ -19,6 +19,14 @@ Sampler = Callable[[float, int, int, int], float]
 class LatencyModel(LatencySpec):
     """Draws the duration of a call, given its size."""
 
+    @property
+    def slowness(self) -> Distribution | None:
+        """What makes slow runs and slow agents by its random effects, if there is such.
+
+        It is drawn for `Purpose.LATENCY_RESIDUAL`.
+        """
+        return None
+
     @abstractmethod
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds.

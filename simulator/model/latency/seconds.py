@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
@@ -30,6 +30,11 @@ class Seconds(LatencyModel):
     """Seconds after which a call's reply has reached its output limit and ends."""
     idle: NonNegativeDistribution | None = None
     """Seconds of a call that takes no task, where it differs."""
+
+    @property
+    def slowness(self) -> Distribution:
+        """The residual."""
+        return self.residual
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""

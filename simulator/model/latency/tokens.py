@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
@@ -31,6 +31,11 @@ class TokenLatency(LatencyModel):
     """Seconds for each 1,000 output tokens (c), 1000 / decode rate."""
     residual: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Multiplies the call; its run and agent effects make slow runs and slow agents."""
+
+    @property
+    def slowness(self) -> Distribution:
+        """The residual."""
+        return self.residual
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""
