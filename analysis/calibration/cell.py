@@ -18,6 +18,7 @@ from analysis.calibration.estimates import (
 from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
+from analysis.calibration.output_limits import Capacity
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
@@ -75,14 +76,12 @@ class CellFit:
     """Probability that a call hangs for many times its length; reported, not simulated."""
     trends: dict[str, Estimate]
     """Drift: change of durations, errors and idling with each call; reported, not simulated."""
-    capacity: float | None
-    """Tasks that fit into one reply, if the output limit matters: the median over runs."""
+    capacity: Capacity | None
+    """Tasks that fit into one reply, if the output limit matters."""
     truncation_loss: Probability
     """Probability that a reply which was cut off is useless."""
     overhead_s: float
     tokens: TokenFit
-    capacity_sigma: float = 0.0
-    """Standard deviation of the log of those tasks between runs, where cells are pooled."""
     deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
     noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
     forgetting: Forgetfulness | None = None
@@ -148,7 +147,7 @@ class CellFit:
             behaviour["blind_calls"] = four_digits(_mean(self.habits.blind))
         limit: dict[str, Any] = {}
         if self.capacity is not None:
-            limit["capacity"] = self._capacity(self.capacity)
+            limit |= self.capacity.spec()
             limit["truncation_loss"] = four_digits(self.truncation_loss.value)
         more = slice(min(1, len(self.habits.sizes) - 1), None)  # one at first is `one_by_one`
         return {
@@ -178,13 +177,6 @@ class CellFit:
             },
             **({} if self.forgetting is None else {"forgetting": self.forgetting.spec()}),
         }
-
-    def _capacity(self, median: float) -> float | dict[str, Any]:
-        value = four_digits(median)
-        if not self.capacity_sigma:
-            return value
-        run_sigma = four_digits(self.capacity_sigma)
-        return {"kind": "deterministic", "value": value, "run_sigma": run_sigma}
 
     def _error_probability(self) -> dict[str, float]:
         sigma = self.error_run_sigma.value
@@ -264,8 +256,7 @@ class CellFit:
         row["residual_aic_gain"] = self.residual.aic_gain
         row |= self.matching
         row["limit_s"] = self.limit_s
-        row["capacity"] = self.capacity
-        row["capacity_sigma"] = self.capacity_sigma
+        row["capacity"] = None if self.capacity is None else self.capacity.tasks
         row["overhead_s"] = self.overhead_s
         row["input_error"] = self.tokens.input_error
         return row

@@ -9,7 +9,6 @@ simulated idle replies and concurrent writes match the real ones (see `matching`
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ from analysis.calibration.observations import (
     observe,
     round_overhead_s,
 )
-from analysis.calibration.output_limits import between_cells, capacity_of, fits, loss_share
+from analysis.calibration.output_limits import Capacity, capacity_of, fits, loss_share
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
@@ -91,12 +90,12 @@ def fit_cells(
         Whether the cells of an agent and mode are pooled.
     """
     together = AGENT if pooled else CELL
-    calls, told = _observed(real, together)
+    calls, told = observed(real, together)
     fits: list[CellFit] = []
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     for key, runs in real.runs.groupby(together, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += _fit_agent(real, runs, mine, limits[str(key[0])], told.get(key))
+        fits += fit_agent(real, runs, mine, limits[str(key[0])], told.get(key))
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -113,44 +112,7 @@ def fit_cells(
     ]
 
 
-def fit_pooled(real: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
-    """Return one fit for each agent and mode, with all of its cells together.
-
-    Parameters
-    ----------
-    real : TeamRuns
-    fits : sequence of CellFit
-        Of the cells: how many tasks fit into a reply is a matter of the task list.
-    """
-    names = ["task_type", "p_label"]
-    calls, told = _observed(real, AGENT)
-    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
-    everything = dict.fromkeys(names, "all")
-    capacity = {tuple(fit.cell[each] for each in CELL): fit.capacity for fit in fits}
-    cells = calls[CELL].itertuples(index=False, name=None)
-    calls = calls.assign(fits=[_or_all(capacity[cell]) for cell in cells], **everything)
-    runs = real.runs.assign(**everything)
-    most = _most_tasks(real)
-    pooled: list[CellFit] = []
-    for key, mine in runs.groupby(AGENT, sort=True):
-        theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
-        own = [each for cell, each in capacity.items() if cell[: len(AGENT)] == key]
-        median, sigma = between_cells(own, most)
-        whole = replace(real, runs=runs)
-        (fit,) = _fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
-        pooled.append(replace(fit, capacity=median, capacity_sigma=sigma))
-    return pooled
-
-
-def _or_all(capacity: float | None) -> float:
-    return np.inf if capacity is None else capacity
-
-
-def _most_tasks(real: TeamRuns) -> int:
-    return max(len(tasks) for tasks in real.tasks.values())
-
-
-def _observed(
+def observed(
     real: TeamRuns, together: list[str]
 ) -> tuple[pd.DataFrame, dict[tuple[Hashable, ...], Waits]]:
     """Return the replies, those in which an agent has forgotten a task marked, and the waits.
@@ -185,7 +147,7 @@ def _match(
     return match_habits(fit, tasks, runs, calls) if fit.claims_itself else fit
 
 
-def _fit_agent(
+def fit_agent(
     real: TeamRuns,
     runs: pd.DataFrame,
     calls: pd.DataFrame,
@@ -205,14 +167,14 @@ def _fit_agent(
     together = pd.concat(working)
     latencies = fit_latencies([each if len(each) else together for each in working])
     everything = pd.concat(parts)
-    most = _most_tasks(real)
+    most = real.most_tasks
     capacities = [
         capacity_of(fit, limit_s, most, calls)
         for fit, calls in zip(latencies, working, strict=True)
     ]
     for i, capacity in enumerate(capacities):
         if "fits" not in calls:
-            parts[i] = parts[i].assign(fits=_or_all(capacity))
+            parts[i] = parts[i].assign(fits=np.inf if capacity is None else capacity)
         typical = parts[i]["fits"].to_numpy(dtype=float)
         if limit_s is not None and np.isfinite(typical).any():
             parts[i] = mark_lost(parts[i].assign(fits=fits(parts[i], typical, limit_s)), limit_s)
@@ -264,7 +226,7 @@ def _fit_agent(
             hung=hang,
             trends=drift,
             limit_s=limit_s,
-            capacity=capacities[i],
+            capacity=None if (tasks := capacities[i]) is None else Capacity(tasks),
             truncation_loss=loss[i],
             overhead_s=round_overhead_s(cell, parts[i]),
             tokens=tokens[i],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.estimates import Share, VectorFit
+from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 _FEWEST = 3
@@ -17,7 +19,9 @@ _FEWEST = 3
 LONG = 0.7
 """Share of the longest duration beyond which a reply has reached the limit."""
 _FULL = 0.75
-"""Share of what fits into a reply from which on one that has reached the limit was full."""
+"""Share of what fits into a reply from which on one counts as full."""
+_CUT = 0.5
+"""Share from which on a long reply that wrote less than it could was cut off, and not just slow."""
 
 
 def capacity_of(
@@ -89,27 +93,64 @@ def fits(calls: pd.DataFrame, capacity: Floats, limit_s: float) -> Floats:
     ndarray, shape (N,)
     """
     wrote = calls["edited"].to_numpy(dtype=float)
-    return np.where(_is_cut(calls, limit_s) & (wrote >= _FULL * capacity), wrote, capacity)
+    return np.where(_is_cut(calls, limit_s) & (wrote >= _CUT * capacity), wrote, capacity)
 
 
-def between_cells(capacities: Sequence[float | None], most: int) -> tuple[float | None, float]:
-    """Return the median of what fits into a reply, and the deviation of its log between cells.
+@dataclass(frozen=True)
+class Capacity:
+    """How many tasks fit into a reply.
 
-    Cells where all of the `most` tasks fit (None) are censored there (Tobin 1958).
+    Attributes
+    ----------
+    tasks : float
+        Of a run of median speed.
+    sigma : float
+        Standard deviation of its logarithm between runs, beside that of their speed.
+    elasticity : float
+        How much less fits where work takes longer: 1 for a limit of time, 0 for none.
+    """
+
+    tasks: float
+    sigma: float = 0.0
+    elasticity: float = 0.0
+
+    def spec(self) -> dict[str, Any]:
+        """Return the fields of an agent."""
+        tasks, run_sigma = four_digits(self.tasks), four_digits(self.sigma)
+        if not run_sigma and not self.elasticity:
+            return {"capacity": tasks}
+        drawn = {"kind": "deterministic", "value": tasks, "run_sigma": run_sigma}
+        return {"capacity": drawn, "capacity_elasticity": self.elasticity}
+
+
+def between_cells(tasks: Floats, slowness: Floats, most: int) -> Capacity | None:
+    """Return what fits into a reply of cells whose work takes differently long.
+
+    The limit is one of time: where work takes longer, less fits. Cells where all tasks fit are
+    censored at the `most` that there are (Tobin 1958).
+
+    Parameters
+    ----------
+    tasks : ndarray, shape (cells,)
+        What fits into a reply of each cell; infinite where all tasks do.
+    slowness : ndarray, shape (cells,)
+        Of each cell, the mean logarithm of how long its runs take beside the median run.
+    most : int
 
     Returns
     -------
-    (float or None, float)
-        None and 0 if everything fits everywhere.
+    Capacity or None
+        None if everything fits everywhere.
     """
-    known = np.log([each for each in capacities if each is not None])
-    if not len(known):
-        return None, 0.0
-    censored = np.full(len(capacities) - len(known), np.log(most))
-    if not len(censored):
-        return float(np.exp(known.mean())), float(known.std())
+    is_known = np.isfinite(tasks)
+    if not is_known.any():
+        return None
+    logs = np.log(np.where(is_known, tasks, most)) + slowness
+    known, censored = logs[is_known], logs[~is_known]
+    if not (censored > known.min()).any():  # they tell nothing
+        return Capacity(float(np.exp(known.mean())), float(known.std()), 1.0)
     mean, sigma = scipy.stats.norm.fit(scipy.stats.CensoredData(known, right=censored))
-    return float(np.exp(mean)), float(sigma)
+    return Capacity(float(np.exp(mean)), float(sigma), 1.0)
 
 
 def loss_share(calls: pd.DataFrame) -> Share:

@@ -15,13 +15,10 @@ import yaml
 from analysis.calibration.call_agents import AgentFit
 from analysis.calibration.calls import CallFit
 from analysis.calibration.cell import CellFit, Probability, safe_name
-from analysis.calibration.cells import AGENT, fit_pooled
-from analysis.calibration.estimates import Estimate
 from analysis.calibration.gaps import Gap, Reference, reference
 from analysis.calibration.loops import LoopFit
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.rounding import four_digits
-from analysis.traces.team_runs import TeamRuns
 from simulator.scenario.prices import list_prices
 
 
@@ -29,28 +26,6 @@ def profile_name(model: str, claims_itself: bool = False) -> str:
     """Return a model's short name, without the vendor before it and the date after it."""
     short = re.sub(r"^(anthropic|google|openai)_", "", model)
     return safe_name(re.sub(r"-\d{8}$", "", short) + ("-claiming" if claims_itself else ""))
-
-
-def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
-    """Return one fit for each agent and mode, with all of its cells together.
-
-    The two habits that are matched by simulation are medians over the cells; their standard errors
-    are the spread over the cells.
-    """
-    pooled = []
-    for fit in fit_pooled(team, fits):
-        same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
-        deference, noise = (
-            _over_cells([getattr(each, name).value for each in same])
-            for name in ("deference", "noise")
-        )
-        pooled.append(replace(fit, deference=deference, noise=noise))
-    return pooled
-
-
-def _over_cells(values: Sequence[float]) -> Estimate:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return Estimate(float(np.median(values)), spread)
 
 
 def write_profile(fit: CellFit, path: Path, source: str) -> None:

@@ -23,6 +23,7 @@ from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
+from analysis.calibration.output_limits import Capacity
 from analysis.calibration.tokens import TokenFit
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.documents import DocumentError, read_own, sealed, unsealed
@@ -30,11 +31,12 @@ from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 
 FILE = "fits.json"
-_VERSION = 3
+_VERSION = 4
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         CellFit,
+        Capacity,
         Estimate,
         BetaEstimate,
         VectorFit,

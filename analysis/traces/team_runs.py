@@ -44,6 +44,11 @@ class TeamRuns:
     tasks: dict[tuple[str, str], list[dict[str, Any]]]
     skipped: list[str] = field(default_factory=list)
 
+    @property
+    def most_tasks(self) -> int:
+        """Tasks of the longest list."""
+        return max(len(tasks) for tasks in self.tasks.values())
+
     def of_sizes(self, sizes: Sequence[int]) -> TeamRuns:
         """Return the runs of teams of these sizes, a pilot.
 

@@ -11,11 +11,8 @@ import pandas as pd
 from analysis.calibration import fit_cells
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
-from analysis.calibration.profiles import (
-    pooled_fits,
-    profile_name,
-    write_profile,
-)
+from analysis.calibration.pooled_cells import pooled_fits
+from analysis.calibration.profiles import profile_name, write_profile
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns

@@ -186,7 +186,8 @@ def test_an_output_limit_shows_as_long_replies_that_did_nothing(tmp_path: Path) 
     limit = longest_reply_s(observe(team))
     assert limit == pytest.approx(6 + 2 * 8, rel=0.1)
     fit = fit_cells(team, match=False)[0]
-    assert fit.capacity == pytest.approx(8, rel=0.15)
+    assert fit.capacity is not None
+    assert fit.capacity.tasks == pytest.approx(8, rel=0.15)
     assert close(fit.truncation_loss, 0.5)
     (tmp_path / "again").mkdir()
     again = team_runs(tmp_path / "again", logged(fit.agent(), DEALT, (1, 2), 40))

@@ -12,6 +12,7 @@ from analysis.calibration.cell import CellFit
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
+from analysis.calibration.output_limits import Capacity
 from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
@@ -62,7 +63,7 @@ def cell(mode: str = SELF_CLAIM, **fields: Any) -> CellFit:
         "round_sigma": Estimate.of(0.15, 0.01, "square"),
         "hung": Estimate.of(0.001, 0.3, "logit"),
         "trends": {},
-        "capacity": 14.0,
+        "capacity": Capacity(14.0),
         "truncation_loss": Estimate.of(0.08, 0.1, "logit"),
         "overhead_s": 0.75,
         "tokens": TokenFit(
@@ -149,7 +150,9 @@ def test_a_later_attempt_takes_no_more_than_the_first(redo: float, said: float) 
 
 def test_what_fits_into_a_reply_may_differ_between_runs() -> None:
     limit = {"kind": "deterministic", "value": 14.0, "run_sigma": 0.4321}
-    assert cell(capacity_sigma=0.43214).agent()["capacity"] == limit
+    agent = cell(capacity=Capacity(14.0, 0.43214, 1.0)).agent()
+    assert (agent["capacity"], agent["capacity_elasticity"]) == (limit, 1.0)
+    assert "capacity_elasticity" not in cell().agent()
 
 
 def test_limits_that_were_never_reached_are_not_said() -> None:

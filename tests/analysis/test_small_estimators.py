@@ -137,14 +137,14 @@ def test_replies_near_the_limit_of_output_may_be_lost() -> None:
 
 
 def test_what_was_cut_off_fitted_no_further() -> None:
-    """Cut off at 10 of 12; short, and so not; one slow task, whatever fits; all that there was."""
-    replies = _replies([10, 10, 1, 11], [20.0, 20.0, 20.0, 11.0], [50.0, 20.0, 50.0, 50.0])
+    """Cut off at 10 of 12; short, and so not; some slow tasks; all that there was."""
+    replies = _replies([10, 10, 5, 11], [20.0, 20.0, 20.0, 11.0], [50.0, 20.0, 50.0, 50.0])
     assert fits(replies, np.full(4, 12.0), 50.0).tolist() == [10, 12, 12, 12]
     assert fits(replies, np.full(4, np.inf), 50.0).tolist() == [np.inf] * 4
 
 
 def test_habits_are_no_smaller_than_what_is_cut_off() -> None:
-    """All agents take on 20 tasks at once; what fits is about 12, and below 9 with 0.03."""
+    """All agents take on 20 tasks at once; what fits is about 12."""
     rng = np.random.default_rng(5)
     wrote = np.floor(12.0 * np.exp(0.15 * rng.standard_normal(300))).clip(1, 20)
     calls = pd.DataFrame({
@@ -157,19 +157,26 @@ def test_habits_are_no_smaller_than_what_is_cut_off() -> None:
     assert found.first[-2:].sum() / found.first.sum() > 0.95  # those of 16 and 20
 
 
-def test_what_fits_into_a_reply_differs_between_task_lists() -> None:
-    """Tobin 1958: lists where all 20 tasks fit are censored there."""
-    assert between_cells([None, None], 20) == (None, 0.0)
-    assert between_cells([12.0], 20) == (pytest.approx(12.0), 0.0)
-    found, sigma = between_cells([8.0, 18.0], 20)
-    assert found == pytest.approx(12.0)
-    assert sigma == pytest.approx(math.log(18 / 12))
-    rng = np.random.default_rng(3)
-    true = 15.0 * np.exp(0.5 * rng.standard_normal(4000))
-    found, sigma = between_cells([each if each < 20 else None for each in true], 20)
+def test_what_fits_into_a_reply_is_a_matter_of_time() -> None:
+    """Tobin 1958: lists where all 20 tasks fit are censored there, at their own speed."""
+    everything = np.full(2, np.inf)
+    assert between_cells(everything, np.zeros(2), 20) is None
+    # Twice as slow with half as much, and what tells nothing: all fit where work is quick.
+    slow = np.log([2.0, 0.5, 0.5])
+    found = between_cells(np.asarray([8.0, 32.0, np.inf]), slow, 20)
     assert found is not None
-    assert abs(math.log(found / 15.0)) < 4 * 0.5 / math.sqrt(4000) * 1.2
-    assert sigma == pytest.approx(0.5, rel=0.06)
+    assert (found.tasks, found.sigma) == (pytest.approx(16.0), pytest.approx(0.0))
+    found = between_cells(np.asarray([8.0, 18.0]), np.zeros(2), 20)
+    assert found is not None
+    assert (found.tasks, found.sigma) == (pytest.approx(12.0), pytest.approx(math.log(18 / 12)))
+    rng = np.random.default_rng(3)
+    slow = 0.5 * rng.standard_normal(4000)
+    true = 15.0 * np.exp(0.3 * rng.standard_normal(4000) - slow)
+    found = between_cells(np.where(true < 20, true, np.inf), slow, 20)
+    assert found is not None
+    assert abs(math.log(found.tasks / 15.0)) < 4 * 0.3 / math.sqrt(4000) * 1.2
+    assert found.sigma == pytest.approx(0.3, rel=0.06)
+    assert found.elasticity == 1.0
 
 
 def _replies(wrote: list[int], could: list[float], seconds: list[float]) -> pd.DataFrame:

@@ -960,8 +960,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/output_limits.py",
-        "(wrote >= _FULL * capacity), wrote, capacity)",
-        "(wrote >= _FULL * capacity), capacity, capacity)",
+        "(wrote >= _CUT * capacity), wrote, capacity)",
+        "(wrote >= _CUT * capacity), capacity, capacity)",
         _SMALL,
         "no_smaller_than_what_is_cut_off",
     ),
@@ -970,7 +970,7 @@ BUGS = [
         "CensoredData(known, right=censored)",
         "CensoredData(np.append(known, censored))",
         _SMALL,
-        "differs_between_task_lists",
+        "is_a_matter_of_time",
     ),
     Bug(
         "analysis/calibration/turn_laws.py",

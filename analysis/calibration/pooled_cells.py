@@ -1,0 +1,81 @@
+"""Agents fitted to all of their cells together: what a profile says, which may meet any tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.cell import CellFit
+from analysis.calibration.cells import AGENT, fit_agent, observed
+from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.latency import FASTEST_S, mean_log_seconds
+from analysis.calibration.observations import longest_reply_s
+from analysis.calibration.output_limits import between_cells
+from analysis.traces.team_runs import CELL, TeamRuns
+
+
+def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
+    """Return one fit for each agent and mode, with all of its cells together.
+
+    The two habits that are matched by simulation are medians over the cells; their standard errors
+    are the spread over the cells. How many tasks fit into a reply is a matter of the task list.
+
+    Parameters
+    ----------
+    team : TeamRuns
+    fits : sequence of CellFit
+        Of the cells.
+    """
+    pooled = []
+    for fit in _fit_pooled(team, fits):
+        same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
+        deference, noise = (
+            _over_cells([getattr(each, name).value for each in same])
+            for name in ("deference", "noise")
+        )
+        pooled.append(replace(fit, deference=deference, noise=noise))
+    return pooled
+
+
+def _over_cells(values: Sequence[float]) -> Estimate:
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Estimate(float(np.median(values)), spread)
+
+
+def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
+    names = ["task_type", "p_label"]
+    calls, told = observed(team, AGENT)
+    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
+    cells = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
+    tasks = {
+        tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf
+        for fit in fits
+    }
+    everything = dict.fromkeys(names, "all")
+    calls = calls.assign(fits=cells.map(tasks), **everything)
+    runs = team.runs.assign(**everything)
+    pooled: list[CellFit] = []
+    for key, mine in runs.groupby(AGENT, sort=True):
+        theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
+        whole = replace(team, runs=runs)
+        (fit,) = fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
+        slow = _slowness(fit.latency, theirs, cells)
+        fitting = np.asarray([tasks[cell] for cell in slow.index])
+        capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)
+        pooled.append(replace(fit, capacity=capacity))
+    return pooled
+
+
+def _slowness(latency: VectorFit, calls: pd.DataFrame, cells: pd.Series) -> pd.Series:
+    """Return the mean logarithm, over the runs of each cell, of how long their calls take.
+
+    That is beside what is expected of all cells together.
+    """
+    working = calls[~calls["is_idle"]]
+    seconds = np.maximum(working["latency_s"].to_numpy(dtype=float), FASTEST_S)
+    logs = pd.Series(np.log(seconds) - mean_log_seconds(latency.at, working), index=working.index)
+    by_run = logs.groupby([cells[working.index], working["run_dir"]]).mean()
+    return by_run.groupby(level=0).mean()
