@@ -959,6 +959,27 @@ BUGS = [
         "noticed_is_told",
     ),
     Bug(
+        "analysis/calibration/pooled_cells.py",
+        "by_run.groupby(level=0).mean()",
+        "logs.groupby(cells[working.index]).mean()",
+        "tests/analysis/test_pooled_cells.py",
+        "mean_of_runs",
+    ),
+    Bug(
+        "simulator/model/agents/habits.py",
+        "** -spec.capacity_elasticity",
+        "** spec.capacity_elasticity",
+        "tests/engine/test_agent_habits.py",
+        "takes_longer",
+    ),
+    Bug(
+        "simulator/model/call_start.py",
+        "if i and work + more > fits:",
+        "if i and work > fits:",
+        "tests/engine/test_agent_habits.py",
+        "no_more_than_its_limit",
+    ),
+    Bug(
         "analysis/calibration/output_limits.py",
         "(wrote >= _CUT * capacity), wrote, capacity)",
         "(wrote >= _CUT * capacity), capacity, capacity)",

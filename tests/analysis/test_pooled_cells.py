@@ -1,0 +1,96 @@
+"""Agents of several task lists, of which one takes longer, fitted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.calibration.cells import fit_cells
+from analysis.calibration.estimates import VectorFit
+from analysis.calibration.pooled_cells import _slowness, pooled_fits
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from tests.analysis.harness import DEALT, TASKS, logged_run, scenario, team_runs
+
+SLOWNESS = {"p02": 1.6, "p09": 0.8}
+FITS = 18.0
+"""Tasks that fit into a reply where work takes neither long nor short."""
+
+
+def logged() -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Yield runs of agents who take on everything at once, of a slow list and of a quick one."""
+    for seed, (cell, slow) in enumerate(SLOWNESS.items()):
+        agent = {
+            "latency": {
+                "kind": "seconds",
+                "base": 1.0,
+                "per_work_unit_s": 2.0,
+                "residual": {"kind": "lognormal", "median": slow, "sigma": 0.05},
+            },
+            "batch": 20,
+            "capacity": FITS / slow,
+            "truncation_loss": 0.3,
+            "errors": {"probability": 0.0},
+        }
+        for size in (1, 2, 4):
+            truth = scenario(agent, DEALT, size, TASKS, seed)
+            for replication in range(20):
+                yield logged_run(truth, DEALT, replication, cell)
+
+
+def test_what_fits_into_a_reply_of_pooled_lists_is_a_matter_of_time(tmp_path: Path) -> None:
+    """11 tasks of the slow list take as long as 22 of the quick one, which has 20 and fits them."""
+    team = team_runs(tmp_path, logged())
+    cells = fit_cells(team, match=False)
+    (slow,) = (cell.capacity for cell in cells if cell.cell["p_label"] == "p02")
+    (quick,) = (cell.capacity for cell in cells if cell.cell["p_label"] == "p09")
+    assert slow is not None
+    assert slow.tasks == 11.0
+    assert quick is None
+    (fit,) = pooled_fits(team, cells)
+    assert fit.capacity is not None
+    assert fit.capacity.sigma < 0.05
+    assert fit.capacity.elasticity == 1.0
+    # Who is cut off at 11 wanted more, as those who did all.
+    assert fit.habits.first[fit.habits.sizes > 11].sum() > 0.95 * fit.habits.first.sum()
+
+    seconds = _of_first_replies_cut_off(fit.agent(), 400)
+    limit_s = (1.0 + 2.0 * 11) * SLOWNESS["p02"]
+    assert len(seconds) > 100
+    # A task that does not fit whole leaves up to one of 11; without the limit, the middle half of
+    # speeds are 1.35 standard deviations of 0.35 apart.
+    assert np.median(seconds) == pytest.approx(limit_s, rel=0.1)
+    low, high = np.quantile(np.log(seconds), [0.25, 0.75])
+    assert high - low < 0.5 * 1.35 * fit.residual.run_sigma.value
+
+
+def _of_first_replies_cut_off(agent: dict[str, Any], runs: int) -> np.ndarray[Any, Any]:
+    """Return the seconds of first replies that wrote some of the tasks."""
+    simulation = Simulation(scenario(agent, DEALT, 1, TASKS, 3))
+    found = []
+    for replication in range(runs):
+        trace = Trace()
+        simulation.run(replication, trace)
+        first = next(row for row in trace.rows if row.event is Event.CALL_END)
+        wrote = sum(row.event is Event.ATTEMPT and row.call == first.call for row in trace.rows)
+        if wrote < len(TASKS):
+            found.append(first.duration_s)
+    return np.asarray(found, dtype=float)
+
+
+def test_slowness_is_the_mean_of_runs_and_not_of_replies() -> None:
+    """Of 2 s expected: a run of 4 s and one of 1 s (three times) are as slow as one of 2 s."""
+    latency = VectorFit(np.log([1.0, 1.0, 0.1]), np.zeros((3, 3)))
+    calls = pd.DataFrame({
+        "run_dir": ["a", "b", "b", "b", "c", "d"], "latency_s": [4.0, 1.0, 1.0, 1.0, 4.0, 99.0],
+        "edited": 1, "other": 0, "is_idle": [False] * 5 + [True],
+    })  # fmt: skip
+    cells = pd.Series([("x",)] * 4 + [("y",), ("x",)])
+    found = _slowness(latency, calls, cells)
+    assert found[("x",)] == pytest.approx(0.0)
+    assert found[("y",)] == pytest.approx(np.log(2.0))
