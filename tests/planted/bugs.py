@@ -1002,7 +1002,7 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/output_limits.py",
-        '>= 0.75 * calls["fits"]',
+        '>= _FULL * calls["fits"]',
         '>= 0.25 * calls["fits"]',
         _SMALL,
         "near_the_limit",
