@@ -42,7 +42,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not thorough"
 
 test-slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not thorough"
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 40 -m "slow and not thorough"
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal

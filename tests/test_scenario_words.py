@@ -243,7 +243,18 @@ WORDS: dict[Callable[[Runs], None], int] = {
 }
 
 
+THOROUGH = quickstart, centralised_vs_decentralised
+"""Those that need many runs of large teams."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("claim", WORDS, ids=lambda claim: claim.__name__)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param(claim, marks=[pytest.mark.thorough] if claim in THOROUGH else [])
+        for claim in WORDS
+    ],
+    ids=lambda claim: claim.__name__,
+)
 def test_words_of_an_answer_are_borne_out(claim: Callable[[Runs], None]) -> None:
     claim(Runs(claim.__name__, WORDS[claim]))

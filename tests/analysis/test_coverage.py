@@ -318,7 +318,7 @@ def test_the_simulated_queue_reaches_its_steady_state(load: float, tasks: int) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failing", [0.0, 0.2])
+@pytest.mark.parametrize("failing", [0.0, pytest.param(0.2, marks=pytest.mark.thorough)])
 def test_the_value_of_an_hour_from_which_a_team_pays(failing: float) -> None:
     # Of ten pairs, where resampling them gives intervals that hold 90 %: 300 of these fail in 77 %.
     rng = np.random.default_rng(12)

@@ -129,7 +129,7 @@ def led(made: Made, approves: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("approves", [False, True])
+@pytest.mark.parametrize("approves", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_a_led_team_waits_for_people_in_the_twin(approves: bool) -> None:
     found = twin_of(lambda made: led(made, approves))
     assert found.structure.kind == LEAD

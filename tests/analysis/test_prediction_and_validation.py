@@ -151,7 +151,7 @@ def test_baselines_say_what_their_laws_say() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("carry_over", [True, False])
+@pytest.mark.parametrize("carry_over", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_a_pilot_predicts_teams_it_has_not_run(
     data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path, carry_over: bool
 ) -> None:

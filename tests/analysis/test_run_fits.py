@@ -78,7 +78,7 @@ def test_factors_multiply_all_seconds_and_all_tokens_and_change_nothing_else(
         assert changed["success"].tolist() == as_fitted["success"].tolist()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_runs_of_a_known_team_find_it_and_what_they_take_more(shipped: Analogues) -> None:
     for place in (0, 3):
         table = table_of(shipped.found[place], CLAIMED, 120, {"seconds": TWICE["seconds"]})

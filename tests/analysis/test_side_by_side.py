@@ -163,7 +163,8 @@ def correlated(rng: np.random.Generator, count: int, rho: float) -> tuple[np.nda
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("rho", "count", "fails"), [(0.0, 20, 0.0), (0.8, 20, 0.2), (0.8, 100, 0.2)]
+    ("rho", "count", "fails"),
+    [(0.0, 20, 0.0), (0.8, 20, 0.2), pytest.param(0.8, 100, 0.2, marks=pytest.mark.thorough)],
 )
 def test_the_interval_of_a_ratio_of_times_holds_as_often_as_it_says(
     rho: float, count: int, fails: float
@@ -189,7 +190,7 @@ def test_the_interval_of_a_ratio_of_times_holds_as_often_as_it_says(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.8])
-@pytest.mark.parametrize("count", [20, 100])
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("share", [0.5, 0.95])
 def test_the_interval_of_a_difference_of_shares_holds_as_often_as_it_says(
     rho: float, count: int, share: float

@@ -161,6 +161,7 @@ ROWS = [
         not_reached="An attempt at a task writes its file once here. One simulated agent who "
         "claims makes more of them than the real one (79 in a run, all p), and four more add less: "
         "189 for five. Dealt work is hardly ever written twice.",
+        thorough=True,
     ),
     Row(
         key="tokens-of-a-reply",
@@ -172,6 +173,7 @@ ROWS = [
         cases=[Case("exponent, dealt", -0.34, (DEALT,), slow=True)],
         tolerance=EXPONENT,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="tokens-of-a-reply-claimed",
@@ -183,6 +185,7 @@ ROWS = [
         tolerance=EXPONENT,
         not_reached="Replies of one simulated agent take 12,900 tokens, those of five 9,700: each "
         "makes fewer calls, so that its context grows less. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="contention",
@@ -197,6 +200,7 @@ ROWS = [
         ],
         tolerance=QUARTER,
         note="Three models. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="contention-others",
@@ -220,6 +224,7 @@ ROWS = [
         cases=[Case(f"claimed, p = {p}", 1.0, (CLAIMED, p), slow=True) for p in (0.5, 0.2)],
         tolerance=Above(),
         not_reached="Simulated teams that claim gain a little, in the mean. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="median-speed-up",
@@ -240,6 +245,7 @@ ROWS = [
         cases=[Case("claimed", 0.88, (CLAIMED,), slow=True)],
         tolerance=QUARTER,
         not_reached="Simulated teams gain a little, see their mean speed-ups. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="size-and-speed-up",
@@ -251,6 +257,7 @@ ROWS = [
         cases=[Case("", -0.07, ("makespan_s",), slow=True)],
         tolerance=EXPONENT,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="size-and-tokens",
@@ -261,6 +268,7 @@ ROWS = [
         cases=[Case("", 0.40, ("tokens",), slow=True)],
         tolerance=EXPONENT,
         not_reached="Tokens grow more slowly with the team here. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="speed-up-all-models",
@@ -271,6 +279,7 @@ ROWS = [
         cases=_of_ways({"claimed": {2: 1.12}}, 0.9),
         tolerance=QUARTER,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="speed-up-all-models-three",
@@ -303,6 +312,7 @@ ROWS = [
         cases=_of_ways({"claimed": {5: 0.83}}, 0.9),
         tolerance=Tolerance(share=0.15),
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="tokens-at-0.9",
@@ -313,6 +323,7 @@ ROWS = [
         cases=_of_ways({"claimed": {2: 1.34, 3: 2.92, 4: 2.79, 5: 3.88}}, 0.9, thorough=True),
         tolerance=QUARTER,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="tokens-at-0.9-far",
@@ -343,6 +354,7 @@ ROWS = [
         cases=_of_ways({"claimed": {5: 4.65}}, 0.9),
         tolerance=QUARTER,
         not_reached="Tokens of larger teams grow more slowly here. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="extra-when-claimed",
@@ -357,6 +369,7 @@ ROWS = [
         tolerance=QUARTER,
         not_reached="Replies grow more slowly with the team here, and few of a run's rounds are "
         "idle. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="stopped-dealt",
@@ -377,6 +390,7 @@ ROWS = [
         tolerance=WITHIN,
         not_reached="See the success of claimed work above: what real teams got stuck in is not in "
         "the fits.",
+        thorough=True,
     ),
     Row(
         key="idle-replies-dealt",
@@ -408,6 +422,7 @@ ROWS = [
         cases=_sizes({2: 25.0, 3: 35.1, 4: 36.0}),
         tolerance=QUARTER,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="writes-of-five",
@@ -418,6 +433,7 @@ ROWS = [
         cases=_sizes({5: 34.2}),
         tolerance=QUARTER,
         not_reached="Each further agent adds to them here, and none did in reality. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="writes-of-all",
@@ -427,6 +443,7 @@ ROWS = [
         measure=of_a_run,
         cases=[Case("", 24.8, ("concurrent_writes",), slow=True)],
         tolerance=QUARTER,
+        thorough=True,
     ),
     Row(
         key="blocked-and-rewritten",
@@ -442,5 +459,6 @@ ROWS = [
         tolerance=QUARTER,
         not_reached="Fitted agents write what they claim, also where it must wait for others, "
         "again and again: in a run of five 3 claims are blocked at p = 0.9 and 227 at p = 0.2.",
+        thorough=True,
     ),
 ]

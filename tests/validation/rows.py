@@ -186,6 +186,8 @@ class Row:
     not_reached : str
         Why the model does not reach the values, if it does not. The test then asserts that it
         does not.
+    thorough : bool
+        Whether its cases are run in `make test-all` only, as those that need many runs of teams.
     """
 
     key: str
@@ -197,6 +199,7 @@ class Row:
     tolerance: Near = EXACT
     note: str = ""
     not_reached: str = ""
+    thorough: bool = False
 
     def tolerance_of(self, case: Case) -> Near:
         """Return how near the value of a case must be."""

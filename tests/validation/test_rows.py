@@ -25,14 +25,14 @@ from tests.validation.subjects import ROWS
 pytestmark = pytest.mark.theory
 
 
-def _marks(case: Case) -> list[pytest.MarkDecorator]:
-    if case.thorough:
+def _marks(row: Row, case: Case) -> list[pytest.MarkDecorator]:
+    if row.thorough or case.thorough:
         return [pytest.mark.thorough]
     return [pytest.mark.slow] if case.slow else []
 
 
 EVERY = [
-    pytest.param(row, case, id=row.test_id(case), marks=_marks(case))
+    pytest.param(row, case, id=row.test_id(case), marks=_marks(row, case))
     for row in ROWS
     for case in row.cases
 ]
