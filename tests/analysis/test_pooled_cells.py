@@ -12,7 +12,7 @@ import pytest
 
 from analysis.calibration.cells import fit_cells
 from analysis.calibration.estimates import VectorFit
-from analysis.calibration.pooled_cells import _slowness, pooled_fits
+from analysis.calibration.pooled_cells import _over_cells, _slowness, pooled_fits
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
 from tests.analysis.harness import DEALT, TASKS, logged_run, scenario, team_runs
@@ -94,3 +94,10 @@ def test_slowness_is_the_mean_of_runs_and_not_of_replies() -> None:
     found = _slowness(latency, calls, cells)
     assert found[("x",)] == pytest.approx(0.0)
     assert found[("y",)] == pytest.approx(np.log(2.0))
+
+
+def test_habits_of_cells_are_their_median_with_their_spread() -> None:
+    """Of 1, 2 and 6: squares of -2, -1 and 3 over two degrees of freedom are 7."""
+    found = _over_cells([6.0, 1.0, 2.0])
+    assert (found.value, found.error) == (2.0, pytest.approx(np.sqrt(7.0)))
+    assert _over_cells([0.4]).error == 0.0

@@ -202,6 +202,14 @@ def test_the_capacity_of_a_reply_is_the_median_of_what_those_cut_off_have_writte
     assert capacity_of(fit, 50.0, 20, replies) == 13.0
 
 
+def test_a_median_that_two_replies_tell_is_none() -> None:
+    """Half of four replies are cut off at 10, but those are two: what replies wrote is known."""
+    fit = VectorFit(np.log([10.0, 5.0, 0.1]), np.zeros((3, 3)))
+    replies = _replies([10, 10, 18, 18], [20.0] * 4, [50.0] * 4)
+    assert capacity_of(fit, 50.0, 20, replies) == 18.0
+    assert capacity_of(fit, 50.0, 20, pd.concat([replies, replies])) == 10.0
+
+
 @pytest.mark.parametrize("capacity", [6, 12, 17])
 def test_the_capacity_of_a_reply_is_found_though_longer_replies_take_less_a_task(
     capacity: int,

@@ -69,6 +69,22 @@ def test_depth_first_recursion_works_in_one_place_at_a_time_and_in_fresh_context
     assert m.input_tokens == 4 * (110 + 160) + 2 * (110 + 170) + (100 + 160)
 
 
+def test_the_last_worker_is_all_deeper_levels_of_a_recursion() -> None:
+    """16 tasks in four parts of four: split at depths 0 and 1, done at depth 2."""
+    trace = Trace()
+    said = scenario(
+        team={"size": 2, "agent": agent()},
+        coordination={"protocol": {"kind": "depth_first"}, "timing": "asynchronous"},
+        workload__tasks=16,
+    )
+    Simulation(said).run(0, trace)
+    calls = [row.agent for row in trace.rows if row.event is Event.CALL_END]
+    attempts = [row.agent for row in trace.rows if row.event is Event.ATTEMPT]
+    assert calls.count(0) == 2  # to split the whole, and to merge it
+    assert attempts == [1] * 16
+    assert calls.count(1) == 16 + 2 * 2
+
+
 @pytest.mark.parametrize("staleness", [0, 1, 5])
 def test_bounded_staleness_lets_nobody_run_ahead(staleness: int) -> None:
     simulation = Simulation(

@@ -80,6 +80,28 @@ def test_a_single_writer_applies_what_the_others_hand_it() -> None:
     assert m.makespan_s == pytest.approx(1.5)
 
 
+def test_two_owners_hand_each_other_their_changes() -> None:
+    """One works for 4 s and waits for the call of the other, who works for 6 s.
+
+    The other finds it waiting, and not at work: it takes 1 s to apply the change, and ends its call
+    at 7 s. Then the first goes on, and ends at 8 s.
+    """
+    m = run(
+        team__size=2,
+        team__agent=agent(latency={"kind": "seconds", "base": 0, "per_work_unit_s": 1}),
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "a", "files": ["x", "y"], "size": 4},
+                {"id": "b", "files": ["x", "y"], "size": 6},
+            ],
+        },
+        workspace={"kind": "single_writer", "apply_s": 1},
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+    )
+    assert (m.outcome, m.makespan_s, m.coordination_s) == ("completed", 8.0, 2.0)
+
+
 def test_a_circle_of_locks_is_broken_by_who_closes_it_by_order_or_by_leases() -> None:
     def dine(**workspace: Any) -> Metrics:
         return run(

@@ -53,6 +53,16 @@ def test_what_comes_back_is_the_first_that_its_agent_does(number: int, how: str)
     assert held(protocol, 0) == list(reversed(range(number)))
 
 
+@pytest.mark.parametrize("agent", [0, 1, 2])
+def test_what_is_undone_comes_back_to_who_did_it(agent: int) -> None:
+    protocol = deques(6, 3)
+    (task,) = protocol.choose(agent, 1) or []
+    attempt(protocol, agent, task)
+    protocol.board.undo(task)
+    assert preferred(protocol.reopen(task)) == agent
+    assert held(protocol, agent) == [agent + 3, agent]
+
+
 def test_what_is_done_does_not_come_back() -> None:
     protocol = deques(2, 1)
     assert protocol.choose(0, 1) == [1]

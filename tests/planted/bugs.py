@@ -735,6 +735,27 @@ BUGS = [
     ),
     Bug(
         "simulator/model/workspaces/single_writer.py",
+        "owner.time.in_call and owner.time.phase == SERVING",
+        "owner.time.in_call",
+        "tests/engine/test_workspaces.py",
+        "hand_each_other",
+    ),
+    Bug(
+        "simulator/model/protocols/depth_first.py",
+        "min(frame.depth, workers - 1)",
+        "frame.depth % workers",
+        "tests/engine/test_structures.py",
+        "all_deeper_levels",
+    ),
+    Bug(
+        "simulator/model/protocols/work_stealing.py",
+        "        agent = self.board.doer[task]\n        self._give(agent, task)\n        return",
+        "        agent = self.board.doer[task]\n        self._give(0, task)\n        return",
+        "tests/model/test_stealing_alone.py",
+        "who_did_it",
+    ),
+    Bug(
+        "simulator/model/workspaces/single_writer.py",
         "desk.agents[artifact % workers]",
         "desk.agents[artifact % len(desk.agents)]",
         "tests/model/test_workspaces_alone.py",
@@ -978,6 +999,13 @@ BUGS = [
         "if i and work > fits:",
         "tests/engine/test_agent_habits.py",
         "no_more_than_its_limit",
+    ),
+    Bug(
+        "analysis/calibration/output_limits.py",
+        "np.count_nonzero(wrote[cut] <= passed[0]) < _FEWEST",
+        "np.count_nonzero(cut) < _FEWEST",
+        _SMALL,
+        "two_replies_tell",
     ),
     Bug(
         "analysis/calibration/output_limits.py",

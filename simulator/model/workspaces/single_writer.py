@@ -20,7 +20,7 @@ class SingleWriter(Workspace):
     """Artifact i is written by worker i mod n only; the others hand it their changes.
 
     The owner applies a change between its own calls: who hands it in waits for the end of the
-    call that the owner is in. Writes never overlap.
+    call that the owner is in. Changes that wait for it are applied side by side, each in its time.
     """
 
     can_be_available: ClassVar[bool] = False
