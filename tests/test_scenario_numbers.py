@@ -683,8 +683,18 @@ def place(point: Point, axis: str) -> tuple[str, float]:
     return point.series or ", ".join(rest), float(point.overrides[axis])
 
 
+THOROUGH = "orphaned_claims", "retry_storm", "centralised_vs_decentralised"
+"""Those that take many seconds."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if name in THOROUGH else [])
+        for name in NUMBERS
+    ],
+)
 def test_the_numbers_of_an_answer_come_out(name: str) -> None:
     study = load_study(SCENARIOS / f"{name}.yaml", ["seed=20261126"])
     axis = "team.size" if study.base.figure is None else study.base.figure.x

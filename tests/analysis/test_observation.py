@@ -722,7 +722,7 @@ def test_seconds_of_one_law_have_no_tail(seed: int) -> None:
     assert not fit_tool_times(seconds, rng.integers(0, 20, n)).has_tail
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_simulated_teams_that_are_observed_come_out_as_they_were(tmp_path: Path) -> None:
     count, runs = 20, 20  # scenarios, and runs of each
     right, off = 0, []

@@ -206,7 +206,7 @@ def test_the_interval_of_a_difference_of_shares_holds_as_often_as_it_says(
     assert held / 2000 >= 0.935
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_joint_interval_of_three_teams_holds_as_often_as_it_says() -> None:
     # 1,000 trials of three teams beside a first: 0.95 gives less than 0.928 with probability 0.001.
     rng, held = np.random.default_rng(13), 0

@@ -520,7 +520,7 @@ def test_every_fault_in_every_topology_with_every_protocol(protocol: str, is_qui
     assert ran > tried // 6  # the fewest topologies have a lead
 
 
-@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.thorough)])
 def test_whatever_goes_wrong_a_run_ends_with_a_named_outcome(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         metrics = run_as_traced(scenario, not_told(scenario))
