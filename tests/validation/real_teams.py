@@ -132,9 +132,9 @@ def _sizes(values: dict[int, float], *args: Any) -> list[Case]:
     return [Case(f"n = {n}", value, (*args, n), slow=True) for n, value in values.items()]
 
 
-def _of_ways(values: dict[str, dict[int, float]], *args: Any, thorough: bool = False) -> list[Case]:
+def _of_ways(values: dict[str, dict[int, float]], *args: Any) -> list[Case]:
     return [
-        Case(f"{way}, n = {n}", asked, (WAYS[way], *args, n), slow=True, thorough=thorough)
+        Case(f"{way}, n = {n}", asked, (WAYS[way], *args, n), slow=True)
         for way, of_sizes in values.items()
         for n, asked in of_sizes.items()
     ]
@@ -320,7 +320,7 @@ ROWS = [
         law="Over those of one agent: 1.34, 2.92, 2.79 and 3.88 for n = 2..5, three models.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=functools.partial(tokens_at, times=MANY),
-        cases=_of_ways({"claimed": {2: 1.34, 3: 2.92, 4: 2.79, 5: 3.88}}, 0.9, thorough=True),
+        cases=_of_ways({"claimed": {2: 1.34, 3: 2.92, 4: 2.79, 5: 3.88}}, 0.9),
         tolerance=QUARTER,
         note=FITTED,
         thorough=True,
@@ -331,10 +331,11 @@ ROWS = [
         law="5.06, 2.43, 2.23 and 3.78 for n = 2..5.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=functools.partial(tokens_at, times=MANY),
-        cases=_of_ways({"dealt": {2: 5.06, 3: 2.43, 4: 2.23, 5: 3.78}}, 0.9, thorough=True),
+        cases=_of_ways({"dealt": {2: 5.06, 3: 2.43, 4: 2.23, 5: 3.78}}, 0.9),
         tolerance=QUARTER,
         not_reached="Published means of dealt work are those of three models, of which one has "
         "11.8 for n = 2; the one whose runs were fitted has 1.33 for n = 5. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="tokens-dealt-five",
@@ -342,8 +343,9 @@ ROWS = [
         law="Claude Sonnet 4.6, p = 0.9: 1.33 times one agent's.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=functools.partial(tokens_at, times=MANY),
-        cases=_of_ways({"dealt": {5: 1.33}}, 0.9, thorough=True),
+        cases=_of_ways({"dealt": {5: 1.33}}, 0.9),
         tolerance=QUARTER,
+        thorough=True,
     ),
     Row(
         key="tokens-claimed-five",
