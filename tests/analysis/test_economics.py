@@ -69,6 +69,20 @@ def test_each_further_agent_brings_less() -> None:
     assert table.loc[8, "net_usd"] < table.loc[2, "net_usd"]
 
 
+def test_where_any_run_failed_those_of_every_size_may_fail() -> None:
+    # All of sizes 1 and 2 finished. One of ten of size 4 did not: so may an eleventh of theirs.
+    def saved(last: float) -> pd.Series:
+        sweep = pd.concat(
+            [replications(3600 / n, 1.0, n, **{"team.size": n}).head(10) for n in (1, 2, 4)]
+        )
+        sweep.iloc[-1, sweep.columns.get_loc("success")] = last
+        return marginal_returns(sweep).set_index("n").loc[2]
+
+    sure, unsure = saved(True), saved(False)
+    widths = [row["saved_s_high"] - row["saved_s_low"] for row in (sure, unsure)]
+    assert widths[1] > 1.5 * widths[0]
+
+
 def test_the_front_is_what_nothing_beats() -> None:
     table = pd.DataFrame(
         {

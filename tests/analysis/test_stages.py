@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.observation.at_once import with_agents_at_once
@@ -163,6 +165,24 @@ def test_each_of_several_agents_at_once_keeps_its_loop() -> None:
     assert found.calls["agent_id"].tolist() == ["worker"] * 3 + ["worker#2"] * 3
     few = traces(*rows[:3], ("worker", "chat", 100.0, 200.0, "stop"), *rows[3:4])
     assert with_agents_at_once(few)[1] == []  # a call beside its work
+
+
+@pytest.mark.parametrize(("read", "goes_on"), [(300, 1), (999, 1), (1000, 2), (1500, 2)])
+def test_an_agent_at_once_reads_no_less_than_it_has_read_before(read: int, goes_on: int) -> None:
+    # The second agent's tool ended last, but its conversation has 1,000 tokens already.
+    rows: list[Row] = [
+        ("worker", "chat", 0.0, 3.0, "tool_use"),
+        ("worker", "chat", 1.0, 4.0, "tool_use"),
+        ("worker", "execute_tool", 3.0, 5.0, "read"),
+        ("worker", "execute_tool", 4.0, 6.0, "read"),
+        ("worker", "chat", 6.5, 8.0, "end_turn"),
+    ]
+    made = traces(*rows)
+    tokens = pd.array([200, 1000, None, None, read], dtype="Int64")
+    found, _ = with_agents_at_once(replace(made, calls=made.calls.assign(input_tokens=tokens)))
+    agents = found.calls["agent_id"].tolist()
+    assert agents[:2] == ["worker", "worker#2"]
+    assert agents[-1] == agents[goes_on - 1]
 
 
 def test_hand_overs_that_sometimes_come_back_are_ways_through_one_graph() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.observation.costs import fit_prices, with_costs, write_factor
+from analysis.observation.costs import fit_prices, token_counts, with_costs, write_factor
 from analysis.observation.observe import Observation
 from analysis.observation.simulated import simulate
 from analysis.traces.reading import read_traces
@@ -60,6 +60,46 @@ def test_prices_that_are_fitted_have_one_of_writing() -> None:
         {"input_per_mtok": 2.0, "cache_write_per_mtok": 4.0, "cached_input_per_mtok": 1.0,
          "output_per_mtok": 9.0}, rel=1e-3,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cached", "written", "for_1h", "expected"),
+    [
+        (0, 0, 0, [1000, 0, 0, 0]),
+        (300, 500, 200, [200, 300, 200, 300]),
+        (300, 900, 200, [0, 500, 200, 300]),  # no more is written than is not in the cache
+        (300, 500, 800, [200, 0, 500, 300]),  # nor kept for an hour than is written
+        (1400, 500, 200, [0, 0, 0, 1400]),  # a format that does not count what is in the cache
+    ],
+)
+def test_each_token_of_input_has_one_price(
+    cached: int, written: int, for_1h: int, expected: list[float]
+) -> None:
+    made = Made(4)
+    made.begin("r")
+    made.chat("a", 1000, 100, cached=float(cached), cache_write_input_tokens=written,
+              cache_write_1h_input_tokens=for_1h)  # fmt: skip
+    (counts,) = token_counts(made.traces().calls).to_numpy().tolist()
+    assert counts == [*expected, 100]
+
+
+@pytest.mark.parametrize("per_call", [0.0, 0.02])
+def test_prices_that_are_fitted_have_the_sum_of_the_costs(per_call: float) -> None:
+    # Some is asked for each call beside its tokens, which no price of tokens says.
+    made = Made(5)
+    made.begin("r")
+    for _ in range(200):
+        read, wrote = made.rng.integers(100, 5000, 2).tolist()
+        usd = (2.0 * read + 9.0 * wrote) / 1e6 + per_call
+        made.chat("a", read, wrote, model="mine", cost_usd=usd)
+    calls = made.traces().calls
+    prices = fit_prices(calls, "mine")
+    assert isinstance(prices.spec, dict)
+    said = sum(
+        prices.spec[f"{kind}_per_mtok"] * float(calls[f"{kind}_tokens"].sum()) / 1e6
+        for kind in ("input", "output")
+    )
+    assert said == pytest.approx(float(calls["cost_usd"].sum()), rel=1e-3)
 
 
 @pytest.mark.parametrize(("written", "factor"), [(0, 1.0), (350, 1.125), (700, 1.25)])

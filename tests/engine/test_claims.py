@@ -283,6 +283,24 @@ def test_what_was_forgotten_is_reviewed_when_it_is_handed_in() -> None:
     assert m.recovered_claims == 1
 
 
+def test_what_a_peer_hands_in_is_the_work_of_whoever_did_it() -> None:
+    # The first finishes and forgets it; the second, whose own task is long, hands it in.
+    sleepy, watchful = forgetful(), forgetful(0.0, notice=1.0)
+    fields = team(2, claims={"completion": "anyone"}) | {
+        "team": {"groups": {"sleepy": {"size": 1, "agent": sleepy},
+                            "watchful": {"size": 1, "agent": watchful}}},
+        "coordination__review": {"by": "verifiers"},
+        "workload": {"kind": "dag", "tasks": [{"id": "a"}, {"id": "b"}, {"id": "c"}]},
+    }  # fmt: skip
+    del fields["team__size"], fields["team__agent"]
+    m, rows = traced(fields)
+    late = of(rows, Event.HAND_IN)
+    assert (m.success, {(row.agent, row.peer) for row in late}) == (True, {(1, 0)})
+    handed = {row.task for row in late}
+    looked_at = {row.task: row.peer for row in of(rows, Event.REVIEW)}
+    assert looked_at == {task: 0 if task in handed else 1 for task in range(3)}
+
+
 def test_work_that_fails_its_tests_is_not_finished() -> None:
     never_right = {**forgetful(), "errors": {"probability": 1.0, "detection": 1.0}}
     m = run(**{**team(1), "team__agent": never_right})

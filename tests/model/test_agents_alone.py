@@ -100,8 +100,10 @@ def test_an_agent_that_begins_with_more_has_a_limit_that_holds_it() -> None:
 
 def test_what_no_limit_holds_has_the_largest_and_is_compacted() -> None:
     said = {"window_tokens": SEVERAL_LIMITS, "start_tokens": 1500, "compaction": 0.1}
-    agent = alone(**said)
-    assert agent.memory.window_tokens == 1000
+    bench = Bench(0)
+    agents = [bench.join(context={"system_tokens": 100, **said}) for _ in range(20)]
+    assert {agent.memory.window_tokens for agent in agents} == {1000}
+    agent = agents[0]
     assert call(agent) == (100 + 100, 0)
     assert agent.memory.compactions == 1
 

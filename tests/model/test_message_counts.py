@@ -68,6 +68,12 @@ def test_a_blackboard_delivers_nothing(n: int) -> None:
     assert one_round({"kind": "blackboard"}, n) == (0, 0)
 
 
+@pytest.mark.parametrize(("n", "links"), [(1, 0), (2, 1), (3, 3), (4, 3), (5, 6)])
+def test_a_scale_free_graph_begins_as_a_star_and_is_complete_below(n: int, links: int) -> None:
+    # The first newcomer links to all three that are there; two or three are all linked.
+    assert one_round({"kind": "scale_free", "links": 3}, n)[1] == 2 * links
+
+
 @pytest.mark.parametrize("n", [8, 16, 64])
 def test_a_small_world_keeps_n_k_links_and_a_scale_free_graph_2_m_n_minus_m(n: int) -> None:
     assert one_round({"kind": "small_world", "neighbours": 4}, n)[1] == 4 * n

@@ -312,6 +312,8 @@ def test_a_change_waits_until_the_owner_has_ended_its_call() -> None:
     office.begin(0, 0.0, 4.0, 1)  # of agent 1, in service until 10
     office.begin(2, 0.0, 1.0, 0)  # of agent 0, in service until 4
     assert office.run() == [12.0, 10.0, 4.0 + 8.0 + 2.0]
+    # It is applied to what the owner has by then, whatever was read before.
+    assert [agent.time.read_s for agent in office.agents] == [10.0, 0.0, 12.0]
 
 
 def test_a_lost_acknowledgement_is_sent_for_again() -> None:
