@@ -7,6 +7,7 @@ import heapq
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
@@ -227,44 +228,86 @@ def beyond_fork_join_bounds(branches: int, load: float, replications: int, jobs:
     return Found(max(each.value - upper, lower - each.value), each.error)
 
 
+class Passed(NamedTuple):
+    """Items that agents work on one after the other: arrivals, ends, and services by agent."""
+
+    arrival: Array
+    end: Array
+    services: Array
+
+    def times(self) -> Array:
+        """Return the time of each item after the warm-up."""
+        return (self.end - self.arrival)[WARM_UP:]
+
+    def eased(self, factor: float) -> Passed:
+        """Return the same items had each service taken `factor` of its time."""
+        end = self.arrival
+        for service in factor * self.services:
+            end = end + eased(Served(end, end, service), 1, 1.0) + service
+        return Passed(self.arrival, end, factor * self.services)
+
+
+def in_a_row(stages: int, items: int, seed: int, sent_back: float = 0.0) -> Passed:
+    """Send items through agents one after the other, at load 1/2 each.
+
+    `sent_back` is the share of what each agent does that it finds wrong and does again.
+    """
+    rate = 0.5 * (1.0 - sent_back)
+    times = np.cumsum(np.random.default_rng(seed).exponential(1.0 / rate, items))
+    tasks: list[dict[str, Any]] = []
+    for i, time_s in enumerate(times):
+        for stage in range(stages):
+            before = [f"{i}-{stage - 1}"] if stage else []
+            tasks.append({"id": f"{i}-{stage}", "dependencies": before, "arrival_s": float(time_s)})
+    errors = {"probability": sent_back, "detection": 1.0}
+    simulation = Simulation(
+        scenario(
+            team={"size": stages, "agent": agent(latency=exponential(), errors=errors)},
+            workload={"kind": "dag", "tasks": tasks},
+            coordination={"protocol": "pipeline", "timing": "asynchronous"},
+            seed=seed,
+        )
+    )
+    served = serve(simulation, 0)
+    ends = (served.arrival + served.wait + served.service)[stages - 1 :: stages]
+    return Passed(times, ends, served.service.reshape(items, stages).T)
+
+
+@functools.cache
+def passed(stages: int, replications: int, items: int) -> list[Passed]:
+    """Return replications of items that nothing is sent back of."""
+    return [in_a_row(stages, items, seed) for seed in range(replications)]
+
+
 def tandem(stages: int, replications: int, items: int) -> Found:
-    """Return the mean time of items in agents one after the other, at load 1/2 each.
+    """Return the mean time of items in agents one after the other.
 
     The times that the same draws would take at 80 and 95 % of the service times are known by
     Jackson's law, and the controls.
     """
-    found, controls = [], []
-    for replication in range(replications):
-        rng = np.random.default_rng(replication)
-        times = np.cumsum(rng.exponential(2.0, items))
-        tasks: list[dict[str, Any]] = []
-        for i, time_s in enumerate(times):
-            for stage in range(stages):
-                before = [f"{i}-{stage - 1}"] if stage else []
-                tasks.append(
-                    {"id": f"{i}-{stage}", "dependencies": before, "arrival_s": float(time_s)}
-                )
-        simulation = Simulation(
-            scenario(
-                team={"size": stages, "agent": agent(latency=exponential())},
-                workload={"kind": "dag", "tasks": tasks},
-                coordination={"protocol": "pipeline", "timing": "asynchronous"},
-                seed=replication,
-            )
-        )
-        served = serve(simulation, 0)
-        ends = (served.arrival + served.wait + served.service)[stages - 1 :: stages]
-        found.append((ends - times)[WARM_UP:].mean())
-        services = served.service.reshape(items, stages).T
-        controls.append([_through_all(times, f * services) for f in EASED])
-    return controlled(found, controls, [stages / (1 / f - 0.5) for f in EASED])
+    found = passed(stages, replications, items)
+    controls = [[each.eased(f).times().mean() for f in EASED] for each in found]
+    expected = [stages / (1 / f - 0.5) for f in EASED]
+    return controlled([each.times().mean() for each in found], controls, expected)
 
 
-def _through_all(times: Array, services: Array) -> float:
-    arrival = times
-    for service in services:
-        arrival = arrival + eased(Served(arrival, arrival, service), 1, 1.0) + service
-    return float((arrival - times)[WARM_UP:].mean())
+def tandem_longer_than(limit: float, stages: int, replications: int, items: int) -> Found:
+    """Return the share of items whose time is longer; the controls are as of `tandem`."""
+    found = passed(stages, replications, items)
+    longer = [(each.times() > limit).mean() for each in found]
+    controls = [[(each.eased(f).times() > limit).mean() for f in EASED] for each in found]
+    expected = [erlang_tail(stages, 1 / f - 0.5, limit) for f in EASED]
+    return controlled(longer, controls, expected)
+
+
+def erlang_tail(stages: int, rate: float, limit: float) -> float:
+    """Return the probability that a sum of independent exponential times is larger."""
+    return float(stats.gamma.sf(limit, stages, scale=1 / rate))
+
+
+def sent_back(stages: int, share: float, replications: int, items: int) -> Found:
+    """Return the mean time of items of which each agent does a share again."""
+    return mean(in_a_row(stages, items, seed, share).times().mean() for seed in range(replications))
 
 
 def shortest_of(choices: int, load: float, servers: int, tasks: int, times: int) -> Found:
@@ -411,7 +454,7 @@ ROWS = [
                 erlang_sojourn(c, load),
                 (c, load, times, tasks),
                 slow=True,
-                thorough=c in (1, 5),
+                thorough=c != 2,
             )
             for c, load, times, tasks in (
                 (1, 0.5, 16, 2500),
@@ -501,7 +544,7 @@ ROWS = [
                 nelson_tantawi(k, load),
                 (k, load, times, jobs),
                 slow=True,
-                thorough=(k, load) == (10, 0.8),
+                thorough=load > 0.5,
             )
             for k, load, times, jobs in FORKS
         ],
@@ -519,7 +562,7 @@ ROWS = [
                 0,
                 (k, load, times, jobs),
                 slow=True,
-                thorough=(k, load) == (10, 0.8),
+                thorough=load > 0.5,
             )
             for k, load, times, jobs in FORKS
         ],
@@ -536,6 +579,42 @@ ROWS = [
             for stages, times, items in ((2, 8, 1500), (3, 6, 1000))
         ],
         tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="tandem-tail",
+        name="Long times in two queues in a row",
+        law="Product form: times in both are independent and exponential, their sum is Erlang; "
+        "load 1/2.",
+        source="Jackson 1957; Reich 1963",
+        measure=tandem_longer_than,
+        cases=[
+            Case(
+                f"longer than {limit:g}",
+                erlang_tail(2, 0.5, limit),
+                (limit, 2, 20, 3000),
+                slow=True,
+            )
+            for limit in (2.0, 4.0, 10.0)
+        ],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="sent-back",
+        name="Queues in a row of which a fifth is sent back",
+        law="Product form: K / (mu (1 - p) - lambda), where K agents do a share p again; load 1/2.",
+        source="Jackson 1957",
+        measure=sent_back,
+        cases=[
+            Case(
+                f"{stages} queues",
+                stages / 0.4,
+                (stages, 0.2, times, items),
+                slow=True,
+                thorough=stages > 1,
+            )
+            for stages, times, items in ((1, 20, 3000), (2, 20, 2000))
+        ],
+        tolerance=Tolerance(share=0.05, z=4),
     ),
     Row(
         key="shortest-queue",

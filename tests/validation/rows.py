@@ -233,6 +233,27 @@ def share(hits: float, trials: int) -> Found:
     return Found(hits / trials, math.sqrt(p * (1 - p) / trials))
 
 
+def quantile(values: Sequence[float] | np.ndarray[Any, Any], q: float) -> Found:
+    """Return a quantile of independent values.
+
+    Its error is half the distance of the order statistics one standard deviation away.
+    """
+    reach = math.sqrt(q * (1 - q) / len(values))
+    low, high = np.quantile(values, [q - reach, q + reach])
+    return Found(float(np.quantile(values, q)), float(high - low) / 2)
+
+
+def less(one: Found, other: Found) -> Found:
+    """Return the difference of two independent values."""
+    return Found(one.value - other.value, math.hypot(one.error, other.error))
+
+
+def over(one: Found, other: Found) -> Found:
+    """Return the ratio of two independent values."""
+    value = one.value / other.value
+    return Found(value, abs(value) * math.hypot(one.error / one.value, other.error / other.value))
+
+
 def controlled(
     values: Sequence[float], controls: Sequence[Sequence[float]], expected: Sequence[float]
 ) -> Found:
