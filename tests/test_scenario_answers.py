@@ -343,12 +343,24 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     cache_life: 60,
     research_fan_out: 20,
     rate_limited_fleet: 2,
-    orphaned_claims: 300,
+    orphaned_claims: 120,
 }
 
 
+THOROUGH = hedging, byzantine_minority
+"""Those that take many seconds, and whose numbers are tested beside them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param(
+            claim, id=claim.__name__, marks=[pytest.mark.thorough] if claim in THOROUGH else []
+        )
+        for claim in CLAIMS
+    ],
+)
 def test_what_the_answer_claims_comes_out(claim: Callable[[Curves], None]) -> None:
     claim(Curves(claim.__name__, CLAIMS[claim]))
 

@@ -309,7 +309,10 @@ def quickstart() -> Study:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [pytest.param("light", 390, marks=pytest.mark.thorough), ("dark", 1280)],
+)
 def test_fields_are_added_by_keyboard_and_changes_are_seen_where_one_is(
     browser: Any, address: str, scheme: str, width: int, tmp_path: Path
 ) -> None:
