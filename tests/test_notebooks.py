@@ -43,8 +43,8 @@ def some_runs(into: Path) -> Path:
     return into
 
 
-LONG = {"calibrate_and_predict", "paper_findings"}
-"""Calibrate from thousands of real calls, as other tests do."""
+LONG = {"calibrate_and_predict", "paper_findings", "stragglers_and_redundancy"}
+"""Calibrate from thousands of real calls, or simulate as many, as other tests do."""
 
 
 @pytest.mark.parametrize(

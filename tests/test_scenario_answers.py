@@ -347,7 +347,7 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
 }
 
 
-THOROUGH = hedging, byzantine_minority
+THOROUGH = hedging, byzantine_minority, single_agent_threshold
 """Those that take many seconds, and whose numbers are tested beside them."""
 
 

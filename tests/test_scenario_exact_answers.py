@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,22 @@ def test_who_all_choose_alike_pick_one_task_and_block_each_other() -> None:
     assert {m.tasks_done for each in picked.values() for m in each} == {1}
     blocked = runs("philosophers", lambda p: p[path] == 1, 20)
     assert {m.success for each in blocked.values() for m in each} == {False}
+
+
+@pytest.mark.theory
+def test_the_published_shares_of_blocked_philosophers_are_those_the_answer_says() -> None:
+    answer = load_study(SCENARIOS / "philosophers.yaml").base.answer
+    published = re.search(r"the published (\d+) to (\d+) %", answer)
+    shares = re.search(r"a share s of (\S+) to ([\d.]+\d)", answer)
+    assert published is not None
+    assert shares is not None
+    for percent, said in zip(published.groups(), shares.groups(), strict=True):
+        # Each of five takes what all take, with probability s, or a coin of its own.
+        law = [
+            ((1 + s) / 2) ** 5 + ((1 - s) / 2) ** 5
+            for s in (float(said) - 0.005, float(said) + 0.005)
+        ]
+        assert law[0] <= float(percent) / 100 <= law[1]
 
 
 def test_quorums_that_overlap_read_nothing_stale() -> None:

@@ -683,7 +683,7 @@ def place(point: Point, axis: str) -> tuple[str, float]:
     return point.series or ", ".join(rest), float(point.overrides[axis])
 
 
-THOROUGH = "orphaned_claims", "retry_storm", "centralised_vs_decentralised"
+THOROUGH = "orphaned_claims", "retry_storm", "centralised_vs_decentralised", "provider_outage"
 """Those that take many seconds."""
 
 

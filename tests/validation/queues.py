@@ -479,7 +479,7 @@ ROWS = [
                 erlang_c(c, load),
                 (c, load, times, tasks),
                 slow=True,
-                thorough=c == 5,
+                thorough=c != 2,
             )
             for c, load, times, tasks in (
                 (2, 0.8, 20, 6000),
@@ -527,7 +527,13 @@ ROWS = [
         source="Flatto and Hahn 1984; Nelson and Tantawi 1988",
         measure=fork_join,
         cases=[
-            Case(f"load {load}", (12 - load) / (8 * (1 - load)), (2, load, times, jobs), slow=True)
+            Case(
+                f"load {load}",
+                (12 - load) / (8 * (1 - load)),
+                (2, load, times, jobs),
+                slow=True,
+                thorough=load > 0.5,
+            )
             for load, times, jobs in ((0.5, 9, 1000), (0.8, 30, 1500))
         ],
         tolerance=THREE_PERCENT,

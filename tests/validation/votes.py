@@ -678,7 +678,7 @@ ROWS = [
         source="Ord 2025, arXiv 2505.05115",
         measure=survives,
         cases=[
-            Case(f"{t} steps", 0.98**t, (t,), slow=True, thorough=t < 30) for t in (5, 11, 34, 48)
+            Case(f"{t} steps", 0.98**t, (t,), slow=True, thorough=t < 40) for t in (5, 11, 34, 48)
         ],
         tolerance=FIVE_PERCENT,
     ),
