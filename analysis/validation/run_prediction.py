@@ -206,18 +206,21 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
     DataFrame
         A row for each team and measure: mean CRPS of the logarithm (Brier score of ``success``) of
         the real runs, ``predicted``, run ``again``, and by the ``pilot``'s runs of the same model
-        and task list; and whether 80 % intervals hold (``in 80 %``).
+        and task list, those of the same protocol if there are any; and whether 80 % intervals hold
+        (``in 80 %``).
     """
     rows = []
     for key, truth in runs.groupby(TEAM):
         team = dict(zip(TEAM, key, strict=True))
         forecast = predicted[(predicted[TEAM] == pd.Series(team)).all(axis=1)]
         same = (pilot["model"] == team["model"]) & (pilot["task_list"] == team["task_list"])
+        alike = same & (pilot["protocol"] == team["protocol"])
+        own = pilot[alike if alike.any() else same]
         if forecast.empty:
             continue
         for name in (*MEASURES, "success"):
             seen, guess, before = (
-                each[name].dropna().to_numpy(dtype=float) for each in (truth, forecast, pilot[same])
+                each[name].dropna().to_numpy(dtype=float) for each in (truth, forecast, own)
             )
             if not len(seen) or not len(guess):
                 continue

@@ -109,6 +109,26 @@ def test_the_other_protocol_is_predicted_better_than_by_the_runs_as_they_are(
     )
 
 
+@pytest.mark.parametrize(("known", "compared"), [("self_claim", [100.0]), ("lead", [10.0, 100.0])])
+def test_teams_are_compared_with_pilots_of_their_protocol(
+    known: str, compared: list[float]
+) -> None:
+    team = {"model": "m", "task_list": "l", "protocol": known, "n": 3}
+    measured = {"tokens": 1.0, "rounds": 1.0, "calls": 1.0, "success": True}
+    predicted, truth = (pd.DataFrame([{**team, **measured, "seconds": 20.0}] * 3) for _ in range(2))
+    pilot = pd.DataFrame(
+        [
+            {**team, **measured, "protocol": protocol, "n": 1, "seconds": seconds}
+            for protocol, seconds in (("pre_assigned", 10.0), ("self_claim", 100.0))
+        ]
+    )
+    scores = score_runs(predicted, truth, pilot).set_index("measure")
+    # The CRPS of a distribution: mean distance, less half of that between two draws from it.
+    logs = np.log(compared)
+    crps = np.abs(logs - np.log(20.0)).mean() - np.abs(logs[:, None] - logs).mean() / 2
+    assert scores.loc["seconds", "pilot"] == pytest.approx(crps)
+
+
 def a_fit(error: float, weights: tuple[float, ...] = (1.0,)) -> RunFit:
     gaps = {"seconds": 1.0, "tokens": 1.0}
     return RunFit(
