@@ -14,7 +14,7 @@ from tests.conftest import agent, exponential, run, run_as_traced, runs, scenari
 from tests.model.parts import bag
 from tests.model.test_protocols_alone import alone, call, finish
 
-TALKING = {"topology": "decentralised"}
+TALKING = {"topology": "decentralised", "limits__max_calls": 10_000}
 
 
 def asking(**protocol: object) -> dict[str, object]:

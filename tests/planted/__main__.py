@@ -32,7 +32,7 @@ def main(text: str = "") -> int:
         for bug in (bug for bug in BUGS if text in bug.file):
             found = outcome(bug, trial)
             outcomes[found] += 1
-            said = bug.wrong.splitlines()[-1].strip()
+            said = (bug.wrong or f"without {bug.right}").splitlines()[-1].strip()
             print(f"{found:10}  {bug.file}: {said}", flush=True)
     print(in_words(outcomes))
     return outcomes[Outcome.UNSEEN]
