@@ -44,8 +44,9 @@ def read_traces(
     ----------
     paths : sequence of Path or str
         Files, also compressed ones (gzip, zstd, bz2, xz), and zip archives; directories, in which
-        every file of a known format is read, but for tables that an observation has written,
-        unless there is nothing else; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
+        every file of a known format is read, and those in zip archives, but for tables that an
+        observation has written, unless there is nothing else; patterns such as ``runs/*.jsonl``;
+        ``-`` for standard input.
     form : str
         A reader's name, or ``auto``.
     columns : dict, optional
@@ -64,9 +65,10 @@ def read_traces(
     if not paths:
         raise TeamsimError("no trace files given")
     with tempfile.TemporaryDirectory() as directory:
-        search = _Search([READERS.get(name)() for name in names], form, bool(columns))
+        readers = [READERS.get(name)() for name in names]
+        search = _Search(readers, form, Path(directory), bool(columns))
         for path in paths:
-            search.add(str(path), Path(directory))
+            search.add(str(path))
         search.check_found(", ".join(map(str, paths)))
         return _read(search, columns or {}, progress)
 
@@ -77,6 +79,8 @@ class _Search:
 
     readers: list[Reader]
     form: str
+    scratch: Path
+    """Directory for what is unpacked and what can be read only once."""
     told_columns: bool = False
     found: dict[str, list[tuple[Path, str]]] = field(default_factory=dict)
     unread: list[tuple[Path, str]] = field(default_factory=list)
@@ -87,7 +91,7 @@ class _Search:
     _unpacked: dict[Path, Path] = field(default_factory=dict)
     _recognised: int = 0
 
-    def add(self, named: str, scratch: Path) -> None:
+    def add(self, named: str) -> None:
         """Add a path that was named.
 
         Raises
@@ -98,13 +102,13 @@ class _Search:
         path = Path(named)
         there = is_there(path)
         if named == STANDARD_INPUT and not there:
-            self._file(_copied(sys.stdin.buffer, scratch), "standard input", is_named=True)
+            self._file(_copied(sys.stdin.buffer, self.scratch), "standard input", is_named=True)
             return
         if (
             there and path.is_fifo()
         ):  # which can be read only once: a program's output, as <(zcat x.gz)
             with path.open("rb") as pipe:
-                self._file(_copied(pipe, scratch), named, is_named=True)
+                self._file(_copied(pipe, self.scratch), named, is_named=True)
             return
         matching = [path] if there else _matching(named)
         if not matching:
@@ -119,7 +123,7 @@ class _Search:
                     self._take_observed(each)
                 if self._recognised == before and each == path:
                     self._refuse(each)
-            elif not (is_archive(each) and self._archive(each, scratch)):
+            elif not (is_archive(each) and self._archive(each)):
                 self._file(each, str(each), is_named=each == path)
                 self._companions(each)
 
@@ -161,12 +165,26 @@ class _Search:
                     self.observed.append(each)
                 else:
                     self._directory(each)
-            elif each.is_file():
+            elif each.is_file() and not (_is_zip(each) and self._archive_within(each)):
                 self._file(each, str(each), is_named=False)
 
-    def _archive(self, path: Path, scratch: Path) -> bool:
+    def _archive_within(self, path: Path) -> bool:
+        """Add the files in an archive that is in a directory, but not in an archive itself.
+
+        Return whether there is one of a known format. One that cannot be unpacked is a problem only
+        where nothing else is found.
+        """
+        if any(directory in path.parents for directory in self._unpacked):
+            return False
+        try:
+            return self._archive(path)
+        except TeamsimError as error:
+            self.problems.append(str(error))
+            return False
+
+    def _archive(self, path: Path) -> bool:
         """Add the files in an archive; return whether there is one of a known format."""
-        before, directory = self._recognised, unpacked(path, scratch)
+        before, directory = self._recognised, unpacked(path, self.scratch)
         self._unpacked[directory] = path
         self._directory(directory)
         return self._recognised > before
@@ -258,6 +276,11 @@ def _matching(pattern: str) -> list[Path]:
         return [Path(each) for each in sorted(glob.glob(pattern, recursive=True))]
     except ValueError:  # a null byte, which no name has
         return []
+
+
+def _is_zip(path: Path) -> bool:
+    """Tell whether a file is a zip archive by its name too: documents and packages are archives."""
+    return path.suffix.lower() == ".zip" and is_archive(path)
 
 
 def _is_observed(directory: Path) -> bool:

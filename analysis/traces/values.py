@@ -8,7 +8,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ MOST_COUNT = 10**12
 """Largest valid count of tokens or bytes."""
 
 _MOST_NS = 2**62
+_APART_NS = 10_000_000
+"""Spans that end so much before they begin at most have no length; others have wrong times."""
 """Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
 _UTC = re.compile(r"Z$| ?(?:\+0000 )?(?:UTC|GMT)$")
@@ -183,6 +185,20 @@ def exact_ns(value: Any) -> int | None:
         return nanoseconds(value)
     number = amount(value)
     return None if number is None else in_range(int(number))
+
+
+def times_of(
+    began: Any, ended: Any, moment: Callable[[Any], int | None] = nanoseconds
+) -> tuple[int | None, int | None]:
+    """Return when a span began and ended, in ns.
+
+    One that ends a little before it begins has no length: its two times were read from clocks that
+    are up to `_APART_NS` apart.
+    """
+    start, end = moment(began), moment(ended)
+    if start is not None and end is not None and 0 < start - end <= _APART_NS:
+        end = start
+    return start, end
 
 
 def long_number(value: Any) -> Any:

@@ -203,6 +203,40 @@ def test_an_archive_is_read_as_its_files_are(tmp_path: Path) -> None:
     assert set(found.calls["source"]) == {f"{path}/day/spans.jsonl", f"{path}/calls.csv"}
 
 
+def test_archives_in_a_directory_are_read_but_not_those_in_archives(tmp_path: Path) -> None:
+    header, row = "start_time,duration_s,model,input_tokens,output_tokens", "1780300800,4,m,200,20"
+    table = f"{header}\n{row}\n"
+    inner = tmp_path / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("again.csv", table.replace("200", "900"))
+    (tmp_path / "runs" / "monday").mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / "runs" / "monday" / "export.zip", "w") as archive:
+        archive.writestr("calls.csv", table)
+        archive.write(inner, "inner.zip")
+    (tmp_path / "runs" / "broken.zip").write_bytes(b"PK\x03\x04" + bytes(99))
+    (tmp_path / "runs" / "report.docx").write_bytes(inner.read_bytes())  # a zip archive, too
+    found = read_traces([tmp_path / "runs"])
+    assert summed(found) == (1, 200, 20)
+    assert set(found.calls["source"]) == {f"{tmp_path}/runs/monday/export.zip/calls.csv"}
+    (tmp_path / "runs" / "monday" / "export.zip").unlink()
+    with pytest.raises(TeamsimError, match=r"broken\.zip cannot be unpacked"):
+        read_traces([tmp_path / "runs"])
+
+
+@pytest.mark.parametrize(("early_ns", "calls"), [(1, 1), (10_000_000, 1), (10_000_001, 0)])
+def test_a_span_that_ends_a_little_before_it_begins_keeps_its_tokens(
+    early_ns: int, calls: int, tmp_path: Path
+) -> None:
+    span = otel(1, None, "x", 5, 4, **operation("chat"), **MODEL, **tokens(100, 10))
+    span["endTimeUnixNano"] = str(int(span["startTimeUnixNano"]) - early_ns)
+    other = otel(2, None, "x", 0, 4, **operation("chat"), **MODEL, **tokens(7, 1))
+    (tmp_path / "spans.jsonl").write_text(json.dumps(document(span, other)) + "\n")
+    found = read_traces([tmp_path / "spans.jsonl"])
+    assert summed(found) == (1 + calls, 7 + 100 * calls, 1 + 10 * calls)
+    assert len(found.skipped) == 1 - calls
+    assert (found.calls["end_ns"] >= found.calls["start_ns"]).all()
+
+
 def test_an_archive_that_is_damaged_or_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import cost_of, of_buckets
-from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text
+from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text, times_of
 
 _KINDS = {
     "GENERATION": "chat",
@@ -98,7 +98,7 @@ def _span(
     identity, trace = text(raw.get("id")), text(pick(raw, "traceId", "trace_id"))
     place = f"{where}, observation {identity!r}"
     began, ended = pick(raw, "startTime", "start_time"), pick(raw, "endTime", "end_time")
-    start, end = nanoseconds(began), nanoseconds(ended)
+    start, end = times_of(began, ended)
     kind = str(raw.get("type", "")).upper()
     if identity is None or trace is None:
         out.skip(place, "no id or traceId")

@@ -14,7 +14,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import of_api
-from analysis.traces.values import amount, items, mapping, nanoseconds, pick, text
+from analysis.traces.values import amount, items, mapping, nanoseconds, pick, text, times_of
 
 _KINDS = {
     "llm": "chat",
@@ -71,7 +71,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     identity = text(pick(raw, "id", "run_id"))
     place = f"{record.place}, run {identity!r}"
     kind = str(raw.get("run_type")).lower()
-    start, end = nanoseconds(raw.get("start_time")), nanoseconds(raw.get("end_time"))
+    start, end = times_of(raw.get("start_time"), raw.get("end_time"))
     if identity is None:
         out.skip(place, "no id")
         return None

@@ -13,7 +13,16 @@ from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
-from analysis.traces.values import amount, count, is_cache_hit, mapping, nanoseconds, pick, text
+from analysis.traces.values import (
+    amount,
+    count,
+    is_cache_hit,
+    mapping,
+    nanoseconds,
+    pick,
+    text,
+    times_of,
+)
 
 _PASSED_ON = {"pass_through_endpoint", "allm_passthrough_route", "llm_passthrough_route"}
 """Requests that the gateway hands on as they are."""
@@ -90,7 +99,7 @@ def _add(
     place = f"{record.place}, request {identity!r}"
     kind = text(raw.get("call_type")) or "completion"
     began, ended = pick(raw, "startTime", "start_time"), pick(raw, "endTime", "end_time")
-    start, end = nanoseconds(began), nanoseconds(ended)
+    start, end = times_of(began, ended)
     if start is None or end is None or end < start:
         out.skip(place, f"startTime is {str(began)[:40]!r}, endTime {str(ended)[:40]!r}")
         return

@@ -12,7 +12,7 @@ from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
-from analysis.traces.values import exact_ns, items, mapping, parsed, pick, text
+from analysis.traces.values import exact_ns, items, mapping, parsed, pick, text, times_of
 
 _ERRORS = {"ERROR", "STATUS_CODE_ERROR", "2", "SpanStatusCode.ERROR"}
 
@@ -82,7 +82,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         return None
     began = pick(raw, "start_time_unix_nano", "start_time", "start_time_ns")
     ended = pick(raw, "end_time_unix_nano", "end_time", "end_time_ns")
-    start, end = exact_ns(began), exact_ns(ended)
+    start, end = times_of(began, ended, exact_ns)
     if start is None or end is None or end < start:
         out.skip(place, f"start_time is {str(began)[:40]!r}, end_time {str(ended)[:40]!r}")
         return None

@@ -14,7 +14,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import of_api
-from analysis.traces.values import items, mapping, nanoseconds, text
+from analysis.traces.values import items, mapping, text, times_of
 
 _KINDS = {
     "generation": "chat",
@@ -73,7 +73,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     raw, data = record.node, mapping(record.node.get("span_data"))
     identity, trace = text(raw.get("id")), text(raw.get("trace_id"))
     place = f"{record.place}, span {identity!r}"
-    start, end = nanoseconds(raw.get("started_at")), nanoseconds(raw.get("ended_at"))
+    start, end = times_of(raw.get("started_at"), raw.get("ended_at"))
     if identity is None or trace is None:
         out.skip(place, "no id or trace_id")
         return None

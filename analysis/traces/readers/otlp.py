@@ -20,7 +20,7 @@ from analysis.traces.readers._otlp_values import (
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
-from analysis.traces.values import exact_ns, items, mapping, pick, text
+from analysis.traces.values import exact_ns, items, mapping, pick, text, times_of
 
 _OUTERMOST = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "batches")
 _METRICS = ("resourceMetrics", "resource_metrics")
@@ -99,19 +99,15 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
     if span_id is None or trace_id is None:
         out.skip(place, "no spanId or traceId")
         return None
-    times = []
-    for name, other in (
-        ("startTimeUnixNano", "start_time_unix_nano"),
-        ("endTimeUnixNano", "end_time_unix_nano"),
-    ):
-        said = pick(raw, name, other)
-        moment = exact_ns(said)
-        if moment is None:
-            out.skip(place, f"{name} is {str(said)[:40]!r}")
-            return None
-        times.append(moment)
-    if times[1] < times[0]:
-        out.skip(place, "it ends before it starts" if times[1] else "it has not ended")
+    began = pick(raw, "startTimeUnixNano", "start_time_unix_nano")
+    ended = pick(raw, "endTimeUnixNano", "end_time_unix_nano")
+    start, end = times_of(began, ended, exact_ns)
+    if start is None or end is None:
+        name, said = ("startTimeUnixNano", began) if start is None else ("endTimeUnixNano", ended)
+        out.skip(place, f"{name} is {str(said)[:40]!r}")
+        return None
+    if end < start:
+        out.skip(place, "it ends before it starts" if end else "it has not ended")
         return None
     status = mapping(raw.get("status"))
     attributes = attributes_of(raw)
@@ -132,7 +128,7 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
         form,
         (hex_id(trace_id), hex_id(span_id), _parent(raw)),
         str(raw.get("name") or ""),
-        (times[0], times[1]),
+        (start, end),
         attributes,
         isinstance(code, (int, str)) and code in _ERRORS,
         text(status.get("message")),

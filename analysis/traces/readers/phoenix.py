@@ -11,7 +11,7 @@ from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
-from analysis.traces.values import items, mapping, nanoseconds, pick, text
+from analysis.traces.values import items, mapping, pick, text, times_of
 
 _PREFIX = "attributes."
 
@@ -60,7 +60,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         out.skip(place, "no span_id or trace_id")
         return None
     began, ended = pick(raw, "start_time", "startTime"), pick(raw, "end_time", "endTime")
-    start, end = nanoseconds(began), nanoseconds(ended)
+    start, end = times_of(began, ended)
     if start is None or end is None or end < start:
         out.skip(place, f"start_time is {str(began)[:40]!r}, end_time {str(ended)[:40]!r}")
         return None
