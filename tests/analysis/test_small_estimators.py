@@ -316,6 +316,20 @@ def test_a_tools_means_have_the_errors_of_means() -> None:
         assert found[name].error == pytest.approx(stats.sem(values))
 
 
+def test_the_distribution_of_a_tools_times_is_that_of_its_body_and_tail() -> None:
+    rng = np.random.default_rng(6)
+    n = 2000
+    waits = rng.random(n) < 0.1
+    seconds = np.where(waits, 300.0 * (1.0 + rng.pareto(3.0, n)), rng.lognormal(0.0, 0.3, n))
+    times = fit_tool_times(seconds, np.arange(n))
+    assert times.has_tail
+    assert times.share.value == pytest.approx(waits.mean(), abs=0.01)
+    at = np.quantile(seconds, [0.1, 0.5, 0.85, 0.92, 0.97])
+    # Four standard errors of an empirical distribution of so many values.
+    shares = (seconds[:, None] <= at).mean(axis=0)
+    assert times.cdf(at) == pytest.approx(shares, abs=4 * 0.5 / np.sqrt(n))
+
+
 @pytest.mark.parametrize("capacity", [1.4, 2.0, 3.9])
 def test_a_reply_that_was_lost_had_as_many_tasks_as_one_holds(capacity: float) -> None:
     calls = pd.DataFrame({

@@ -1617,5 +1617,12 @@ BUGS = [
         "tests/analysis/test_economics.py",
         "any_run_failed",
     ),
+    Bug(
+        "analysis/calibration/tool_times.py",
+        "p * tail)",
+        "p / tail)",
+        _SMALL,
+        "body_and_tail",
+    ),
 ]
 """Each with tests that must fail."""
