@@ -52,10 +52,10 @@ class Threshold(float):
 
     def __gt__(self, other: float) -> bool:
         is_above = super().__gt__(other)
-        if is_above:
-            self.low = max(self.low, other)
-        else:
+        if not is_above:
             self.high = min(self.high, other)
+        elif other > self.low:
+            self.low = other
         return is_above
 
 
