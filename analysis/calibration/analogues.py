@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.store import Calibrated, decode_fit, encode_fit
 from simulator.distributions import Floats
 from simulator.documents import DocumentError, parse_json, read_own, sealed, unsealed

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from analysis.calibration.estimates import (
     BetaEstimate,
@@ -24,6 +23,7 @@ from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
+from simulator.special import expit
 
 Probability = Estimate | BetaEstimate
 

@@ -28,8 +28,8 @@ class Counts(NamedTuple):
 class Threshold(float):
     """A probability that notes from comparisons (``u < p``) which other values would do as well.
 
-    These are the values above `low`, up to `high`. At 0 and 1 a simulation may skip a comparison,
-    so that these two stand for themselves only.
+    These are the values above `low`, up to `high`. At 0 and 1 a simulation may skip a comparison
+    and its draw, so that these two stand for themselves only.
 
     Attributes
     ----------
@@ -52,14 +52,14 @@ class Threshold(float):
 
     def __gt__(self, other: float) -> bool:
         is_above = super().__gt__(other)
-        if is_above:
-            self.low = max(self.low, other)
-        else:
+        if not is_above:
             self.high = min(self.high, other)
+        elif other > self.low:
+            self.low = other
         return is_above
 
 
-_BELOW_ONE = math.nextafter(1.0, 0.0)
+_ABOVE_ZERO, _BELOW_ONE = math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,9 @@ class Replications:
 
     def counts(self, deference: float, noise: float, first: int | None = None) -> list[Counts]:
         """Return the counts of each replication at these values, or of the first ones only."""
+        # Nothing else is drawn from the stream that deference is compared with, so that it makes no
+        # difference whether it is read: 0 and 1 are like the values next to them.
+        deference = min(max(deference, _ABOVE_ZERO), _BELOW_ONE)
         thresholds = Threshold(deference), Threshold(noise)
         simulation = Simulation(_with_habits(self._scenario, *thresholds))
         found = []

@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from analysis.statistics.roots import root_between
+from simulator import special
 from simulator.distributions import Floats
 
 Link = Literal["identity", "log", "logit", "square"]
@@ -69,7 +71,7 @@ def _forward(value: float, link: Link) -> float:
     if link == "log":
         return float(np.log(max(value, 1e-12)))
     if link == "logit":
-        return float(scipy.special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
+        return float(special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
     return value**2 if link == "square" else value
 
 
@@ -77,7 +79,7 @@ def _backward(at: float, link: Link) -> float:
     if link == "log":
         return float(np.exp(at))
     if link == "logit":
-        return float(scipy.special.expit(at))
+        return float(special.expit(at))
     return float(np.sqrt(max(0.0, at))) if link == "square" else at
 
 
@@ -110,7 +112,7 @@ class BetaEstimate:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the central interval that holds the probability with probability `level`."""
         tail = (1.0 - level) / 2
-        low, high = scipy.special.betaincinv(self.hits, self.misses, [tail, 1.0 - tail])
+        low, high = special.betaincinv(self.hits, self.misses, [tail, 1.0 - tail])
         return float(low), float(high)
 
 
@@ -238,12 +240,11 @@ def median_of_logit_normal(mean: float, sigma: float) -> float:
         return mean
 
     def excess(centre: float) -> float:
-        return float(_WEIGHTS @ scipy.special.expit(centre + sigma * _NODES)) - mean
+        return float(_WEIGHTS @ special.expit(centre + sigma * _NODES)) - mean
 
-    centre = scipy.optimize.brentq(
-        excess, scipy.special.logit(mean) - 10.0 * sigma, scipy.special.logit(mean) + 10.0 * sigma
-    )
-    return float(scipy.special.expit(centre))
+    middle, far = float(special.logit(mean)), 10.0 * sigma
+    centre = root_between(excess, middle - far, middle + far)
+    return float(special.expit(centre))
 
 
 @dataclass(frozen=True, slots=True)

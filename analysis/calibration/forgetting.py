@@ -26,6 +26,7 @@ from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.logits import Trials, fit_imputed_logits
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
+from simulator.special import expit
 
 _MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0])
 """Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
@@ -71,7 +72,7 @@ class Forgetfulness:
         """Return it as a scenario says it (`simulator.scenario.forgetting.Forgetting`)."""
         logit, claims, others = map(float, self.logit.at)
         return {
-            "probability": four_digits(float(scipy.special.expit(logit))),
+            "probability": four_digits(float(expit(logit))),
             "claims_logit": four_digits(claims),
             "team_logit": four_digits(others),
             "notice": four_digits(self.notice.value),
@@ -228,7 +229,7 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
 
     def logs(at: Floats) -> tuple[Floats, Floats]:
         """Return the log likelihoods of waits, as ones of work at hand and of the forgotten."""
-        share, notice, mean = (scipy.special.expit(each)[:, None] for each in at.T[:3])
+        share, notice, mean = (expit(each)[:, None] for each in at.T[:3])
         a = 1.0 + np.exp(np.minimum(at[:, 3:], _SAME))
         b = a * (1.0 - mean) / mean
         works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
@@ -249,7 +250,7 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
     mode = np.asarray(found_at.x, dtype=np.float64)
     posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
     works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
-    chances = scipy.special.expit(forgot - works_on)[:, row.ravel()]
+    chances = expit(forgot - works_on)[:, row.ravel()]
     return rng.random(chances.shape) < chances, posterior.moments().estimate(1, "logit")
 
 

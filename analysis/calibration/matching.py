@@ -76,7 +76,7 @@ def match_habits(
         return fit
     seen = seen_in(runs, calls)
     teams = {
-        size: Replications(Scenario.model_validate(alike.scenario(tasks, size)), _REPLICATIONS)
+        size: Replications(Scenario.model_validate(_counted(alike, tasks, size)), _REPLICATIONS)
         for size in sizes
     }
 
@@ -109,6 +109,23 @@ def match_habits(
             "simulated_runs": float(sum(team.made for team in teams.values())),
         },
     )
+
+
+def _counted(fit: CellFit, tasks: list[dict[str, Any]], size: int) -> dict[str, Any]:
+    """Return the cell's scenario without what changes nothing that is counted.
+
+    Agents talk of nothing, draw no length of their replies, and a harness takes no time between
+    rounds, at whose end all agents wait for each other.
+    """
+    said = fit.scenario(tasks, size)
+    agent, coordination = said["team"]["agent"], said["coordination"]
+    behaviour = {**agent["behaviour"], "chatter": 0, "talk": 0}
+    tokens = {**agent["tokens"], "output": 0}
+    return {
+        **said,
+        "team": {**said["team"], "agent": {**agent, "behaviour": behaviour, "tokens": tokens}},
+        "coordination": {**coordination, "round_overhead_s": 0},
+    }
 
 
 def pool_habits(fits: Sequence[CellFit]) -> list[CellFit]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +13,13 @@ import yaml
 
 from analysis.calibration.call_agents import AgentFit
 from analysis.calibration.calls import CallFit
-from analysis.calibration.cell import CellFit, Probability, safe_name
+from analysis.calibration.cell import CellFit, Probability
 from analysis.calibration.gaps import Gap, Reference, reference
 from analysis.calibration.loops import LoopFit
 from analysis.calibration.marginal import MarginalFit
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.rounding import four_digits
 from simulator.scenario.prices import list_prices
-
-
-def profile_name(model: str, claims_itself: bool = False) -> str:
-    """Return a model's short name, without the vendor before it and the date after it."""
-    short = re.sub(r"^(anthropic|google|openai)_", "", model)
-    return safe_name(re.sub(r"-\d{8}$", "", short) + ("-claiming" if claims_itself else ""))
 
 
 def write_profile(fit: CellFit, path: Path, source: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.calibration.analogues import Analogues
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.protocol_names import has_claims
 from analysis.calibration.run_fits import SCALED, RunFit
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.rounding import four_digits
 from analysis.traces.canonical import CHATS, model_of
 from simulator.scenario.costs import HOW_TO_PRICE

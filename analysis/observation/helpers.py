@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.requests import ASKS_TOOLS
 from analysis.observation.calls_beside import Episode, episodes_of
 from analysis.observation.roles import named_agents

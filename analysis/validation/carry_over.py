@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, softmax
 
 from analysis.calibration.cells import AGENT
 from analysis.calibration.estimates import Share, pool_shares
 from simulator.distributions import Floats
+from simulator.special import expit, logit
 
 Simulated = Mapping[int, pd.DataFrame]
 """Simulated runs of the pilot's teams, by team size."""
@@ -169,7 +169,8 @@ def share_observed(expected: Floats, found: Floats, noise: Floats) -> float:
     product = weights @ (expected * off)
     logs = np.log(weights).sum(axis=1) - np.log(precision)
     logs += product**2 / precision - weights @ off**2
-    return max(0.0, 1.0 + float(softmax(0.5 * logs) @ (product / precision)))
+    chances = np.exp(0.5 * logs - (0.5 * logs).max())
+    return max(0.0, 1.0 + float(chances / chances.sum() @ (product / precision)))
 
 
 def _change(values: Floats, before: Floats, after: Floats) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.request_draws import COLUMNS, RequestDraws
 from analysis.calibration.request_model import RequestModel
 from analysis.traces.named_tables import (

@@ -7,19 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
-from analysis.decisions.advice import Advice, Wish
-from analysis.decisions.chaos import chaos as run_chaos
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
-from simulator.api.deciding import advise as give_advice
-from simulator.cli.advised import check_target, write_advised
 from simulator.cli.chaos_table import print_chaos, span
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_json
@@ -42,6 +38,9 @@ from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, cost_notes, is_cost_known
 from simulator.words import four_figures, percent
+
+if TYPE_CHECKING:
+    from analysis.decisions.advice import Advice, Wish
 
 _MOST_SHOWN = 12
 """Systems in the table of an advice, beside one agent."""
@@ -67,6 +66,9 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     int
         The exit code: 1 if a scenario was to be written, and nothing fulfils the conditions.
     """
+    from simulator.api.deciding import advise as give_advice
+    from simulator.cli.advised import check_target, write_advised
+
     scenario, wish = study.base, wanted.wish
     if wanted.out is not None:
         check_table_writable(wanted.out)
@@ -265,6 +267,8 @@ def chaos(
     scenario: Scenario, replications: int, out: Path | None, workers: int, as_json: bool = False
 ) -> None:
     """Run the battery of faults, and print what was lost, for how long, and what it cost."""
+    from analysis.decisions.chaos import chaos as run_chaos
+
     if out is not None:
         check_table_writable(out)
     with progress_bar("replications") as progress:

@@ -12,7 +12,7 @@ from analysis.calibration import fit_cells
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
 from analysis.calibration.pooled_cells import pooled_fits
-from analysis.calibration.profiles import profile_name, write_profile
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns
@@ -75,6 +75,7 @@ def calibrate(
 
 def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> list[CellFit]:
     """Fit the cells of team runs and write everything into `out`."""
+    from analysis.calibration.profiles import write_profile
     from analysis.plots import save
     from analysis.plots.posterior_predictive import posterior_predictive_figure
     from analysis.validation.real_and_simulated import real, simulated

@@ -15,13 +15,8 @@ from analysis.calibration.cell import safe_name
 from analysis.calibration.held_out import HeldOut, check_held_out
 from analysis.calibration.loops import LoopFit, fit_requests
 from analysis.calibration.marginal import MarginalFit
-from analysis.calibration.profiles import (
-    call_profile,
-    loop_profile,
-    profile_name,
-    reference_of,
-    write_session,
-)
+from analysis.calibration.profile_names import profile_name
+from analysis.calibration.profiles import call_profile, loop_profile, reference_of, write_session
 from analysis.calibration.request_fit import fit_request_model
 from analysis.calibration.request_model import FILE
 from analysis.calibration.requests import Requests, find_requests

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.analogues import read_analogues
-from analysis.calibration.profiles import profile_name
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.protocol_names import protocol_called
 from analysis.calibration.run_assumptions import assumed_of_fits, assumed_of_predictions
 from analysis.calibration.run_fits import SCALED, fit_runs

@@ -75,6 +75,15 @@ def test_counts_are_those_of_a_simulation_at_each_value(
     assert team.made == len(made) < 0.7 * 5 * len(pairs)
 
 
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_no_deference_and_full_deference_are_like_the_values_next_to_them(end: float) -> None:
+    team = Replications(claiming(0.2, 0.2, 0.3), 5)
+    inside = abs(end - 1e-9)
+    assert team.counts(inside, 0.5) == plain(claiming(end, 0.5, 0.3), 5)
+    assert team.counts(end, 0.5) == plain(claiming(inside, 0.5, 0.3), 5)
+    assert team.made == 5
+
+
 def test_a_threshold_stands_for_the_values_between_what_it_was_compared_with() -> None:
     p = Threshold(0.5)
     assert [u < p for u in (0.2, 0.7, 0.4, 0.6, 0.5)] == [True, False, True, False, False]

@@ -12,7 +12,16 @@ import pytest
 from scipy import stats
 
 from analysis.calibration import fit_cells
-from analysis.calibration.matching import _SIMULATED, Seen, _posterior, pool_habits, seen_in
+from analysis.calibration.coupling import Replications
+from analysis.calibration.matching import (
+    _SIMULATED,
+    Seen,
+    _counted,
+    _posterior,
+    pool_habits,
+    seen_in,
+)
+from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 
 UNIFORM_SD = 1.0 / np.sqrt(12.0)
@@ -175,3 +184,21 @@ def test_habits_are_recovered_from_simulated_runs(
         assert matched == pytest.approx(seen, rel=0.25, abs=0.05), name
     (same,) = pool_habits([fit])
     assert same.noise.value == pytest.approx(fit.noise.value)
+
+
+def test_what_is_counted_is_that_of_the_whole_scenario(tmp_path: Path) -> None:
+    """Talk, the length of replies and the harness's time change nothing that habits are told by."""
+    agent = {
+        "latency": {"kind": "seconds", "base": {"kind": "exponential", "mean": 6.0}},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "behaviour": {"chatter": 1, "blind_calls": 0.5, "idle": 0.1},
+        "errors": {"probability": 0.2, "detection": 1},
+    }
+    (fit,) = fit_cells(team_runs(tmp_path, logged_team(agent, 0.5, (1, 2), 3), CHAINS), match=False)
+    for size in (1, 3):
+        whole, counted = (
+            Replications(Scenario.model_validate(said), 10)
+            for said in (fit.scenario(CHAINS, size), _counted(fit, CHAINS, size))
+        )
+        for deference, noise in ((0.2, 0.3), (0.8, 0.7)):
+            assert counted.counts(deference, noise) == whole.counts(deference, noise)
