@@ -26,7 +26,7 @@ from simulator.documents import (
     sealed,
     unsealed,
 )
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, nearest_name
 
 MOST_CELLS = 10**9
 """Cells of a Parquet file: a small one may unpack to more than fits into memory."""
@@ -115,7 +115,9 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str] = ())
         raise TeamsimError(f"{path} has the column {twice!r} twice")
     missing = next((name for name in wanted if name not in found), None)
     if missing is not None:
-        raise TeamsimError(f"{path} lacks the column {missing!r} (it has {', '.join(found)})")
+        near = nearest_name(missing, set(found) - set(wanted))
+        hint = f"; is it {near!r}?" if near else ""
+        raise TeamsimError(f"{path} lacks the column {missing!r}{hint} (it has {', '.join(found)})")
 
 
 def with_numbers(

@@ -52,11 +52,14 @@ class PilotRuns:
         Simulated runs of its teams, by team size.
     shares : mapping
         The probability of success at each team size (see `success_shares`).
+    max_rounds : int
+        Rounds after which its runs were given up.
     """
 
     runs: pd.DataFrame
     simulated: Simulated
     shares: Mapping[int, float]
+    max_rounds: int
 
 
 def carried_over(
@@ -70,7 +73,9 @@ def carried_over(
     """Return the replications `here`, with most of them replaced by pilot runs carried over.
 
     A replication is drawn in steps: a team size of the pilot, whether the run succeeds, and a run
-    of that size that did; where there is none, a simulated run that did stands in.
+    of that size that did; where there is none, a simulated run that did stands in. So it does where
+    the pilot's runs tell nothing, as they were given up after another number of rounds: for runs
+    that fail, and for those that succeed after more rounds than the pilot's were given.
 
     Parameters
     ----------
@@ -96,9 +101,17 @@ def carried_over(
     did = pilot.runs["success"].to_numpy(dtype=bool)
     will = here["success"].to_numpy(dtype=bool)
     run, row = np.zeros(count, dtype=np.int64), np.arange(count)
+    tells = np.ones(len(did), dtype=bool)
+    if limit != pilot.max_rounds:
+        tells = did & (pilot.runs["total_rounds"].to_numpy() <= limit)
+    late = np.flatnonzero(will & (here["total_rounds"].to_numpy() > pilot.max_rounds))
+    if len(late):
+        is_late = succeeds & ~alone & (rng.random(count) * will.sum() < len(late))
+        alone |= is_late
+        row[is_late] = rng.choice(late, int(is_late.sum()))
     for size, outcome in itertools.product(known, (True, False)):
         wanted = np.flatnonzero((of_size == size) & (succeeds == outcome) & ~alone)
-        runs = np.flatnonzero((sizes == size) & (did == outcome))
+        runs = np.flatnonzero((sizes == size) & (did == outcome) & tells)
         if len(runs):
             run[wanted] = rng.choice(runs, len(wanted))
             continue

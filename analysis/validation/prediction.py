@@ -82,11 +82,15 @@ def predict_cells(
     if carry_over:
         unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
                      if not job.changes}  # fmt: skip
+        known_shares = success_shares([cell.pilot for cell in cells])
         pilots = [
-            PilotRuns(cell.pilot, {n: unchanged[number, n] for n in _sizes(cell.pilot)}, shares)
-            for (number, cell), shares in zip(
-                enumerate(cells), success_shares([cell.pilot for cell in cells]), strict=True
+            PilotRuns(
+                cell.pilot,
+                {n: unchanged[number, n] for n in _sizes(cell.pilot)},
+                shares,
+                cell.fit.max_rounds,
             )
+            for number, (cell, shares) in enumerate(zip(cells, known_shares, strict=True))
         ]
         trust = trust_in_changes(pilots)
     rng = np.random.default_rng([20261121, seed] if seed else 20261121)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from analysis.calibration.store import Calibrated
-from analysis.traces.named_tables import read_csv, read_parquet, with_numbers
+from analysis.traces.named_tables import read_csv, read_parquet
 from analysis.traces.team_runs import CELL
 from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario import Scenario, parse_study
@@ -91,21 +92,17 @@ def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
         If it cannot be read, lacks a column, or names a cell that is not calibrated.
     """
     columns = [*CELL, "n_teammates"]
-    of_whole_numbers = ["n_teammates", "max_rounds"]
     table = (read_parquet if path.suffix == ".parquet" else read_csv)(path, columns)
-    table = with_numbers(table, path, ["n_teammates"], may_miss=False)
-    table = with_numbers(table, path, ["max_rounds"])
     if table.empty:
         raise TeamsimError(f"{path} has no teams: it has no rows")
-    for name in of_whole_numbers:
-        found = table[name].dropna() if name in table else pd.Series(dtype=float)
-        wrong = ~((found >= 1) & (found <= MOST_AGENTS) & (found % 1 == 0))
-        if wrong.any():
-            row = found.index[wrong][0]
-            raise TeamsimError(
-                f"{path}, row {row + 1}: {name!r} is {found[row]:g}, not a whole number from 1 to "
-                f"{MOST_AGENTS:,}"
-            )
+    if "max_rounds" not in table:
+        plain = {str(name).lower(): str(name) for name in table.columns}
+        like_it = get_close_matches("max_rounds", plain, n=1, cutoff=0.8)
+        if like_it:
+            name = plain[like_it[0]]
+            raise TeamsimError(f"{path} has the column {name!r}: call it 'max_rounds', or drop it")
+    table = _with_whole_numbers(table, path, "n_teammates", may_miss=False)
+    table = _with_whole_numbers(table, path, "max_rounds")
     known = {tuple(str(cell.fit.cell[key]) for key in CELL): i for i, cell in enumerate(cells)}
     teams = []
     for i, row in enumerate(table.to_dict("records")):
@@ -117,6 +114,28 @@ def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
         said = None if math.isnan(limit) else int(limit)
         teams.append(Team(known[key], int(row["n_teammates"]), said))
     return list(dict.fromkeys(teams))
+
+
+def _with_whole_numbers(
+    table: pd.DataFrame, path: Path, name: str, may_miss: bool = True
+) -> pd.DataFrame:
+    if name not in table:
+        return table
+    found = table[name]
+    numbers = pd.to_numeric(found, errors="coerce")
+    wrong = ~((numbers >= 1) & (numbers <= MOST_AGENTS) & (numbers % 1 == 0))
+    if may_miss:
+        wrong &= found.notna()
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        said = f"{numbers.iloc[row]:g}"
+        if pd.isna(numbers.iloc[row]):
+            said = "missing" if pd.isna(found.iloc[row]) else repr(str(found.iloc[row])[:60])
+        raise TeamsimError(
+            f"{path}, row {row + 1}: {name!r} is {said}, not a whole number from 1 to "
+            f"{MOST_AGENTS:,}"
+        )
+    return table.assign(**{name: numbers.astype(float)})
 
 
 def parse_changes(

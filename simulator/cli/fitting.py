@@ -142,10 +142,14 @@ def predict(
 
 
 def _print_predicted(table: pd.DataFrame) -> None:
-    """Print medians and 80 % intervals by mode and size."""
+    """Print medians and 80 % intervals by mode and size, and by limits of rounds that differ."""
     rows = []
-    for (mode, n), runs in table.groupby(["mode", "n_teammates"]):
-        row: dict[str, object] = {"mode": mode, "n": n}
+    of_team = table.groupby(["mode", "n_teammates"])
+    limits_differ = of_team["max_rounds"].nunique().gt(1).any()
+    keys = {"mode": "mode", "n_teammates": "n"}
+    keys |= {"max_rounds": "at most rounds"} if limits_differ else {}
+    for key, runs in table.groupby(list(keys)):
+        row: dict[str, object] = dict(zip(keys.values(), key, strict=True))
         for metric in ("wall_clock_seconds", "total_tokens", "total_rounds"):
             low, middle, high = np.quantile(runs[metric], [0.1, 0.5, 0.9])
             row[metric] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"

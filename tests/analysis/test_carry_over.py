@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.validation.carry_over import MAPPED, PilotRuns, share_observed, trust_in_changes
+from analysis.validation.carry_over import (
+    MAPPED,
+    PilotRuns,
+    carried_over,
+    share_observed,
+    trust_in_changes,
+)
 
 
 def test_the_share_of_a_change_that_is_observed_is_right_on_average() -> None:
@@ -59,4 +65,36 @@ def _pilot(mode: str, growth: float, rng: np.random.Generator) -> PilotRuns:
         return runs.assign(**tokens, n_teammates=n, mode=mode)
 
     simulated = {n: totals(400, 100.0 * n) for n in (1, 2)}
-    return PilotRuns(pd.concat([real(1), real(2)], ignore_index=True), simulated, {})
+    return PilotRuns(pd.concat([real(1), real(2)], ignore_index=True), simulated, {}, 30)
+
+
+@pytest.mark.parametrize("limit", [4, 10, 30, 90])
+def test_runs_given_up_after_other_rounds_take_their_time(limit: int) -> None:
+    """Each round takes 10 s and 100 tokens, of runs that finish and of those that are given up.
+
+    They need from 1 to 120 rounds; the pilot's were given up after 30, so that none of these tells
+    how long one takes that is given up after 4 or 90.
+    """
+    rng = np.random.default_rng(8)
+
+    def runs(count: int, given_up: int) -> pd.DataFrame:
+        needs = rng.integers(1, 121, count)
+        rounds = np.minimum(needs, given_up)
+        columns = {"total_rounds": rounds, "wall_clock_seconds": 10.0 * rounds}
+        return pd.DataFrame(columns).assign(
+            total_tokens=100.0 * rounds, total_input_tokens=100.0 * rounds,
+            total_output_tokens=0.0, success=needs <= given_up, n_teammates=2, mode="m",
+        )  # fmt: skip
+
+    pilot = PilotRuns(runs(40, 30), {2: runs(2000, 30)}, {2: 30 / 120}, 30)
+    found = carried_over(pilot, runs(2000, limit), 2, limit, dict.fromkeys(MAPPED, 1.0), rng)
+    did = found["success"].to_numpy(dtype=bool)
+    assert (found.loc[~did, "total_rounds"] == limit).all()
+    assert (found.loc[did, "total_rounds"] <= limit).all()
+    assert did.mean() == pytest.approx(limit / 120, abs=0.06)
+    of_failed = found.loc[~did]
+    # What is carried over varies by a tenth around a run of the pilot.
+    for metric, each in (("wall_clock_seconds", 10.0), ("total_tokens", 100.0)):
+        assert of_failed[metric].median() == pytest.approx(each * limit, rel=0.05)
+    late = (found.loc[did, "total_rounds"] > 30).mean() if limit > 30 else 0.0
+    assert late == pytest.approx(max(0, limit - 30) / limit, abs=0.06)

@@ -204,9 +204,9 @@ def test_teams_of_a_table_are_predicted_with_their_limits(
         ({"p_label": "p99"}, "row 1: unknown cell '.*did you mean"),
         ({"n_teammates": 0}, "row 1: 'n_teammates' is 0, not a whole number from 1"),
         ({"n_teammates": 2.5}, "row 1: 'n_teammates' is 2.5, not a whole number"),
-        ({"n_teammates": None}, "'n_teammates'"),
+        ({"n_teammates": None}, "row 1: 'n_teammates' is missing, not a whole number from 1"),
         ({"n_teammates": "two"}, "'n_teammates' is 'two'"),
-        ({"max_rounds": -1}, "'max_rounds' is '-1'"),
+        ({"max_rounds": -1}, "row 1: 'max_rounds' is -1, not a whole number from 1 to 10,000"),
         ({"max_rounds": 1e9}, "'max_rounds' is 1e[+]09"),
     ],
 )
@@ -215,6 +215,23 @@ def test_teams_that_are_not_there_are_refused(
 ) -> None:
     row = {**cells[0].fit.cell, "n_teammates": 2, "max_rounds": 30, **changes}
     pd.DataFrame([row]).to_csv(tmp_path / "asked.csv", index=False)
+    with pytest.raises(TeamsimError, match=said):
+        read_teams(tmp_path / "asked.csv", cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("max_rounds", "max_round", "has the column 'max_round': call it 'max_rounds', or drop"),
+        ("max_rounds", "MaxRounds", "has the column 'MaxRounds': call it"),
+        ("p_label", "plabel", "lacks the column 'p_label'; is it 'plabel'[?] [(]it has "),
+    ],
+)
+def test_misspelled_columns_of_teams_are_refused(
+    name: str, wrong: str, said: str, cells: list[Calibrated], tmp_path: Path
+) -> None:
+    row = {**cells[0].fit.cell, "n_teammates": 2, "max_rounds": 30, "note": "ours"}
+    pd.DataFrame([row]).rename(columns={name: wrong}).to_csv(tmp_path / "asked.csv", index=False)
     with pytest.raises(TeamsimError, match=said):
         read_teams(tmp_path / "asked.csv", cells)
 
@@ -238,7 +255,7 @@ def test_what_fails_ends_at_the_limit_and_what_never_failed_hardly_does() -> Non
     assert shares[0][2] == pytest.approx(10.5 / 11, abs=0.001)
     assert 0.6 < shares[2][2] < shares[3][2] < 0.85
     simulated = runs(400, 80, 5, "b")
-    pilot = PilotRuns(pilots[2], {2: simulated}, shares[2])
+    pilot = PilotRuns(pilots[2], {2: simulated}, shares[2], 30)
     here = carried_over(pilot, simulated, 3, 30, dict.fromkeys(MAPPED, 1.0), rng)
     assert (here.loc[~here["success"], "total_rounds"] == 30).all()
     assert (here.loc[here["success"], "total_rounds"] < 30).all()
