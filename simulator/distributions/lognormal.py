@@ -24,6 +24,8 @@ class Lognormal(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
+        if not self.sigma:  # 0 times infinity, at the ends
+            return np.full(np.shape(u), self.median)
         return self.median * np.exp(self.sigma * special.ndtri(u))
 
     def cdf(self, x: Floats) -> Floats:

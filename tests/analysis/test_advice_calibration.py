@@ -348,3 +348,14 @@ def test_what_takes_nothing_can_not_be_compared() -> None:
     free = rows(np.full(60, 100.0), cost_usd=0.0)
     with pytest.raises(TeamsimError, match=r"nothing to compare.*costs nothing"):
         ask({ALONE: free, "2, as well": free}, Wish(usd_per_hour=0.0), most=60)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_a_lag_changes_its_sign_at_a_factor_between_two_on_a_logarithmic_scale(
+    share: float,
+) -> None:
+    # Lags that grow evenly with the logarithm of the factor are 0 at 4 to the share.
+    lags = {1.0: -share, 4.0: 1.0 - share}
+    found = turning_points._nearest_crossing(lags)
+    assert found is not None
+    assert found == (pytest.approx(4.0**share), 1.0, 4.0)

@@ -16,7 +16,9 @@ from analysis.traces.canonical import Traces
 from tests.analysis.test_observation import Row, together, traces
 
 
-def paused(run: str = "r", reason: str = "end_turn", slower: float = 1.0) -> Traces:
+def paused(
+    run: str = "r", reason: str = "end_turn", slower: float = 1.0, later: float = 1.0
+) -> Traces:
     """Return a run of three agents that begin at 0, 17 and 31 s, and pause between their calls."""
     begins = {
         "anna": (0.0, 8.5, 16.0, 33.0, 46.0),
@@ -24,7 +26,7 @@ def paused(run: str = "r", reason: str = "end_turn", slower: float = 1.0) -> Tra
         "carl": (31.0, 52.0, 56.2, 80.0),
     }
     rows: list[Row] = [
-        (agent, "chat", at_s, at_s + 4.0 * slower, reason)
+        (agent, "chat", later * at_s, later * at_s + 4.0 * slower, reason)
         for agent, starts in begins.items()
         for at_s in starts
     ]
@@ -51,6 +53,16 @@ def test_work_arrives_when_an_agent_began_it_after_a_pause() -> None:
     assert [at for who, _, at in tasks if who == "bert"] == [17.0, 17.0, 39.0, 47.5]
     assert [at for who, _, at in tasks if who == "carl"] == [31.0, 52.0, 52.0, 80.0]
     assert {number for _, number, _ in tasks} == {1}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_the_run_of_median_length_is_taken_or_the_shorter_of_the_two_in_the_middle(
+    count: int,
+) -> None:
+    found = work(*(paused(f"r{i}", later=1.0 + 0.01 * i) for i in range(count)))
+    assert found is not None
+    first = next(t["arrival_s"] for t in found.spec["tasks"] if "arrival_s" in t)
+    assert first == pytest.approx(8.5 * (1.0 + 0.01 * ((count - 1) // 2)), rel=1e-3)
 
 
 def test_an_agent_takes_over_the_number_of_one_of_its_role_that_has_ended() -> None:

@@ -126,6 +126,20 @@ def test_a_ces_is_found_again_and_told_from_cobb_douglas() -> None:
     assert fit.aic < fit_production("cobb_douglas", n, k, output).aic
 
 
+def test_the_information_criterion_counts_parameters_and_the_variance() -> None:
+    # Hurvich and Tsai 1989: n log(rss / n) + 2 K + 2 K (K + 1) / (n - K - 1), for K = 4 + 1.
+    n, k = (np.array(each, dtype=float) for each in zip(*GRID, strict=True))
+    noise = np.random.default_rng(1).lognormal(0, 0.02, len(n))
+    output = 3.0 * n**0.6 * k**0.3 * noise
+    fit = fit_production("cobb_douglas", n, k, output)
+    logs = np.log(output)
+    rss = (1.0 - fit.r_squared) * ((logs - logs.mean()) ** 2).sum()
+    runs, of = len(n), len(fit.estimates) + 1
+    expected = runs * np.log(rss / runs) + 2 * of + 2 * of * (of + 1) / (runs - of - 1)
+    assert of == 5
+    assert fit.aic == pytest.approx(expected, abs=1e-4)
+
+
 def test_what_cannot_be_fitted_is_refused() -> None:
     with pytest.raises(ValueError, match="no production function 'leontief'"):
         fit_production("leontief", [1.0], [1.0], [1.0])

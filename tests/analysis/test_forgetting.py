@@ -60,6 +60,11 @@ WAITS = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
             [(2, 2, [3], 1, 2, 0, True), (0, 1, [1, 2, 4], 3, 1, 3, False)],
         ),
         ([(1, 0)], [(0, 1, [], 0, 1, 0, False)]),
+        # The tasks of two calls are owed when the run ends.
+        (
+            [(1, 0), (2, 0), (0, 0)],
+            [(0, 1, [1], 1, 2, 1, False), (1, 2, [2], 1, 2, 2, False)],
+        ),
         # A claim of somebody else's task that is handed in is not owed.
         ([(0, 2), (1, 0), (0, 3)], [(1, 1, [2], 1, 1, 0, True)]),
     ],

@@ -32,6 +32,7 @@ from analysis.calibration.tool_times import _alone, _best, fit_tool_times
 from analysis.calibration.trends import slope
 from analysis.calibration.turn_laws import Location, TurnLaw
 from analysis.calibration.turn_spread import shift_to_mean
+from analysis.observation.failures import bill_of
 from tests.analysis.made_up_requests import as_canonical, made_requests
 
 
@@ -404,3 +405,15 @@ def test_a_session_has_as_many_requests_as_the_median_one() -> None:
     kept = place < np.array([1, 1, 1, 1, 1, 5, 5, 5, 5])[sessions]  # the mean is 2.8
     few = replace(requests, table=requests.table[kept].assign(is_whole=True))
     assert fit_requests(few).session_requests == 1
+
+
+def test_what_is_billed_of_failed_calls_is_told_beside_those_that_were_answered() -> None:
+    # Half of the failed calls are billed. They found 30 % in the cache where others find 50 %, and
+    # wrote 40 tokens where others write 100.
+    calls = pd.DataFrame({
+        "operation_name": "chat", "status": ["ok", "ok", "error", "error"],
+        "input_tokens": [1000, 3000, 1000, None], "output_tokens": [50, 150, 40, None],
+        "cache_read_input_tokens": [0, 2000, 300, None],
+    })  # fmt: skip
+    found = bill_of(calls)
+    assert found == {"share": 0.5, "cached": 0.6, "written": 0.4}

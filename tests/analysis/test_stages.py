@@ -185,6 +185,19 @@ def test_an_agent_at_once_reads_no_less_than_it_has_read_before(read: int, goes_
     assert agents[-1] == agents[goes_on - 1]
 
 
+def test_an_agent_at_once_that_has_ended_begins_anew_and_does_not_go_on() -> None:
+    # The first has stopped; the second asked for a tool. The next call goes on with the second,
+    # although the first ended later.
+    rows: list[Row] = [
+        ("worker", "chat", 0.0, 5.5, "stop"),
+        ("worker", "chat", 1.0, 4.0, "tool_use"),
+        ("worker", "execute_tool", 4.0, 5.0, "read"),
+        ("worker", "chat", 6.0, 8.0, "end_turn"),
+    ]
+    found, _ = with_agents_at_once(traces(*rows))
+    assert found.calls["agent_id"].tolist() == ["worker", "worker#2", "worker#2", "worker#2"]
+
+
 def test_hand_overs_that_sometimes_come_back_are_ways_through_one_graph() -> None:
     found = []
     for number in range(10):

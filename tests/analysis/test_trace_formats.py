@@ -321,6 +321,26 @@ def test_a_tool_around_an_agents_span_is_what_started_it(tmp_path: Path) -> None
     assert lasts == {"look": 30.0, "plan": 20.0}
 
 
+@pytest.mark.parametrize("longer", [1, 2])
+def test_of_tools_around_an_agent_the_shortest_started_it(longer: int, tmp_path: Path) -> None:
+    said = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "task"}
+    lasts = {1: 15.0, 2: 15.0, longer: 40.0}
+    spans = [otel(1, None, "invoke_agent lead", 0, 60, gen_ai__operation__name="invoke_agent",
+                  gen_ai__agent__name="lead"),
+             otel(2, 1, "chat m", 0, 1, gen_ai__operation__name="chat",
+                  gen_ai__request__model="m"),
+             *(otel(2 + i, 1, "execute_tool task", 1.5 + 0.1 * i, lasts[i], **said)
+               for i in (1, 2)),
+             otel(5, 1, "invoke_agent look", 3, 12, gen_ai__operation__name="invoke_agent",
+                  gen_ai__agent__name="look"),
+             otel(6, 5, "chat m", 4, 8, gen_ai__operation__name="chat",
+                  gen_ai__request__model="m")]  # fmt: skip
+    (run,) = [each.operations for each in runs_of(
+        read_traces([whole(tmp_path / "tools.json", document(*spans))]).calls)]  # fmt: skip
+    (start,) = starts_of(run).values()
+    assert run.end[start] - run.start[start] == pytest.approx(15.0)
+
+
 def test_all_of_a_team_is_one_run_also_where_lines_do_not_say_so(tmp_path: Path) -> None:
     team = {"teamName": "crew", "agentName": "lead"}
     side = {"isSidechain": True, "agentId": "x1"}

@@ -51,6 +51,14 @@ def test_the_limit_and_what_a_compaction_leaves_are_found() -> None:
     assert found.compacted.passed == 0
 
 
+@pytest.mark.parametrize("wrote", [0.0, 4_000.0])
+def test_a_prompt_that_was_too_long_had_what_was_read_and_written(wrote: float) -> None:
+    cut = [*rise(10e3, 100e3), *rise(20e3, 60e3)]
+    found = window_of(calls_of(*[cut] * 20).assign(output=wrote))
+    assert found.compacted is not None
+    assert found.compacted.at.value == pytest.approx(100e3 + wrote)
+
+
 def test_the_share_of_agents_that_are_compacted_is_found() -> None:
     mixed = {"kind": "empirical", "values": [40_000, 1_000_000], "weights": [0.7, 0.3]}
     calls = sessions(mixed, count=150)

@@ -83,6 +83,16 @@ def test_each_token_of_input_has_one_price(
     assert counts == [*expected, 100]
 
 
+def test_where_a_price_tells_none_for_what_is_cached_it_is_that_of_input() -> None:
+    made = Made(6)
+    made.begin("r")
+    made.chat("a", 1000, 100, model="mine", cached=400.0, cache_write_input_tokens=200)
+    calls = made.traces().calls
+    told = {"mine": {"input_per_mtok": 2.0, "output_per_mtok": 9.0}}
+    (cost,) = with_costs(calls, told)[0]["cost_usd"]
+    assert cost == pytest.approx((1000 * 2.0 + 100 * 9.0) / 1e6)
+
+
 @pytest.mark.parametrize("per_call", [0.0, 0.02])
 def test_prices_that_are_fitted_have_the_sum_of_the_costs(per_call: float) -> None:
     # Some is asked for each call beside its tokens, which no price of tokens says.

@@ -82,7 +82,9 @@ def test_an_effect_of_a_component_is_that_of_what_is_drawn_from_it(effect: str) 
     # Half of the draws vary by 0.3 more than the mixture's 0.4, which all have: one effect.
     varies = {"kind": "lognormal", "median": 5, "sigma": 0, effect: 0.3}
     inner = {"kind": "mixture", "components": [{"weight": 1, "distribution": varies}]}
-    for part in (varies, inner):
+    less = {**varies, effect: 0.2}
+    both = {"kind": "mixture", "components": [{"weight": 1, "distribution": less}], effect: 0.1}
+    for part in (varies, inner, both):
         law = made(
             "mixture",
             components=[{"weight": 1, "distribution": part}, {"weight": 1, "distribution": 7}],

@@ -21,7 +21,7 @@ from simulator.model.protocols._dealt import Dealt
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
-from simulator.model.tasks import TaskGraph
+from simulator.model.tasks import Task, TaskGraph
 from simulator.model.timers import always
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import PROTOCOLS
@@ -363,6 +363,26 @@ def test_without_a_leads_call_nobody_has_tasks() -> None:
     led.led(LEAD, [1])
     assert led.choose(1, 9) == [2]
     assert led.waits() == []
+
+
+def test_a_worker_with_tasks_in_hand_is_given_no_more() -> None:
+    led = alone("lead_assign", bag(7), tasks_each=2)
+    led.led(LEAD, [])
+    assert led.choose(0, 1) == [0]
+    assert attempt(led, 0, 0)
+    led.led(LEAD, [0])  # one of its two is left
+    assert led.choose(0, 9) == [1]
+    assert attempt(led, 0, 1)
+    led.led(LEAD, [0])
+    assert (led.choose(0, 9), led.choose(1, 9)) == ([4, 5], [2, 3])
+
+
+@pytest.mark.parametrize(("order", "given"), [("longest_first", [2, 0, 1]), ("listed", [0, 1, 2])])
+def test_a_lead_hands_out_the_longest_first_or_in_order(order: str, given: list[int]) -> None:
+    sizes = [Task(id=f"t{i}", size=size) for i, size in enumerate((3.0, 1.0, 8.0))]
+    led = alone("lead_assign", TaskGraph.of(sizes), workers=1, tasks_each=3, order=order)
+    led.led(LEAD, [])
+    assert led.choose(0, 9) == given
 
 
 def test_what_a_lost_worker_was_given_is_handed_out_again() -> None:
