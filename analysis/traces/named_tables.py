@@ -92,7 +92,10 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     except DocumentError as error:
         raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
     except pd.errors.ParserWarning:
-        raise TeamsimError(f"{path} has rows with more cells than its header") from None
+        line, cells, names = _longer_line(text)
+        raise TeamsimError(
+            f"{path}, line {line}: it has {cells} cells, and the header {names} names"
+        ) from None
     except (pd.errors.ParserError, csv.Error, ValueError, OverflowError) as error:
         raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
     _check_columns(path, list(map(str, frame.columns)), columns)
@@ -105,6 +108,19 @@ def _header(text: io.StringIO) -> list[str]:
     names = next((row for row in rows if row), [])
     text.seek(0)
     return [name for name in names if name]
+
+
+def _longer_line(text: io.StringIO) -> tuple[int, int, int]:
+    """Return the number of the first line with more cells than the header, and how many both have.
+
+    Where pandas alone sees one, that is the header.
+    """
+    text.seek(0)
+    rows = csv.reader(text, skipinitialspace=True)
+    names = len(next((row for row in rows if row), []))
+    first = rows.line_num
+    return next(((rows.line_num, len(row), names) for row in rows if len(row) > names),
+                (first, names, names))  # fmt: skip
 
 
 def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str] = ()) -> None:

@@ -167,3 +167,25 @@ def test_each_of_all_ordered_pairs_may_be_wrong_as_often_where_runs_may_fail() -
             assert ranked["may_be_best"][name] == (alone[name] or least[0] <= 1.0)
             held_back += least[0] <= 1.0 < least[1] and not alone[name]
     assert held_back > 0  # where a team is told apart by fewer pairs only
+
+
+def test_each_of_several_rivals_takes_its_part_of_the_error() -> None:
+    # What is said of one rival with an error of 2 % for four is said of four alike with 8 %.
+    luck, other = np.random.default_rng(2).normal(size=(2, 20))
+    first = pd.DataFrame({"makespan_s": 10.0 * np.exp(0.1 * luck), "success": True})
+    rival = pd.DataFrame({"makespan_s": 12.5 * np.exp(0.1 * other), "success": True})
+
+    def sure(rivals: int) -> float:
+        teams = {"first": first, **{f"rival {i}": rival for i in range(rivals)}}
+        return float(rank_by_time(teams, indifference=0.0, may_fail=True).iloc[0]["p_best"])
+
+    said = {rivals: sure(rivals) for rivals in (1, 2, 4, 16)}
+    assert said[1] > said[16]
+    for rivals in (2, 4, 16):
+        error = (1.0 - said[rivals]) / rivals
+        done = np.ones(20)
+        ratio = ratio_to_success(
+            rival["makespan_s"].to_numpy(), done, first["makespan_s"].to_numpy(), done,
+            1.0 - 2.0 * error, may_fail=True,
+        )  # fmt: skip
+        assert ratio.low >= 1.0

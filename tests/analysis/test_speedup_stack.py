@@ -9,7 +9,7 @@ import pytest
 
 from analysis.breakdown.causes import CAUSES, time_by_cause
 from analysis.breakdown.speedup_stack import _means, losses, speedup_stacks
-from analysis.breakdown.waiting import WITHHELD, Course
+from analysis.breakdown.waiting import WITHHELD, Course, _board, _rounds
 from analysis.statistics.intervals import mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
@@ -479,3 +479,27 @@ def test_who_has_nothing_waits_for_what_another_keeps_until_the_last_is_begun(ta
     assert {cause: s for cause, s in waits.items() if s} == (
         {WITHHELD: tasks - 1.0, "imbalance": 1.0} if tasks > 1 else {"imbalance": 1.0}
     )
+
+
+@pytest.mark.parametrize("outcome", ["done", "idle"])
+def test_a_round_lasts_until_its_last_call_also_where_that_does_nothing(outcome: str) -> None:
+    rows = [
+        Row(0.0, Event.ROUND_START, round=1),
+        Row(1.0, Event.CALL_END, agent=0, round=1, call=0, outcome="done"),
+        Row(3.0, Event.CALL_END, agent=1, round=1, call=1, outcome=outcome),
+        Row(3.2, Event.CALL_END, agent=2, round=1, call=2, outcome="done"),  # the coordinator's
+        Row(3.5, Event.ROUND_END, round=1),
+    ]
+    assert _rounds(rows, 2, 9.0) == [(0.0, 3.0, 3.5)]
+
+
+@pytest.mark.parametrize(("outcome", "begun_s"), [("blocked", 3.0), ("done", 1.0)])
+def test_a_task_is_open_until_a_call_begins_that_does_it(outcome: str, begun_s: float) -> None:
+    rows = [
+        Row(0.0, Event.TASK_READY, task=0),
+        Row(1.0, Event.CALL_START, agent=0, call=0),
+        Row(2.0, Event.ATTEMPT, agent=0, call=0, task=0, outcome=outcome),
+        Row(3.0, Event.CALL_START, agent=1, call=1),
+        Row(4.0, Event.ATTEMPT, agent=1, call=1, task=0, outcome="done"),
+    ]
+    assert _board(rows, 1).shares([(0.0, 5.0)]) == (begun_s, 0.0, 5.0 - begun_s)

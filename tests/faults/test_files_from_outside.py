@@ -102,7 +102,10 @@ def test_a_cell_that_is_no_number_is_named(cell: str, tmp_path: Path) -> None:
 TABLES = {
     "nothing": (b"", "is empty"),
     "no text": (b"a,b\n\xff\xfe,1\n", "not UTF-8, at byte 4"),
-    "rows wider than the header": (b"a,b\n" + b"1," * 9_000 + b"\n", "more cells than its header"),
+    "rows wider than the header": (
+        b"a,b\n" + b"1," * 9_000 + b"\n",
+        "line 2: it has 9001 cells, and the header 2 names",
+    ),
     "an open quote": (b'a,b\n"1,2\n', "cannot be read as CSV"),
     "a column twice": (b"a,b, a\n1,2,3\n", "has the column 'a' twice"),
     "too many columns": (b"a," * 10_001, "has more than 10,000 columns"),

@@ -1729,5 +1729,26 @@ BUGS = [
         "tests/analysis/test_stages.py",
         "begins_anew",
     ),
+    Bug(
+        "analysis/statistics/quickest.py",
+        "error = (1.0 - level) / rivals",
+        "error = 1.0 - level",
+        "tests/analysis/test_quickest.py",
+        "part_of_the_error",
+    ),
+    Bug(
+        "analysis/breakdown/waiting.py",
+        "if is_call and row.round in lasts:",
+        'if is_call and row.round in lasts and row.outcome != "idle":',
+        "tests/analysis/test_speedup_stack.py",
+        "that_does_nothing",
+    ),
+    Bug(
+        "analysis/breakdown/waiting.py",
+        "            if row.outcome in IN_VAIN:\n                continue\n",
+        "",
+        "tests/analysis/test_speedup_stack.py",
+        "that_does_it",
+    ),
 ]
 """Each with tests that must fail."""
