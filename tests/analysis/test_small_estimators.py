@@ -23,6 +23,7 @@ from analysis.calibration.latency import Residual, hung
 from analysis.calibration.loops import _fit_named, _per_call, fit_requests
 from analysis.calibration.observations import mark_lost
 from analysis.calibration.output_limits import between_cells, capacity_of, fits, loss_share
+from analysis.calibration.request_model import of_context, small
 from analysis.calibration.requests import find_requests
 from analysis.calibration.run_fits import _error
 from analysis.calibration.sessions import fit_sessions
@@ -417,3 +418,19 @@ def test_what_is_billed_of_failed_calls_is_told_beside_those_that_were_answered(
     })  # fmt: skip
     found = bill_of(calls)
     assert found == {"share": 0.5, "cached": 0.6, "written": 0.4}
+
+
+def test_a_prior_of_habits_keeps_their_means_and_counts_as_much_as_it_is_said_to() -> None:
+    habits = replace(vague(3), first=np.array([3.0, 1.0, 4.0]), later=np.array([0.0, 1.0, 1.0]),
+                     persistence=(9.0, 1.0), blind=(2.0, 18.0))  # fmt: skip
+    weak = habits.weakened(5.0)
+    assert weak.first == pytest.approx([1.875, 0.625, 2.5])
+    assert weak.later == pytest.approx([0.0, 2.5, 2.5])
+    assert weak.persistence == pytest.approx((4.5, 0.5))
+    assert weak.blind == pytest.approx((0.5, 4.5))
+
+
+def test_a_context_is_small_below_a_third_of_the_usual_one() -> None:
+    usual = 1.0 / np.exp(of_context(np.ones(1)))[0]  # tokens whose covariate is 0
+    shares = np.array([3.0, 1.0, 0.5, np.exp(-1.0), np.exp(-2.0), np.exp(-4.0)])
+    assert small(of_context(usual * shares)) == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 3.0])

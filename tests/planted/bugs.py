@@ -1750,5 +1750,19 @@ BUGS = [
         "tests/analysis/test_speedup_stack.py",
         "that_does_it",
     ),
+    Bug(
+        "analysis/calibration/request_model.py",
+        "-1.0 - context",
+        "-1.0 + context",
+        _SMALL,
+        "context_is_small",
+    ),
+    Bug(
+        "analysis/calibration/habits.py",
+        "pair[0] * share, pair[1]",
+        "pair[1] * share, pair[1]",
+        _SMALL,
+        "prior_of_habits",
+    ),
 ]
 """Each with tests that must fail."""
