@@ -49,9 +49,12 @@ class ScenarioError(TeamsimError):
         return type(self), (self.problems,)
 
 
-def nearest_name(found: str, allowed: Iterable[str]) -> str:
-    """Return the name that is most like an unknown one; an empty text if none is."""
-    return next(iter(difflib.get_close_matches(str(found), sorted(allowed), n=1, cutoff=0.5)), "")
+def nearest_name(found: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return the name that is most like an unknown one; an empty text if none is like it.
+
+    Names are alike if difflib's ratio of them is `cutoff` or more.
+    """
+    return next(iter(difflib.get_close_matches(str(found), sorted(allowed), 1, cutoff)), "")
 
 
 def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from analysis.calibration.store import Calibrated
 from analysis.traces.named_tables import read_csv, read_parquet
 from analysis.traces.team_runs import CELL
-from simulator.errors import TeamsimError, unknown_name
+from simulator.errors import TeamsimError, nearest_name, unknown_name
 from simulator.scenario import Scenario, parse_study
 from simulator.scenario.families import PROTOCOLS
 from simulator.scenario.source import Source
@@ -97,9 +96,9 @@ def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
         raise TeamsimError(f"{path} has no teams: it has no rows")
     if "max_rounds" not in table:
         plain = {str(name).lower(): str(name) for name in table.columns}
-        like_it = get_close_matches("max_rounds", plain, n=1, cutoff=0.8)
+        like_it = nearest_name("max_rounds", plain, cutoff=0.8)
         if like_it:
-            name = plain[like_it[0]]
+            name = plain[like_it]
             raise TeamsimError(f"{path} has the column {name!r}: call it 'max_rounds', or drop it")
     table = _with_whole_numbers(table, path, "n_teammates", may_miss=False)
     table = _with_whole_numbers(table, path, "max_rounds")
