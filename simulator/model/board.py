@@ -111,6 +111,11 @@ class Board(Copied):
         other._written_task = copy.copy(self._written_task)
         return other
 
+    @property
+    def remaining(self) -> int:
+        """Tasks on the board that are not done."""
+        return self.left + self.listed - len(self.done)
+
     def give(self, task: int, agent: int) -> None:
         """Let `agent`, or `NOBODY`, hold `task`."""
         self.owner[task] = agent

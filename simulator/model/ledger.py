@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -30,7 +31,15 @@ class Forgetfulness:
     streams : Streams
     """
 
-    __slots__ = ("_claims_logit", "_depth_logit", "_logit", "_notice", "_rolls", "_rolls_notice")
+    __slots__ = (
+        "_claims_logit",
+        "_depth_logit",
+        "_logit",
+        "_notice",
+        "_notice_last",
+        "_rolls",
+        "_rolls_notice",
+    )
 
     def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
         own = Entity.AGENT, agent
@@ -38,7 +47,11 @@ class Forgetfulness:
         self._logit += 0.0 if is_alone else spec.team_logit
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit
-        self._notice = spec.notice
+        self._notice = self._notice_last = spec.notice
+        if spec.all_claimed_logit:
+            self._notice_last = expit(
+                math.log(spec.notice / (1.0 - spec.notice)) + spec.all_claimed_logit
+            )
         self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
         self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
 
@@ -55,11 +68,15 @@ class Forgetfulness:
         logit = self._logit + self._claims_logit * more + self._depth_logit * depth
         return self._rolls() < expit(logit)
 
-    def notices(self, turns: int) -> bool:
-        """Return whether, in a call of so many turns, it notices a task that is not handed in."""
+    def notices(self, turns: int, is_all_claimed: bool) -> bool:
+        """Return whether, in a call of so many turns, it notices a task that is not handed in.
+
+        `is_all_claimed` says whether every task that is left on the board is claimed.
+        """
         if not self._notice:
             return False
-        return self._rolls_notice() < 1.0 - (1.0 - self._notice) ** turns
+        chance = self._notice_last if is_all_claimed else self._notice
+        return self._rolls_notice() < 1.0 - (1.0 - chance) ** turns
 
 
 def hazards_of(specs: Sequence[Forgetting | None], streams: Streams) -> list[Forgetfulness | None]:
@@ -278,13 +295,14 @@ class Ledger(Copied):
         hazard = self._hazards[agent]
         if hazard is None or not self._unmarked:
             return []
+        is_all_claimed = self._board.remaining == len(self._open)
         return [
             (task, made)
             for task, made in list(self._unmarked.items())
             if made.call < call
             and made.finished_s <= since_s
             and self._may_mark(agent, task, made)
-            and hazard.notices(turns)
+            and hazard.notices(turns, is_all_claimed)
         ]
 
     def _may_mark(self, agent: int, task: int, made: Unmarked) -> bool:

@@ -29,6 +29,9 @@ class Forgetting(Spec):
     """Probability, in each later call (in each of its turns, if it is a loop), of noticing a
     finished task that was not handed in, and of handing it in when the call ends. An agent can
     hand in what it holds itself or, with ``completion: anyone``, what anybody has finished."""
+    all_claimed_logit: Number = 0.0
+    """Increase of the logit of `notice` in calls at whose end every task of the board that is left
+    is claimed, so that there is nothing else to do."""
 
     @model_validator(mode="after")
     def _slopes_change_something(self) -> Self:
@@ -36,4 +39,8 @@ class Forgetting(Spec):
         for name in ("claims_logit", "depth_logit", "team_logit"):
             if p in (0.0, 1.0) and dict(self)[name]:
                 raise ValueError(f"{name} cannot change a probability of {p:g}: leave it out")
+        if self.notice in (0.0, 1.0) and self.all_claimed_logit:
+            raise ValueError(
+                f"all_claimed_logit cannot change a notice of {self.notice:g}: leave it out"
+            )
         return self

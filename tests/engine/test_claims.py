@@ -163,6 +163,24 @@ def test_rounds_until_a_claim_is_recovered_are_geometric(
 
 
 @pytest.mark.theory
+@pytest.mark.parametrize(
+    ("workload", "hazard"), [({"kind": "pipeline", "items": 1, "stages": 1}, 0.2), (CHAIN, 0.1)]
+)
+def test_a_task_for_which_others_wait_is_noticed_by_its_own_chance(
+    workload: dict[str, Any], hazard: float
+) -> None:
+    """The odds are 1 to 9 while a task waits that nobody has claimed, else 1 to 4."""
+    fields = team(2, notice=0.1, all_claimed_logit=float(np.log(9 / 4)))
+    fields |= {"workload": workload, "limits": {"max_rounds": 1000}}
+    waited = []
+    for replication in range(400):
+        first = next(row for row in traced(fields, replication)[1] if row.event is Event.HAND_IN)
+        assert first.task == 0
+        waited.append((first.round or 0) - 1)
+    assert abs(z_score(waited, 1.0 / hazard)) < 4
+
+
+@pytest.mark.theory
 def test_in_a_loop_each_turn_of_a_later_call_is_a_chance_to_notice() -> None:
     fields = team(1, tasks=50, notice=0.1)
     fields["team__agent"] = {**fields["team__agent"], "loop": {"turns": 4}}

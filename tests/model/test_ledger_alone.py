@@ -199,8 +199,35 @@ def test_the_slopes_add_up_on_the_logit_scale(is_alone: bool) -> None:
 def test_each_turn_is_a_chance_to_notice(turns: int) -> None:
     spec = Forgetting.model_validate({"probability": 0.1, "notice": 0.2})
     hazard = Forgetfulness(spec, agent=0, is_alone=True, streams=Streams(4, 0))
-    found = [hazard.notices(turns) for _ in range(4000)]
-    assert abs(z_score(found, 1.0 - 0.8**turns)) < 4
+    for is_all_claimed in (False, True):
+        found = [hazard.notices(turns, is_all_claimed) for _ in range(4000)]
+        assert abs(z_score(found, 1.0 - 0.8**turns)) < 4
+
+
+@pytest.mark.theory
+def test_where_nothing_else_is_left_to_do_another_chance_holds() -> None:
+    spec = Forgetting.model_validate(
+        {"probability": 0.1, "notice": 0.2, "all_claimed_logit": math.log(4.0)}
+    )
+    hazard = Forgetfulness(spec, agent=0, is_alone=True, streams=Streams(4, 0))
+    for is_all_claimed, p in ((False, 0.2), (True, 0.5)):  # the odds are 1 to 4, and 1 to 1
+        found = [hazard.notices(1, is_all_claimed) for _ in range(4000)]
+        assert abs(z_score(found, p)) < 4
+
+
+def test_all_is_claimed_when_every_task_left_is() -> None:
+    sure = {"probability": 1, "notice": 1e-9, "all_claimed_logit": 60}
+    book = Book(spec=Forgetting.model_validate(sure))
+    for task in range(3):
+        book.ledger.open(task, agent=0)
+    book.finish(0, 0)
+    assert not book.ledger.noticed_by(0, 2, 1, 0.0)
+    book.ledger.open(3, agent=1)
+    assert [task for task, _ in book.ledger.noticed_by(0, 2, 1, 0.0)] == [0]
+    book.ledger.release(3)
+    assert not book.ledger.noticed_by(0, 2, 1, 0.0)
+    book.board.complete(3, 1, 1.0)
+    assert [task for task, _ in book.ledger.noticed_by(0, 2, 1, 0.0)] == [0]
 
 
 @pytest.mark.theory

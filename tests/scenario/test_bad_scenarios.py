@@ -219,6 +219,10 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             ["file.yaml:6: team.agent.forgetting: depth_logit cannot change a probability of 1"],
         ),
         (
+            changed("base: 3}", FORGETS.replace("0.2", "0.2, all_claimed_logit: 2")),
+            ["file.yaml:6: team.agent.forgetting: all_claimed_logit cannot change a notice of 0"],
+        ),
+        (
             claiming("lease_rounds: 2}\n  timing: asynchronous  #"),
             ["file.yaml:8: coordination.protocol.lease_rounds: there are no rounds with timing"],
         ),

@@ -207,8 +207,7 @@ class Dispatcher(Copied, ABC):
 
     def due(self, agent: int) -> int:
         """Return how many tasks `agent` finds to do: all on the board, where nobody has dealt."""
-        board = self.board
-        return board.left + board.listed - len(board.done)
+        return self.board.remaining
 
     @abstractmethod
     def may_attempt(self, agent: int, task: int) -> bool:
