@@ -5,10 +5,10 @@ until one in which it hands one in. Most waits end with the next call: the agent
 has claimed. Some hardly ever end: the claim is orphaned. So waits are a mixture of a beta-geometric
 distribution, as agents that work on what they hold differ in how soon they are done, and a
 geometric one with a small chance (a cure model: Boag 1949; Farewell 1982). A wait that the run's
-end cuts off is censored. Which waits are of forgotten tasks is drawn several times from what is
-known of it. That a finished task is forgotten is a logistic regression on the further tasks of its
-call and on whether there are other workers, with an intercept for each cell (see `logits`), over
-all of these draws.
+end cuts off is censored; a reply that was itself cut off is no part of one. Which waits are of
+forgotten tasks is drawn several times from what is known of it. That a finished task is forgotten
+is a logistic regression on the further tasks of its call and on whether there are other workers,
+with an intercept for each cell (see `logits`), over all of these draws.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     calls : DataFrame
-        Calls in order within each agent: ``run_dir, agent, claims, completed``.
+        Calls in order within each agent: ``run_dir, agent, claims, completed, is_cut``. Those that
+        are cut off say nothing of what is forgotten, and are left out.
 
     Returns
     -------
@@ -119,7 +120,8 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
         ``ended``: whether anything was handed in.
     """
     rows: list[tuple[int, int, list[int], int, int, int, bool]] = []
-    for _, mine in calls.groupby(["run_dir", "agent"], sort=False):
+    whole = calls[~calls["is_cut"].to_numpy(dtype=bool)]
+    for _, mine in whole.groupby(["run_dir", "agent"], sort=False):
         held: list[_Owed] = []
         for label, claims, completed in zip(
             mine.index, mine["claims"], mine["completed"], strict=True

@@ -38,7 +38,8 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     * ``is_idle``; ``could_work``: whether there was certainly a task for it (an agent that claims
       in a team may rightly leave open tasks to others); ``was_idle``: whether its call before was
       idle; ``is_first``: whether there was no call before; ``is_lost``: False for all calls, until
-      `mark_lost` sets it; ``stalls``: likewise, until `forgetting.mark_forgotten` sets it.
+      `mark_lost` sets it; ``stalls``: likewise, until `forgetting.mark_forgotten` sets it;
+      ``is_cut``: whether the reply reached its model's limit and neither claimed nor handed in.
     """
     calls = real.calls.sort_values(["run_dir", "agent", "round"], kind="stable")
     calls = calls.reset_index(drop=True)
@@ -59,7 +60,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     edited = np.minimum(calls["files"].to_numpy(), attempts)
     owed = np.maximum((agent["claims"].cumsum() - calls["claims"]).to_numpy() - agent_done, 0)
     alone = (calls["n_teammates"] == 1).to_numpy()
-    return calls.assign(
+    seen = calls.assign(
         attempts=attempts,
         blocked=np.where(claims_itself, calls["blocked"], 0),
         edited=edited,
@@ -78,6 +79,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
         is_lost=False,
         stalls=False,
     )
+    return seen.assign(is_cut=_is_cut(seen))
 
 
 def longest_reply_s(calls: pd.DataFrame) -> float | None:
@@ -93,6 +95,14 @@ def longest_reply_s(calls: pd.DataFrame) -> float | None:
     empty = calls.loc[calls["is_idle"] & (calls["left"] > 0), "latency_s"]
     long = empty[empty > 0.5 * working.quantile(0.99)]
     return float(long.median()) if len(long) >= 3 else None
+
+
+def _is_cut(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which replies reached their model's limit, and neither claimed nor handed in."""
+    limits = {name: longest_reply_s(some) for name, some in calls.groupby("model_dir")}
+    limit_s = calls["model_dir"].map({k: np.inf if s is None else s for k, s in limits.items()})
+    is_long = (calls["latency_s"] > LONG * limit_s).to_numpy(dtype=bool)
+    return is_long & ~calls[["claims", "completed"]].to_numpy().any(axis=1)
 
 
 def mark_lost(calls: pd.DataFrame, limit_s: float) -> pd.DataFrame:

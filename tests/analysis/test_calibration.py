@@ -183,8 +183,14 @@ def test_an_output_limit_shows_as_long_replies_that_did_nothing(tmp_path: Path) 
         },
     }
     team = team_runs(tmp_path, logged(agent, DEALT, (1, 2), 40))
-    limit = longest_reply_s(observe(team))
+    calls = observe(team)
+    limit = longest_reply_s(calls)
     assert limit == pytest.approx(6 + 2 * 8, rel=0.1)
+    # An idle reply takes a fraction of that; nothing else is without a result.
+    none_of_it = calls[(calls["completed"] == 0) & (calls["claims"] == 0)]
+    assert none_of_it["is_cut"].equals(none_of_it["latency_s"] > 0.6 * limit)
+    assert 0.05 < none_of_it["is_cut"].mean() < 0.95
+    assert not calls["is_cut"].drop(none_of_it.index).any()
     fit = fit_cells(team, match=False)[0]
     assert fit.capacity is not None
     assert fit.capacity.tasks == pytest.approx(8, rel=0.15)

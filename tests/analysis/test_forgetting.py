@@ -33,7 +33,8 @@ from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_r
 def calls(*counts: tuple[int, int], agent: str = "Dev1", run: str = "run") -> pd.DataFrame:
     """Return calls of an agent that make so many claims and hand in so many tasks."""
     table = pd.DataFrame(counts, columns=["claims", "completed"])
-    return table.assign(run_dir=run, agent=agent, n_teammates=1, tried=table.max(axis=1))
+    fixed = {"run_dir": run, "agent": agent, "n_teammates": 1, "is_cut": False}
+    return table.assign(tried=table.max(axis=1), **fixed)
 
 
 WAITS = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
@@ -75,6 +76,11 @@ def test_waits_are_rows_of_calls_in_which_nothing_owed_is_handed_in(
     found = waits(calls(*counts))
     assert list(found.columns) == WAITS
     assert list(found.itertuples(index=False, name=None)) == expected
+
+
+def test_a_reply_that_was_cut_off_is_no_part_of_a_wait() -> None:
+    table = calls((1, 0), (0, 0), (0, 0), (0, 1)).assign(is_cut=[False, True, False, False])
+    assert waits(table)["during"].to_list() == [[2, 3]]
 
 
 def test_agents_wait_apart() -> None:
@@ -167,7 +173,7 @@ def log_of(rng: np.random.Generator, truth: dict[str, float], runs: int) -> pd.D
                 if not (left or at_hand or forgotten):
                     break
     names = ["run_dir", "agent", "n_teammates", "claims", "completed"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).assign(is_cut=False)
 
 
 @pytest.mark.thorough
@@ -235,28 +241,34 @@ def test_forgetting_is_recovered_from_simulated_runs(tmp_path: Path) -> None:
 def test_real_teams_and_simulated_ones_fail_as_often_and_for_the_same_reason(
     real_data: Path,
 ) -> None:
-    """Fitted to all runs: shares of teams of two and three that fail, by model.
+    """Fitted to all runs: shares of runs that fail, by team size and model, and by size and list.
 
     Three standard errors of a difference of two shares (Newcombe's square-and-add would be wider).
+    All failures end at the limit. Those of several agents do so by claims that nobody hands in; one
+    agent alone may also be too slow, as two of the four real ones are that still hand in then.
     """
     team = read_team_runs(real_data)
     rows = []
     for fit in fit_cells(team, match=False):
         tasks = team.tasks[fit.cell["task_type"], fit.cell["p_label"]]
-        for size in (2, 3) if fit.claims_itself else ():
+        for size in (1, 2, 3) if fit.claims_itself else ():
             simulation = Simulation(Scenario.model_validate(fit.scenario(tasks, size)))
             for replication in range(30):
                 run = simulation.run(replication)
                 at_limit = run.success or run.rounds == fit.max_rounds
                 orphaned = run.orphaned_claims > 0
-                rows.append((fit.cell["model_dir"], size, run.success, at_limit, orphaned))
-    made = pd.DataFrame(rows, columns=["model", "n", "success", "at_limit", "orphaned"])
+                cell = fit.cell["model_dir"], fit.cell["p_label"], size
+                rows.append((*cell, run.success, at_limit, orphaned))
+    names = ["model_dir", "p_label", "n_teammates", "success", "at_limit", "orphaned"]
+    made = pd.DataFrame(rows, columns=names)
     assert made["at_limit"].all()
     failed = made[~made["success"]]
-    assert failed["orphaned"].mean() > 0.7
+    assert failed[failed["n_teammates"] > 1]["orphaned"].mean() > 0.95
     real = team.runs[team.runs["mode"] == CLAIMING]
-    for (model, n), some in made.groupby(["model", "n"]):
-        seen = real[(real["model_dir"] == model) & (real["n_teammates"] == n)]["success"]
-        pooled = (some["success"].sum() + seen.sum() + 1) / (len(some) + len(seen) + 2)
-        error = np.sqrt(pooled * (1 - pooled) * (1 / len(some) + 1 / len(seen)))
-        assert abs(some["success"].mean() - seen.mean()) < 3 * error, (model, n)
+    for by in (["model_dir", "n_teammates"], ["p_label", "n_teammates"]):
+        seen = real.groupby(by)["success"].agg(["sum", "size"])
+        for key, some in made.groupby(by)["success"]:
+            hits, runs = seen.loc[key]
+            pooled = (some.sum() + hits + 1) / (len(some) + runs + 2)
+            error = np.sqrt(pooled * (1 - pooled) * (1 / len(some) + 1 / runs))
+            assert abs(some.mean() - hits / runs) < 3 * error, key
