@@ -109,7 +109,7 @@ profiles: $(VENV)/.installed
 
 # Scores predictions of the public runs of three agents, and writes the guide's table anew.
 scores: $(VENV)/.installed
-	$(BIN)/teamsim backtest $(RUNS) --out out/backtest
+	$(BIN)/teamsim backtest $(RUNS) --without each --out out/backtest
 	$(BIN)/teamsim backtest $(RUNS) --list dataanalysis --out out/backtest-dataanalysis
 	$(BIN)/teamsim backtest $(RUNS) --list mathutilities20 --out out/backtest-mathutilities20
 	$(BIN)/python -m docs.scores out/backtest out/backtest-dataanalysis out/backtest-mathutilities20

@@ -1,7 +1,8 @@
-"""Writes the table of scores in the guide anew: ``python -m docs.scores out/backtest [DIR]...``.
+"""Writes the tables of scores anew: ``python -m docs.scores out/backtest [DIR]...``.
 
-Further directories are backtests on one task list alone. `make scores RUNS=DIR` runs all of them
-on the public runs first.
+The guide has the scores, and README what each part of the model buys, if the backtest scored
+predictions without it. Further directories are backtests on one task list alone.
+`make scores RUNS=DIR` runs all of them on the public runs first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 GUIDE = Path(__file__).parent / "guides" / "calibrate.md"
+README = Path(__file__).parents[1] / "README.md"
 BEGINS, ENDS = "<!-- scores: made by `make scores` -->\n", "<!-- end of scores -->\n"
 METRICS = {
     "wall_clock_seconds": "wall clock",
@@ -110,9 +112,27 @@ def table_of(cells: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written(guide: str, table: str) -> str:
-    """Return the guide with the table in its place."""
-    before, _, rest = guide.partition(BEGINS)
+def parts_of(ablation: pd.DataFrame) -> str:
+    """Return the table of what the parts of the model buy, in Markdown.
+
+    Parameters
+    ----------
+    ablation : DataFrame
+        ``ablation.csv`` of a backtest: scores without each part, and ``without`` nothing.
+    """
+    scores = ablation.set_index("without")
+    change = 100 * (scores / scores.loc["nothing"] - 1.0)
+    columns = {**METRICS, "success": "success"}
+    lines = ["| error without | " + " | ".join(columns.values()) + " |", "|---|" + "---|" * 4]
+    for part, row in change.drop("nothing").iterrows():
+        shown = [f"{row[metric]:+.0f} %".replace("-", "−") for metric in columns]
+        lines.append(f"| {part} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def written(page: str, table: str) -> str:
+    """Return the page with the table in its place."""
+    before, _, rest = page.partition(BEGINS)
     _, _, after = rest.partition(ENDS)
     return f"{before}{BEGINS}\n{table}\n{ENDS}{after}"
 
@@ -122,3 +142,8 @@ if __name__ == "__main__":
     table = table_of(whole) + lists_of(lists)
     GUIDE.write_text(written(GUIDE.read_text("utf-8"), table), encoding="utf-8")
     print(GUIDE)
+    without = Path(sys.argv[1]) / "ablation.csv"
+    if without.is_file():
+        parts = parts_of(pd.read_csv(without))
+        README.write_text(written(README.read_text("utf-8"), parts), encoding="utf-8")
+        print(README)

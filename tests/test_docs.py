@@ -19,7 +19,17 @@ import yaml
 from docs.generate import pages
 from docs.markdown import said
 from docs.python_pages import numpy_style
-from docs.scores import GUIDE, METRICS, ROWS, lists_of, range_of_ratio, table_of, written
+from docs.scores import (
+    GUIDE,
+    METRICS,
+    README,
+    ROWS,
+    lists_of,
+    parts_of,
+    range_of_ratio,
+    table_of,
+    written,
+)
 from simulator.cli.main import app
 from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
@@ -255,6 +265,17 @@ def test_the_manual_builds_and_loads_nothing_from_the_network(tmp_path: Path) ->
         )
     for style in tmp_path.rglob("*.css"):
         assert not re.findall(r"url\(['\"]?(?:https?:)?//|@import", style.read_text("utf-8"))
+
+
+def test_the_table_of_parts_says_how_much_larger_the_error_is_without_each() -> None:
+    scores = {"wall_clock_seconds": [0.2, 0.3], "total_tokens": [0.4, 0.4]}
+    scores |= {"total_rounds": [0.5, 0.45], "success": [0.05, 0.06]}
+    table = parts_of(pd.DataFrame({"without": ["nothing", "habits"], **scores}))
+    head, line, habits = table.splitlines()
+    assert head == "| error without | wall clock | tokens | rounds | success |"
+    assert line == "|---|---|---|---|---|"
+    assert habits == "| habits | +50 % | +0 % | −10 % | +20 % |"
+    assert habits in written(README.read_text("utf-8"), table)
 
 
 def test_the_table_of_scores_is_written_in_its_place() -> None:
