@@ -188,7 +188,6 @@ def fit_agent(
     round_sigma = between_rounds(logs[~astray], every[~astray])
     all_logs = np.full(len(everything), np.nan)
     all_logs[~everything["is_idle"].to_numpy()] = np.where(astray, np.nan, logs)
-    drift = trends(everything, all_logs)
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     styles = fit_styles(used)
@@ -200,6 +199,7 @@ def fit_agent(
     again = pool_shares([_idle_share(part[part["was_idle"]]) for part in later])
     errors = pool_shares([error_share(part) for part in working])
     correlation = call_correlation(working)
+    drift = trends(everything, all_logs, correlation.value)
     error_sigma = run_sigma([independent(part, correlation.value) for part in working])
     tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
     return [
