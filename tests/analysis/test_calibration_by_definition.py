@@ -253,7 +253,9 @@ def test_seconds_below_a_twentieth_count_as_a_twentieth() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
 @pytest.mark.parametrize("team", [2, 3])
-def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma: float) -> None:
+def test_the_spread_between_rounds_is_that_of_a_nested_analysis_of_variance(
+    team: int, sigma: float
+) -> None:
     rng = np.random.default_rng(team)
     runs, rounds = 30, 40
     frame = pd.DataFrame(
@@ -263,16 +265,15 @@ def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma:
     slow = np.repeat(rng.normal(0, sigma, runs * rounds), team)
     logs = slow + rng.normal(0, 0.3, len(frame))
     found = between_rounds(logs, frame)
-    centred = pd.Series(logs) - pd.Series(logs).groupby(frame["run_dir"]).transform("mean")
-    table = centred.to_numpy().reshape(runs, rounds, team)
-    pairs = list(itertools.permutations(range(team), 2))
+    table = logs.reshape(runs, rounds, team)
 
-    def covariance(some: Array) -> float:
-        return float(np.mean([(some[..., a] * some[..., b]).mean() for a, b in pairs]))
+    def nested(some: Array) -> float:
+        means = some.mean(axis=2)
+        of_rounds = team * means.var(axis=1, ddof=1).mean()
+        return float((of_rounds - some.var(axis=2, ddof=1).mean()) / team)
 
-    exact = covariance(table)
-    assert found.at == pytest.approx(exact)
-    left = [covariance(np.delete(table, range(k, runs, 10), axis=0)) for k in range(10)]
+    assert found.at == pytest.approx(nested(table))
+    left = [nested(np.delete(table, range(k, runs, 10), axis=0)) for k in range(10)]
     assert found.error == pytest.approx(math.sqrt(9 * np.var(left)))
     alone = frame[frame["agent"] == 0]
     assert between_rounds(logs[alone.index], alone).value == 0.0  # no teams
