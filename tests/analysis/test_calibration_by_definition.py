@@ -349,14 +349,27 @@ def test_the_concentration_of_cells_of_one_size_is_that_of_their_intraclass_corr
     assert concentration(np.array([[3.0, 0.0], [9.0, 0.0]])) == 1000.0
 
 
-def test_shares_are_pooled_as_beta_binomial() -> None:
-    shares = [Share(np.array([h]), np.array([20.0])) for h in (2.0, 9.0, 13.0)]
-    strength = concentration(np.array([[2.0, 18.0], [9.0, 11.0], [13.0, 7.0]]))
-    mean = 24.5 / 61
-    for share, found in zip(shares, pool_shares(shares), strict=True):
-        h = share.hits.sum()
-        assert found.hits == pytest.approx(strength * mean + h)
-        assert found.misses == pytest.approx(strength * (1 - mean) + 20 - h)
+def test_shares_are_pooled_as_the_posterior_of_cells_that_differ_as_much_as_any() -> None:
+    """By the definition: cells drawn from the prior, weighted by the likelihood of what was seen.
+
+    Cells differ by a beta distribution. Its standard deviation, as a share of the largest that its
+    mean allows, is uniform up to that of a concentration of 2; its mean has Jeffreys' prior.
+    """
+    rng, count = np.random.default_rng(1), 1_000_000
+    hits = np.array([2.0, 9.0, 13.0])
+    shares = [Share(np.array([h]), np.array([20.0])) for h in hits]
+    part, mean = rng.uniform(0, 3**-0.5, count), rng.beta(0.5, 0.5, count)
+    strength = part**-2 - 1
+    cells = rng.beta(strength * mean, strength * (1 - mean), (3, count)).clip(1e-12, 1 - 1e-12)
+    weight = np.exp(hits @ np.log(cells) + (20 - hits) @ np.log1p(-cells) + 30)
+    weight /= weight.sum()
+    effective = 1 / (weight**2).sum()
+    assert effective > 5000
+    for cell, found in zip(cells, pool_shares(shares), strict=True):
+        exact = weight @ cell
+        sd = np.sqrt(weight @ (cell - exact) ** 2)
+        assert found.value == pytest.approx(exact, abs=4 * sd / np.sqrt(effective))
+        assert found.error == pytest.approx(sd, rel=4 / np.sqrt(2 * effective))
     assert pool_shares(shares[:1]) == [BetaEstimate(2.5, 18.5)]  # Jeffreys
     uneven = Share(np.array([9.0, 1.0]), np.array([10.0, 10.0]))
     effect = design_effect([uneven])
