@@ -50,6 +50,7 @@ from analysis.calibration.observations import (
     round_overhead_s,
 )
 from analysis.calibration.output_limits import Capacity, capacity_of, fits, loss_share
+from analysis.calibration.redo import fit_redo
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
@@ -180,16 +181,13 @@ def fit_agent(
             parts[i] = mark_lost(parts[i].assign(fits=fits(parts[i], typical, limit_s)), limit_s)
     used = [part[~part["is_idle"]] for part in parts]
     loss = pool_shares([loss_share(part) for part in used])
-    redo = pool_shares(
-        [_redo_share(calls, fit) for calls, fit in zip(working, latencies, strict=True)]
-    )
+    redo = fit_redo(working, latencies)
     logs, every = _centred_residuals(latencies, working), pd.concat(working)
     astray = logs > np.log(HUNG)
     residual = fit_residual(logs[~astray], every["run_dir"][~astray])
     round_sigma = between_rounds(logs[~astray], every[~astray])
     all_logs = np.full(len(everything), np.nan)
     all_logs[~everything["is_idle"].to_numpy()] = np.where(astray, np.nan, logs)
-    drift = trends(everything, all_logs)
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     styles = fit_styles(used)
@@ -201,6 +199,7 @@ def fit_agent(
     again = pool_shares([_idle_share(part[part["was_idle"]]) for part in later])
     errors = pool_shares([error_share(part) for part in working])
     correlation = call_correlation(working)
+    drift = trends(everything, all_logs, correlation.value)
     error_sigma = run_sigma([independent(part, correlation.value) for part in working])
     tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
     return [
@@ -314,14 +313,3 @@ def _first_calls(calls: pd.DataFrame) -> Floats:
 
 def _idle_share(calls: pd.DataFrame) -> Share:
     return Share.of(calls["is_idle"], calls["run_dir"])
-
-
-def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:
-    """Return the work of later attempts, as a share of that of first attempts."""
-    hand_in = min(1.0, float(np.exp(latency.at[2])))
-    again = calls["attempts"] - calls["fresh"]
-    rewritten = calls["edited"] - calls["fresh"]
-    work = rewritten + hand_in * (again - rewritten)
-    table = pd.DataFrame({"work": work, "again": again}).groupby(calls["run_dir"].to_numpy()).sum()
-    table = table[table["again"] > 0]
-    return Share(table["work"].to_numpy(dtype=float), table["again"].to_numpy(dtype=float))

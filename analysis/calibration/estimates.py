@@ -306,20 +306,37 @@ def concentration(counts: Floats) -> float:
     return float(np.clip(1.0 / max(excess, 1e-9) - 1.0, 2.0, 1000.0))
 
 
+_PARTS = (np.arange(50.0) + 0.5) / 50.0 / 3.0**0.5
+"""Standard deviations between cells that are tried, as shares of that of cells that always or never
+do it: up to a concentration of 2, with which any probability is as likely as another."""
+_MEANS = (np.arange(100.0) + 0.5) / 100.0
+"""Means of all cells that are tried; the logarithm of Jeffreys' prior is added to their weight."""
+
+
 def pool_shares(shares: Sequence[Share]) -> list[BetaEstimate]:
     """Return the probability of each cell, pooled as beta-binomial.
 
-    If trials of one run are correlated, they count as fewer (`design_effect`).
+    How far cells differ and their mean are integrated over: the standard deviation has a flat
+    prior up to the largest that is possible (Gelman 2006), the mean has Jeffreys'. An estimate has
+    the mean and the variance of the posterior. If trials of one run are correlated, they count as
+    fewer (`design_effect`).
     """
     effect = design_effect(shares)
+    hits = np.asarray([share.hits.sum() for share in shares], dtype=np.float64) / effect
+    trials = np.asarray([share.trials.sum() for share in shares], dtype=np.float64) / effect
     if len(shares) == 1:  # there are no other cells to pool with: Jeffreys' prior
-        h, n = float(shares[0].hits.sum()) / effect, float(shares[0].trials.sum()) / effect
-        return [BetaEstimate(h + 0.5, n - h + 0.5)]
-    hits = np.asarray([share.hits.sum() for share in shares]) / effect
-    trials = np.asarray([share.trials.sum() for share in shares]) / effect
-    strength = concentration(np.stack([hits, trials - hits], axis=1))
-    mean = (float(hits.sum()) + 0.5) / (float(trials.sum()) + 1.0)
+        return [BetaEstimate(float(hits[0]) + 0.5, float(trials[0] - hits[0]) + 0.5)]
+    strength = (_PARTS**-2 - 1.0)[:, None, None]
+    a, b = strength * _MEANS[:, None], strength * (1.0 - _MEANS[:, None])
+    told = scipy.special.betaln(a + hits, b + trials - hits) - scipy.special.betaln(a, b)
+    logs = told.sum(axis=2) - 0.5 * np.log(_MEANS * (1.0 - _MEANS))
+    chance = np.exp(logs - logs.max())[:, :, None]
+    chance /= chance.sum()
+    means = (a + hits) / (strength + trials)
+    squares = means * (1.0 - means) / (strength + trials + 1.0) + means**2
+    mean = (chance * means).sum(axis=(0, 1))
+    variance = (chance * squares).sum(axis=(0, 1)) - mean**2
+    total = mean * (1.0 - mean) / variance - 1.0
     return [
-        BetaEstimate(strength * mean + h, strength * (1.0 - mean) + n - h)
-        for h, n in zip(hits, trials, strict=True)
+        BetaEstimate(float(m * n), float((1.0 - m) * n)) for m, n in zip(mean, total, strict=True)
     ]

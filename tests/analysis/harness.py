@@ -48,13 +48,18 @@ def scenario(agent: dict[str, Any], mode: str, size: int, tasks: list[Any], seed
 
 
 def logged_run(
-    truth: Scenario, mode: str, replication: int, cell: str = "p10"
+    truth: Scenario,
+    mode: str,
+    replication: int,
+    cell: str = "p10",
+    model: str = "truth",
+    task_list: str = "toy",
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return the row of a run and its events."""
     trace = Trace()
     row = Simulation(truth).run(replication, trace)
     size = truth.team.worker_count
-    run_dir = f"{cell}-{mode}-{size}-{replication}"
+    run_dir = f"{model}-{task_list}-{cell}-{mode}-{size}-{replication}"
     acts: dict[int, list[tuple[str, str | None, float | None]]] = {}
     events: list[Any] = []
     held: set[tuple[int | None, int | None]] = set()
@@ -84,9 +89,9 @@ def logged_run(
             ]
     run = {
         "run_dir": run_dir,
-        "model_dir": "truth",
+        "model_dir": model,
         "mode": mode,
-        "task_type": "toy",
+        "task_type": task_list,
         "p_label": cell,
         "p_true": 1.0,
         "n_teammates": size,
@@ -102,9 +107,14 @@ def logged_run(
 
 
 def write_runs(
-    directory: Path, logged: Iterable[tuple[dict[str, Any], list[Any]]], tasks: list[Any] = TASKS
+    directory: Path,
+    logged: Iterable[tuple[dict[str, Any], list[Any]]],
+    tasks: list[Any] | dict[str, list[Any]] = TASKS,
 ) -> Path:
-    """Write runs and events as the published data are laid out; return the directory."""
+    """Write runs and events as the published data are laid out; return the directory.
+
+    The tasks are those of all runs, or of each task list.
+    """
     runs, events = [], []
     for run, log in logged:
         runs.append(run)
@@ -112,9 +122,10 @@ def write_runs(
     pd.DataFrame(runs).to_parquet(directory / "runs.parquet")
     columns = ["type", "ts", "run_dir", "round", "agent", "path", "returncode"]
     pd.DataFrame(events, columns=columns).to_parquet(directory / "events.parquet")
-    (directory / "tasks" / "toy").mkdir(parents=True, exist_ok=True)
-    for cell in {run["p_label"] for run in runs}:
-        (directory / "tasks" / "toy" / f"{cell}.json").write_text(json.dumps(tasks))
+    for name, cell in {(run["task_type"], run["p_label"]) for run in runs}:
+        (directory / "tasks" / name).mkdir(parents=True, exist_ok=True)
+        own = tasks[name] if isinstance(tasks, dict) else tasks
+        (directory / "tasks" / name / f"{cell}.json").write_text(json.dumps(own))
     return directory
 
 

@@ -253,7 +253,9 @@ def test_seconds_below_a_twentieth_count_as_a_twentieth() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
 @pytest.mark.parametrize("team", [2, 3])
-def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma: float) -> None:
+def test_the_spread_between_rounds_is_that_of_a_nested_analysis_of_variance(
+    team: int, sigma: float
+) -> None:
     rng = np.random.default_rng(team)
     runs, rounds = 30, 40
     frame = pd.DataFrame(
@@ -263,16 +265,15 @@ def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma:
     slow = np.repeat(rng.normal(0, sigma, runs * rounds), team)
     logs = slow + rng.normal(0, 0.3, len(frame))
     found = between_rounds(logs, frame)
-    centred = pd.Series(logs) - pd.Series(logs).groupby(frame["run_dir"]).transform("mean")
-    table = centred.to_numpy().reshape(runs, rounds, team)
-    pairs = list(itertools.permutations(range(team), 2))
+    table = logs.reshape(runs, rounds, team)
 
-    def covariance(some: Array) -> float:
-        return float(np.mean([(some[..., a] * some[..., b]).mean() for a, b in pairs]))
+    def nested(some: Array) -> float:
+        means = some.mean(axis=2)
+        of_rounds = team * means.var(axis=1, ddof=1).mean()
+        return float((of_rounds - some.var(axis=2, ddof=1).mean()) / team)
 
-    exact = covariance(table)
-    assert found.at == pytest.approx(exact)
-    left = [covariance(np.delete(table, range(k, runs, 10), axis=0)) for k in range(10)]
+    assert found.at == pytest.approx(nested(table))
+    left = [nested(np.delete(table, range(k, runs, 10), axis=0)) for k in range(10)]
     assert found.error == pytest.approx(math.sqrt(9 * np.var(left)))
     alone = frame[frame["agent"] == 0]
     assert between_rounds(logs[alone.index], alone).value == 0.0  # no teams
@@ -348,14 +349,27 @@ def test_the_concentration_of_cells_of_one_size_is_that_of_their_intraclass_corr
     assert concentration(np.array([[3.0, 0.0], [9.0, 0.0]])) == 1000.0
 
 
-def test_shares_are_pooled_as_beta_binomial() -> None:
-    shares = [Share(np.array([h]), np.array([20.0])) for h in (2.0, 9.0, 13.0)]
-    strength = concentration(np.array([[2.0, 18.0], [9.0, 11.0], [13.0, 7.0]]))
-    mean = 24.5 / 61
-    for share, found in zip(shares, pool_shares(shares), strict=True):
-        h = share.hits.sum()
-        assert found.hits == pytest.approx(strength * mean + h)
-        assert found.misses == pytest.approx(strength * (1 - mean) + 20 - h)
+def test_shares_are_pooled_as_the_posterior_of_cells_that_differ_as_much_as_any() -> None:
+    """By the definition: cells drawn from the prior, weighted by the likelihood of what was seen.
+
+    Cells differ by a beta distribution. Its standard deviation, as a share of the largest that its
+    mean allows, is uniform up to that of a concentration of 2; its mean has Jeffreys' prior.
+    """
+    rng, count = np.random.default_rng(1), 1_000_000
+    hits = np.array([2.0, 9.0, 13.0])
+    shares = [Share(np.array([h]), np.array([20.0])) for h in hits]
+    part, mean = rng.uniform(0, 3**-0.5, count), rng.beta(0.5, 0.5, count)
+    strength = part**-2 - 1
+    cells = rng.beta(strength * mean, strength * (1 - mean), (3, count)).clip(1e-12, 1 - 1e-12)
+    weight = np.exp(hits @ np.log(cells) + (20 - hits) @ np.log1p(-cells) + 30)
+    weight /= weight.sum()
+    effective = 1 / (weight**2).sum()
+    assert effective > 5000
+    for cell, found in zip(cells, pool_shares(shares), strict=True):
+        exact = weight @ cell
+        sd = np.sqrt(weight @ (cell - exact) ** 2)
+        assert found.value == pytest.approx(exact, abs=4 * sd / np.sqrt(effective))
+        assert found.error == pytest.approx(sd, rel=4 / np.sqrt(2 * effective))
     assert pool_shares(shares[:1]) == [BetaEstimate(2.5, 18.5)]  # Jeffreys
     uneven = Share(np.array([9.0, 1.0]), np.array([10.0, 10.0]))
     effect = design_effect([uneven])

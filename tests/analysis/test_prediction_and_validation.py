@@ -251,8 +251,9 @@ def test_what_fails_ends_at_the_limit_and_what_never_failed_hardly_does() -> Non
 
     pilots = [runs(5, 0, 4), runs(5, 0, 6), runs(5, 2, 5, "b"), runs(5, 1, 5, "b")]
     shares = success_shares(pilots)
-    # None of this agent's ten runs failed; five alone would leave 5.5 / 6.
-    assert shares[0][2] == pytest.approx(10.5 / 11, abs=0.001)
+    # None of this agent's ten runs failed: if its cells are alike, that leaves 10.5 / 11, and five
+    # alone would leave 5.5 / 6.
+    assert shares[0][2] == pytest.approx(10.5 / 11, abs=0.01)
     assert 0.6 < shares[2][2] < shares[3][2] < 0.85
     simulated = runs(400, 80, 5, "b")
     pilot = PilotRuns(pilots[2], {2: simulated}, shares[2], 30)
