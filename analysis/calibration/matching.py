@@ -7,7 +7,8 @@ it: their normal likelihood, with the error of their means over runs (a syntheti
 2010). What no value of a habit explains is an error of the model, and is added to that of the
 moment (Kennedy & O'Hagan 2001). So a moment that a habit hardly changes says nothing of it, however
 far it is off. The other habits are taken as they were estimated: the errors are those given them.
-With common random numbers the simulated moments are nearly smooth in the habits.
+With common random numbers the simulated moments are nearly smooth in the habits: what lies between
+few values is nearer to the truth than a simulation with other random numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import scipy
 
 from analysis.calibration.cell import CellFit, as_said
 from analysis.calibration.coupling import Counts, Replications
@@ -25,13 +28,14 @@ from analysis.calibration.estimates import Estimate, VectorFit, pool
 from simulator.distributions import Floats
 from simulator.scenario import Scenario
 
-_REPLICATIONS, _FIRST_REPLICATIONS = 40, 20
-"""Replications of each team; and in the first pass, whose estimates only begin the second."""
-_SIMULATED = np.linspace(0.0, 1.0, 9)
+_REPLICATIONS, _FEW = 40, 10
+"""Replications of each team; and where a few suffice: in the first pass, whose estimates only begin
+the second, and at values of a habit that are next to impossible."""
+_SIMULATED = np.linspace(0.0, 1.0, 5)
 """Values of a habit that are simulated; between them moments are interpolated."""
-_FIRST_SIMULATED = _SIMULATED[::2]
-"""Those of the first pass."""
 _FINE = np.linspace(0.0, 1.0, 129)
+_IMPOSSIBLE = 1e-3
+"""A value is next to impossible if all that lies between its neighbours is less probable."""
 _UNIFORM_VARIANCE = float(np.var(_FINE))
 _LEAST_SPREAD = 0.05
 """Least standard deviation of a moment between runs, relative to its mean."""
@@ -80,24 +84,22 @@ def match_habits(
         for size in sizes
     }
 
-    def moments(deference: float, noise: float, first: int) -> Floats:
-        values = as_said(deference), as_said(noise)
-        return _moments({n: team.counts(*values, first) for n, team in teams.items()})
+    def moments(habits: Sequence[float], first: int) -> Floats:
+        deference, noise = map(as_said, habits)
+        return _moments({n: team.counts(deference, noise, first) for n, team in teams.items()})
 
     habits = [fit.deference, fit.noise]
-    for simulated, replications in (
-        (_FIRST_SIMULATED, _FIRST_REPLICATIONS),
-        (_SIMULATED, _REPLICATIONS),
-    ):
+    for replications in (_FEW, _REPLICATIONS):
         for i in (0, 1):
-            found = []
-            for x in simulated:
-                values = [habit.value for habit in habits]
-                values[i] = float(x)
-                found.append(moments(values[0], values[1], replications))
-            habits[i] = _posterior(simulated, found, seen)
+            values = [habit.value for habit in habits]
+            places = [[*values[:i], float(x), *values[i + 1 :]] for x in _SIMULATED]
+            found = [moments(place, _FEW) for place in places]
+            if replications > _FEW:
+                for k in np.flatnonzero(_possible(_weights(found, seen))):
+                    found[k] = moments(places[k], replications)
+            habits[i] = _posterior(found, seen)
     deference, noise = habits
-    matched = moments(deference.value, noise.value, _REPLICATIONS)
+    matched = moments([deference.value, noise.value], _REPLICATIONS)
     names = ("idle", "writes", "blocked")
     return replace(
         fit,
@@ -186,27 +188,40 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
     return Seen(np.asarray(means), np.asarray(variances))
 
 
-def _posterior(values: Floats, moments: Sequence[Floats], seen: Seen) -> Estimate:
-    """Return a habit and its standard error, from the moments at some values of it.
+def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
+    """Return a habit and its standard error, from the moments at the simulated values of it.
 
     It lies between the likeliest value and the prior's mean, by how much of its variance is left:
     the mean of a normal likelihood with a normal prior. (The mean of the posterior itself is away
     from 0 wherever the likeliest value is 0, in every cell, and pooling would believe it.)
     """
-    simulated = np.stack(moments)
-    gaps = np.stack(
-        [np.interp(_FINE, values, simulated[:, i]) for i in range(len(seen.means))], axis=1
-    )
+    weights = _weights(moments, seen)
+    mean = float(weights @ _FINE)
+    variance = float(weights @ (_FINE - mean) ** 2)
+    doubt = min(1.0, variance / _UNIFORM_VARIANCE)
+    likeliest = float(_FINE[int(np.argmax(weights))])
+    return Estimate((1.0 - doubt) * likeliest + doubt * 0.5, float(np.sqrt(variance)))
+
+
+def _weights(moments: Sequence[Floats], seen: Seen) -> Floats:
+    """Return the posterior probabilities of a habit's values in `_FINE`.
+
+    Moments are interpolated by cubic polynomials that rise and fall only where they do (Fritsch &
+    Carlson 1980).
+    """
+    gaps = scipy.interpolate.pchip_interpolate(_SIMULATED, np.stack(moments), _FINE)
     squares = (gaps - seen.means) ** 2
     unexplained = np.maximum(0.0, squares.min(axis=0) - seen.variances)
     logs = -0.5 * (squares / (seen.variances + unexplained)).sum(axis=1)
     weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    mean = float(weights @ _FINE)
-    variance = float(weights @ (_FINE - mean) ** 2)
-    doubt = min(1.0, variance / _UNIFORM_VARIANCE)
-    likeliest = float(_FINE[int(np.argmax(logs))])
-    return Estimate((1.0 - doubt) * likeliest + doubt * 0.5, float(np.sqrt(variance)))
+    return np.asarray(weights / weights.sum())
+
+
+def _possible(weights: Floats) -> npt.NDArray[np.bool_]:
+    """Return which of the simulated values may be the habit's: those whose surroundings weigh."""
+    reach = _SIMULATED[1] - _SIMULATED[0]
+    near = np.abs(_FINE - _SIMULATED[:, None]) < reach
+    return np.asarray(near @ weights >= _IMPOSSIBLE)
 
 
 def _moments(teams: dict[int, list[Counts]]) -> Floats:

@@ -17,7 +17,9 @@ from analysis.calibration.matching import (
     _SIMULATED,
     Seen,
     _counted,
+    _possible,
     _posterior,
+    _weights,
     pool_habits,
     seen_in,
 )
@@ -34,9 +36,7 @@ def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[np.
 
 
 def test_a_moment_that_the_habit_moves_tells_it() -> None:
-    found = _posterior(
-        _SIMULATED, moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE)
-    )
+    found = _posterior(moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
     assert found.value == pytest.approx(0.3, abs=0.01)
     assert found.error == pytest.approx(0.01 / 0.5, rel=0.2)
 
@@ -45,7 +45,7 @@ def test_a_moment_that_the_habit_moves_tells_it() -> None:
 def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_off(
     offset: float,
 ) -> None:
-    found = _posterior(_SIMULATED, moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
+    found = _posterior(moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
     assert found.value == pytest.approx(0.5, abs=0.01)
     assert found.error == pytest.approx(UNIFORM_SD, rel=0.02)
 
@@ -53,14 +53,42 @@ def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_of
 def test_what_no_value_explains_outweighs_nothing_that_one_does() -> None:
     # The second moment is never as it was seen, and nearest at 1; the first says 0.3.
     simulated = [np.asarray([0.5 * x, 3.0 - 0.05 * x, 0.0]) for x in _SIMULATED]
-    found = _posterior(_SIMULATED, simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    found = _posterior(simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
     assert found.value == pytest.approx(0.3, abs=0.02)
 
 
 def test_of_two_moments_that_disagree_the_surer_one_counts_more() -> None:
     seen = Seen(np.asarray([0.2, 0.6, 0.0]), np.asarray([1e-4, 4e-4, 1e-4]))
-    found = _posterior(_SIMULATED, moments((1.0, 1.0, 0.0)), seen)
+    found = _posterior(moments((1.0, 1.0, 0.0)), seen)
     assert found.value == pytest.approx((4 * 0.2 + 0.6) / 5, abs=0.02)
+
+
+def curved(x: float) -> np.ndarray:
+    """Return moments of which one rises with a habit, less and less."""
+    return np.asarray([1.0 - np.exp(-3.0 * x), 0.0, 0.0])
+
+
+@pytest.mark.parametrize("truth", [0.1, 0.3, 0.6])
+def test_a_moment_that_bends_tells_its_habit_twice_as_well_as_by_straight_lines(
+    truth: float,
+) -> None:
+    simulated = [curved(x) for x in _SIMULATED]
+    found = _posterior(simulated, Seen(curved(truth), SURE))
+    straight = float(np.interp(curved(truth)[0], [each[0] for each in simulated], _SIMULATED))
+    assert abs(found.value - truth) < abs(straight - truth) / 2.0
+
+
+@pytest.mark.parametrize(("truth", "error", "expected"), [
+    (0.1, 0.01, [True, True, False, False, False]),
+    (0.6, 0.01, [False, False, True, True, False]),
+    (0.5, 1.0, [True] * 5),
+])  # fmt: skip
+def test_values_of_a_habit_are_possible_if_it_may_lie_between_their_neighbours(
+    truth: float, error: float, expected: list[bool]
+) -> None:
+    seen = Seen(np.asarray([truth, 0.0, 0.0]), np.full(3, error**2))
+    weights = _weights(moments((1.0, 0.0, 0.0)), seen)
+    assert _possible(weights).tolist() == expected
 
 
 def test_moments_of_runs_count_all_team_sizes_alike() -> None:
