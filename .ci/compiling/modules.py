@@ -14,6 +14,7 @@ MODULES = tuple(
         "model.journal",
         "model.answers",
         "model.board",
+        "model.forgetfulness",
         "model.ledger",
         "model.protocols._dispatcher",
         "model.protocols._hands",

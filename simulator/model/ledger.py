@@ -3,89 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from simulator.model.agenda import Agenda
-from simulator.model.answers import CORRECT, expit
+from simulator.model.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.copied import Copied
+from simulator.model.forgetfulness import Forgetfulness
 from simulator.model.journal import Journal
-from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.trace import Event
-from simulator.scenario.forgetting import Forgetting
-
-
-class Forgetfulness:
-    """How likely one agent is to forget to hand in, and to notice it.
-
-    Parameters
-    ----------
-    spec : Forgetting
-    agent : int
-        Its number, which names its draws.
-    is_alone : bool
-        Whether it is the only worker.
-    streams : Streams
-    """
-
-    __slots__ = (
-        "_claims_logit",
-        "_depth_logit",
-        "_logit",
-        "_notice",
-        "_notice_last",
-        "_rolls",
-        "_rolls_notice",
-    )
-
-    def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
-        own = Entity.AGENT, agent
-        self._logit = streams.logit(spec.probability, *own, Purpose.FORGETTING)
-        self._logit += 0.0 if is_alone else spec.team_logit
-        self._claims_logit = spec.claims_logit
-        self._depth_logit = spec.depth_logit
-        self._notice = self._notice_last = spec.notice
-        if spec.all_claimed_logit:
-            self._notice_last = expit(
-                math.log(spec.notice / (1.0 - spec.notice)) + spec.all_claimed_logit
-            )
-        self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
-        self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
-
-    def forgets(self, more: int, depth: int) -> bool:
-        """Return whether a finished task is not handed in.
-
-        Parameters
-        ----------
-        more : int
-            Further tasks of the same call.
-        depth : int
-            Tasks in the longest chain of dependencies before the task.
-        """
-        logit = self._logit + self._claims_logit * more + self._depth_logit * depth
-        return self._rolls() < expit(logit)
-
-    def notices(self, turns: int, is_all_claimed: bool) -> bool:
-        """Return whether, in a call of so many turns, it notices a task that is not handed in.
-
-        `is_all_claimed` says whether every task that is left on the board is claimed.
-        """
-        if not self._notice:
-            return False
-        chance = self._notice_last if is_all_claimed else self._notice
-        return self._rolls_notice() < 1.0 - (1.0 - chance) ** turns
-
-
-def hazards_of(specs: Sequence[Forgetting | None], streams: Streams) -> list[Forgetfulness | None]:
-    """Return how forgetful each worker is, None where one hands everything in, shape (workers,)."""
-    is_alone = len(specs) == 1
-    return [
-        None if spec is None else Forgetfulness(spec, agent, is_alone, streams)
-        for agent, spec in enumerate(specs)
-    ]
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,8 @@ import pytest
 
 from simulator.model.answers import CORRECT
 from simulator.model.board import Board
-from simulator.model.ledger import Forgetfulness, Ledger, hazards_of
+from simulator.model.forgetfulness import Forgetfulness, hazards_of
+from simulator.model.ledger import Ledger
 from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
 from simulator.model.trace import Event

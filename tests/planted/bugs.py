@@ -946,8 +946,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/tokens.py",
-        "sigma = float(1.4826 *",
-        "sigma = float(1.0 *",
+        "return float(1.4826 *",
+        "return float(1.0 *",
         _SMALL,
         "spread_of_normal",
     ),
@@ -1416,8 +1416,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/trends.py",
-        "float((scores**2).sum()) * k / max(1, k - 1)",
-        "float((scores**2).sum())",
+        "(moved**2).sum() * (k - 1) / k",
+        "(moved**2).sum()",
         _SMALL,
         "a_trend_over_two_calls_each",
     ),
@@ -1681,7 +1681,7 @@ BUGS = [
         "read_and_written",
     ),
     Bug(
-        f"{_MODEL}/ledger.py",
+        f"{_MODEL}/forgetfulness.py",
         "self._notice_last if is_all_claimed else self._notice",
         "self._notice if is_all_claimed else self._notice_last",
         _ALONE("ledger"),

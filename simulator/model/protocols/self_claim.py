@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.model.ledger import Ledger, hazards_of
+from simulator.model.forgetfulness import hazards_of
+from simulator.model.ledger import Ledger
 from simulator.model.protocols._claims import Claims
 from simulator.model.protocols._leases import Leases
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
