@@ -107,7 +107,7 @@ profiles: $(VENV)/.installed
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
 	cp out/runs/analogues.json analysis/calibration/
 
-# Scores predictions of the public runs of three agents, and writes the guide's table anew.
+# Scores predictions of the public runs of three agents, and writes the tables of the guide and of README anew.
 scores: $(VENV)/.installed
 	$(BIN)/teamsim backtest $(RUNS) --without each --out out/backtest
 	$(BIN)/teamsim backtest $(RUNS) --list dataanalysis --out out/backtest-dataanalysis

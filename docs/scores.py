@@ -123,7 +123,8 @@ def parts_of(ablation: pd.DataFrame) -> str:
     scores = ablation.set_index("without")
     change = 100 * (scores / scores.loc["nothing"] - 1.0)
     columns = {**METRICS, "success": "success"}
-    lines = ["| error without | " + " | ".join(columns.values()) + " |", "|---|" + "---|" * 4]
+    lines = ["| error without | " + " | ".join(columns.values()) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
     for part, row in change.drop("nothing").iterrows():
         shown = [f"{row[metric]:+.0f} %".replace("-", "−") for metric in columns]
         lines.append(f"| {part} | " + " | ".join(shown) + " |")

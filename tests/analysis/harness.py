@@ -19,6 +19,13 @@ TASKS: list[dict[str, Any]] = [
     {"id": f"t{i}", "dependencies": [], "files": [f"f{i}.py"]} for i in range(20)
 ]
 CLAIMING, DEALT = "decentralized", "preassign_nolead"
+CONTEXT = {
+    "system_tokens": 1200,
+    "board_tokens_per_task": 0,
+    "retention": 0.8,
+    "turn_tokens": 400,
+}
+"""What made-up agents read and remember."""
 
 _ACTS = {
     "done": ["edit_file", "claim_task", "complete_task"],

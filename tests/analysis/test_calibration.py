@@ -42,7 +42,7 @@ from analysis.validation.real_and_simulated import real as real_runs
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
-from tests.analysis.harness import CLAIMING, DEALT, TASKS, logged_run, scenario, team_runs
+from tests.analysis.harness import CLAIMING, CONTEXT, DEALT, TASKS, logged_run, scenario, team_runs
 
 TRUTH: dict[str, Any] = {
     "latency": {
@@ -55,12 +55,7 @@ TRUTH: dict[str, Any] = {
     "batch": {"kind": "empirical", "values": [2, 5]},
     "batch_persistence": 0.6,
     "tokens": {"output": 150, "per_work_unit": 80, "message": 0},
-    "context": {
-        "system_tokens": 1200,
-        "board_tokens_per_task": 0,
-        "retention": 0.8,
-        "turn_tokens": 400,
-    },
+    "context": CONTEXT,
     "behaviour": {"idle": 0.15, "idle_first": 0, "idle_persistence": 0.5, "chatter": 1},
     "errors": {"probability": 0.1, "call_correlation": 0.0},
 }

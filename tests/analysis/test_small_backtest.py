@@ -18,7 +18,7 @@ from analysis.validation.carry_over import MAPPED
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target
 from simulator.cli import fitting
-from tests.analysis.harness import DEALT, logged_run, scenario, write_runs
+from tests.analysis.harness import CONTEXT, DEALT, logged_run, scenario, write_runs
 
 RUNS = 5
 """Runs of each cell and size: each is forecast by the four others, if it is run again."""
@@ -46,12 +46,7 @@ def agent(base: float, per_task: float, batch: list[int], error: float) -> dict[
         "batch": {"kind": "empirical", "values": batch},
         "batch_persistence": 0.5,
         "tokens": {"output": 150, "per_work_unit": 80, "message": 0},
-        "context": {
-            "system_tokens": 1200,
-            "board_tokens_per_task": 0,
-            "retention": 0.8,
-            "turn_tokens": 400,
-        },
+        "context": CONTEXT,
         "behaviour": {"idle": 0.05, "idle_first": 0.05, "idle_persistence": 0.3, "chatter": 1},
         "errors": {"probability": error},
     }
