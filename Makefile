@@ -16,7 +16,7 @@ install = { $(pip) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles scores house docs bench clean
+.PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures hyperpriors profiles scores house docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -96,6 +96,10 @@ pictures: $(VENV)/.installed
 	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
 	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1020 \
 	  --screenshot=docs/assets/live.png "file://$(CURDIR)/out/live.html#t=134"
+
+# Fits what agents of the public runs have in common anew: profiles and analogues are to follow.
+hyperpriors: $(VENV)/.installed
+	$(BIN)/python -m docs.hyperpriors $(RUNS)
 
 # Fits the profiles and analogues that ship anew, from the public data (docs/guides/calibrate.md).
 profiles: $(VENV)/.installed

@@ -12,11 +12,11 @@ from analysis.calibration.estimates import (
     BetaEstimate,
     Estimate,
     VectorFit,
-    median_of_logit_normal,
 )
 from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
+from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.output_limits import Capacity
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.styles import AT_TASKS

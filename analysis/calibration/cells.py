@@ -8,7 +8,7 @@ simulated idle replies and concurrent writes match the real ones (see `matching`
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from analysis.calibration.forgetting import (
     mark_forgotten,
 )
 from analysis.calibration.habits import Habits, fit_habits, vague
+from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.latency import (
     FASTEST_S,
     HUNG,
@@ -75,6 +76,7 @@ def fit_cells(
     workers: int | Processes = 1,
     progress: Progress | None = None,
     pooled: bool = True,
+    priors: Mapping[str, Prior] | None = None,
 ) -> list[CellFit]:
     """Return the fit of every cell.
 
@@ -89,6 +91,8 @@ def fit_cells(
         Called with ``(cells done, cells in all)``.
     pooled : bool
         Whether the cells of an agent and mode are pooled.
+    priors : mapping, optional
+        Of an agent's parameters (see `hyperpriors`); those that ship.
     """
     together = AGENT if pooled else CELL
     calls, told = observed(real, together)
@@ -96,7 +100,7 @@ def fit_cells(
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     for key, runs in real.runs.groupby(together, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += fit_agent(real, runs, mine, limits[str(key[0])], told.get(key))
+        fits += fit_agent(real, runs, mine, limits[str(key[0])], told.get(key), priors)
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -154,11 +158,13 @@ def fit_agent(
     calls: pd.DataFrame,
     limit_s: float | None,
     told: Waits | None,
+    priors: Mapping[str, Prior] | None = None,
 ) -> list[CellFit]:
     """Fit all cells of one agent and mode, whose longest reply takes `limit_s`.
 
     Its waits are `told` apart if it claims its tasks.
     """
+    priors = priors or shipped().priors
     by_cell = list(runs.groupby(CELL, sort=True))
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
@@ -166,7 +172,9 @@ def fit_agent(
         forgetting[:] = fit_forgetting(parts, told)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
-    latencies = fit_latencies([each if len(each) else together for each in working])
+    latencies = fit_latencies(
+        [each if len(each) else together for each in working], priors["latency"]
+    )
     everything = pd.concat(parts)
     most = real.most_tasks
     capacities = [
@@ -190,7 +198,7 @@ def fit_agent(
     all_logs[~everything["is_idle"].to_numpy()] = np.where(astray, np.nan, logs)
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
-    styles = fit_styles(used)
+    styles = fit_styles(used, priors["one_by_one"])
     habits = _habits(used, most)
     own = [part[part["could_work"]] for part in parts]
     idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
@@ -201,7 +209,8 @@ def fit_agent(
     correlation = call_correlation(working)
     drift = trends(everything, all_logs, correlation.value)
     error_sigma = run_sigma([independent(part, correlation.value) for part in working])
-    tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
+    logged = [(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)]
+    tokens = fit_tokens(logged, priors["tokens"])
     return [
         CellFit(
             cell=dict(zip(CELL, (str(each) for each in key), strict=True)),

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate, Share, median_of_logit_normal
+from analysis.calibration.estimates import Estimate, Share
+from analysis.calibration.logit_normal import median_of_logit_normal
 
 _MOST = 3.0
 """Largest spread between runs."""

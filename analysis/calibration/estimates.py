@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from analysis.statistics.roots import root_between
 from simulator import special
 from simulator.distributions import Floats
 
@@ -173,13 +172,30 @@ def prior_of(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> tuple
     centre, spread : ndarray, shape (K,)
         Mean and standard deviation of these priors. Cells differ by no more than the second.
     """
+    common = common_of(fits, centre, spread, spread)
+    return common.mean, common.sd
+
+
+def common_of(
+    fits: Sequence[VectorFit], centre: Floats, spread: Floats, most: Floats, scale: float = np.inf
+) -> Common:
+    """Return what similar fits have in common, their priors taken out (see `prior_of`).
+
+    Parameters
+    ----------
+    fits, centre, spread
+        As of `prior_of`.
+    most : ndarray, shape (K,)
+        Largest standard deviation between them.
+    scale : float
+        Of the half-Cauchy prior of that, in units of `spread`; infinite: it is flat.
+    """
     at, variance = _moments(fits)
     precision = 1.0 / variance - spread**-2
     precision[precision * spread**2 < _EDGE] = 0.0
     # The quotient of two normal densities is normal: precisions subtract, and so do their means'.
     alone = (at - centre) / variance / np.where(precision > 0.0, precision, np.inf)
-    common = _in_common(centre + alone, precision, spread, centre, spread**-2)
-    return common.mean, np.asarray(np.sqrt(common.between + common.of_mean))
+    return _in_common(centre + alone, precision, most, centre, spread**-2, scale * spread)
 
 
 def _moments(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:
@@ -189,21 +205,36 @@ def _moments(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Common:
-    """The distribution of the true values: mean, variance between cells, and that of the mean."""
+class Common:
+    """The distribution of the true values: mean, variance between cells, and that of the mean.
+
+    The rows of `evidence` are log likelihoods of the standard deviations between cells that were
+    tried, up to `most`, with their prior.
+    """
 
     mean: Floats
     between: Floats
     of_mean: Floats
+    evidence: Floats
+
+    @property
+    def sd(self) -> Floats:
+        """Standard deviation of the value of another cell."""
+        return np.asarray(np.sqrt(self.between + self.of_mean))
 
 
-_SHARES = (np.arange(200.0) + 0.5) / 200.0
+SPREADS_TRIED = (np.arange(200.0) + 0.5) / 200.0
 """Standard deviations between cells that are tried, as shares of the largest possible one."""
 
 
 def _in_common(
-    at: Floats, precision: Floats, most: Floats, centre: Floats, known: Floats
-) -> _Common:
+    at: Floats,
+    precision: Floats,
+    most: Floats,
+    centre: Floats,
+    known: Floats,
+    scale: float | Floats = np.inf,
+) -> Common:
     """Return what cells have in common, coordinate by coordinate.
 
     Parameters
@@ -214,8 +245,10 @@ def _in_common(
         Largest standard deviation between cells.
     centre, known : ndarray, shape (K,)
         Mean and precision of the prior of the mean; a precision of 0 is a flat one.
+    scale : float or ndarray, shape (K,)
+        Of the half-Cauchy prior of the standard deviation between cells; infinite: it is flat.
     """
-    tau = (_SHARES[:, None] * most)[:, None, :] ** 2  # (grid, 1, K)
+    tau = (SPREADS_TRIED[:, None] * most)[:, None, :] ** 2  # (grid, 1, K)
     weights = precision / (1.0 + tau * precision)
     total = weights.sum(axis=1) + known
     away = at - centre
@@ -223,28 +256,12 @@ def _in_common(
     squares = (weights * away**2).sum(axis=1) - total * means**2
     informed = np.where(precision > 0.0, weights, 1.0)
     logs = 0.5 * (np.log(informed).sum(axis=1) - np.log(total) - squares)
+    logs -= np.log1p(tau[:, 0] / np.square(scale))
     chance = np.exp(logs - logs.max(axis=0))
     chance /= chance.sum(axis=0)
     mean = (chance * means).sum(axis=0)
     of_mean = (chance * (1.0 / total + (means - mean) ** 2)).sum(axis=0)
-    return _Common(centre + mean, (chance * tau[:, 0]).sum(axis=0), of_mean)
-
-
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-
-
-def median_of_logit_normal(mean: float, sigma: float) -> float:
-    """Return the median of the probability whose logit is normal and whose mean is `mean`."""
-    if sigma == 0.0 or not 0.0 < mean < 1.0:
-        return mean
-
-    def excess(centre: float) -> float:
-        return float(_WEIGHTS @ special.expit(centre + sigma * _NODES)) - mean
-
-    middle, far = float(special.logit(mean)), 10.0 * sigma
-    centre = root_between(excess, middle - far, middle + far)
-    return float(special.expit(centre))
+    return Common(centre + mean, (chance * tau[:, 0]).sum(axis=0), of_mean, logs)
 
 
 @dataclass(frozen=True, slots=True)

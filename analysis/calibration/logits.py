@@ -50,12 +50,28 @@ def fit_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> list[Vector
     mean, sd : ndarray, shape (1 + K,)
         Of the normal prior of the agent's intercept and of the slopes.
     """
+    return _of_cells(_fit(cells, mean, sd), len(mean), len(cells))
+
+
+def fit_agent_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> VectorFit:
+    """Return the agent's own intercept, around which those of its cells are, and the slopes.
+
+    Parameters
+    ----------
+    cells, mean, sd
+        As of `fit_logits`.
+    """
+    whole, known = _fit(cells, mean, sd), len(mean)
+    return VectorFit(whole.at[:known], whole.covariance[:known, :known])
+
+
+def _fit(cells: Sequence[Trials], mean: Floats, sd: Floats) -> VectorFit:
+    """Return all parameters of `_Regression`, whatever the spread of the cells."""
     fits, chances = _of_spreads(cells, mean, sd)
     ats = np.stack([fit.posterior.at for fit in fits])
     at = chances @ ats
     covariance = np.average([fit.posterior.covariance for fit in fits], axis=0, weights=chances)
-    covariance = covariance + (ats - at).T @ ((ats - at) * chances[:, None])
-    return _of_cells(VectorFit(at, covariance), len(mean), len(cells))
+    return VectorFit(at, covariance + (ats - at).T @ ((ats - at) * chances[:, None]))
 
 
 def fit_imputed_logits(

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.calibration.cell import CellFit
 from analysis.calibration.cells import AGENT, fit_agent, observed
 from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.observations import longest_reply_s
 from analysis.calibration.output_limits import between_cells
@@ -61,7 +62,7 @@ def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     for key, mine in runs.groupby(AGENT, sort=True):
         theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
         whole = replace(team, runs=runs)
-        (fit,) = fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
+        (fit,) = fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key), VAGUE)
         slow = _slowness(fit.latency, theirs, cells)
         fitting = np.asarray([tasks[cell] for cell in slow.index])
         capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)

@@ -57,6 +57,18 @@ class Calibrated:
     pilot: pd.DataFrame
 
 
+def calibrated(real: TeamRuns, fits: Sequence[CellFit]) -> list[Calibrated]:
+    """Return fits with the task lists and the runs that they were fitted to."""
+    return [
+        Calibrated(
+            fit,
+            real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
+            runs_of(real.runs, fit.cell),
+        )
+        for fit in fits
+    ]
+
+
 def write_calibration(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> None:
     """Write ``fits.json``, a scenario a cell, and ``fit_report.csv``.
 

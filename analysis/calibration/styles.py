@@ -11,14 +11,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.estimates import VectorFit
-from analysis.calibration.logits import Trials, fit_logits
+from analysis.calibration.hyperpriors import Prior, shipped
+from analysis.calibration.logits import Trials, fit_agent_logits, fit_logits
 
 AT_TASKS = 20.0
 """The number of tasks that the intercept is for."""
-
-_PRIOR = np.asarray([-2.0, 1.0])
-"""Mean of the prior of an agent's logit and growth: rare, and likelier with more tasks."""
-_PRIOR_SD = np.asarray([2.0, 1.0])
 
 
 def begins_with_one(calls: pd.DataFrame) -> pd.DataFrame:
@@ -33,24 +30,29 @@ def begins_with_one(calls: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"tasks": first["left"], "takes_one": first["attempts"] == 1})
 
 
-def fit_styles(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
+def fit_styles(cells: Sequence[pd.DataFrame], prior: Prior | None = None) -> list[VectorFit]:
     """Return for each cell of an agent the logit at `AT_TASKS` tasks, and the growth.
 
     Parameters
     ----------
     cells : sequence of DataFrame
         The working calls of each cell.
+    prior : Prior, optional
+        Of the agent's logit and growth; that of the hyperpriors that ship.
     """
-    found = [begins_with_one(calls) for calls in cells]
-    return fit_logits(
-        [
-            Trials(
-                np.log(each[["tasks"]].to_numpy(dtype=float) / AT_TASKS),
-                each["takes_one"].to_numpy(dtype=float),
-                np.ones(len(each)),
-            )
-            for each in found
-        ],
-        _PRIOR,
-        _PRIOR_SD,
+    prior = prior or shipped().priors["one_by_one"]
+    return fit_logits([_trials(calls) for calls in cells], prior.mean, prior.sd)
+
+
+def fit_agent_styles(cells: Sequence[pd.DataFrame], prior: Prior) -> VectorFit:
+    """Return the logit and the growth of the agent itself, around which its cells are."""
+    return fit_agent_logits([_trials(calls) for calls in cells], prior.mean, prior.sd)
+
+
+def _trials(calls: pd.DataFrame) -> Trials:
+    found = begins_with_one(calls)
+    return Trials(
+        np.log(found[["tasks"]].to_numpy(dtype=float) / AT_TASKS),
+        found["takes_one"].to_numpy(dtype=float),
+        np.ones(len(found)),
     )

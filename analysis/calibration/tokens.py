@@ -18,15 +18,14 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit, prior_of
+from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
-NAMES = ("system", "turn", "retention", "artifact", "output", "per_task")
-_START = np.asarray(
-    [np.log(1500.0), np.log(300.0), 2.0, np.log(50.0), np.log(100.0), np.log(100.0)]
-)
-_VAGUE = np.asarray([2.0, 2.0, 1.5, 2.0, 2.0, 2.0])
+NAMES = PARAMETERS["tokens"]
 _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
+"""Standard deviations of the prior around the pooled fit, and the largest between cells. Those of
+the public runs' agents differ by 0.62, 0.31, 0.33, 0.62, 1.43 and 0.65."""
 _SCALE = 0.25
 """Typical residual of a run's log total, beyond which the soft-L1 loss becomes linear."""
 
@@ -127,7 +126,9 @@ def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
     return Log(run, made, written, work, logs[:, 0], logs[:, 1])
 
 
-def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[TokenFit]:
+def fit_tokens(
+    cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]], prior: Prior | None = None
+) -> list[TokenFit]:
     """Fit similar cells, each ``(runs, calls)``, first separately and then pooled.
 
     What the cells have in common is the prior of a second fit of each. To shrink the first fits
@@ -140,7 +141,7 @@ def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[Token
         pd.concat([runs for runs, _ in cells], ignore_index=True),
         pd.concat([calls for _, calls in cells], ignore_index=True),
     )
-    centre = _fit(together, _START, _VAGUE)
+    centre = fit_alone(together, prior or shipped().priors["tokens"])
     pooled = [_fit(log, centre.at, _WEAK) for log in logs]
     if len(logs) > 1:
         at, spread = prior_of(pooled, centre.at, _WEAK)
@@ -151,6 +152,11 @@ def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[Token
             for log, fit in zip(logs, pooled, strict=True)
         ]
     return [_token_fit(fit, log) for fit, log in zip(pooled, logs, strict=True)]
+
+
+def fit_alone(log: Log, prior: Prior) -> VectorFit:
+    """Fit runs by themselves, under a prior."""
+    return _fit(log, prior.mean, prior.sd)
 
 
 def totals(at: Floats, log: Log) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.calibration import fit_cells
-from analysis.calibration.store import Calibrated, runs_of
+from analysis.calibration.store import Calibrated, calibrated
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import validate
 from analysis.validation.prediction import Adjust, predict_cells
@@ -145,7 +145,7 @@ def ablation_table(
     variants: list[tuple[str, Sequence[Calibrated], dict[str, Any]]] = [("nothing", cells, {})]
     for name in parts:
         if name == POOLING:
-            alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
+            alone = calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
             variants.append((name, alone, {}))
         elif name == UNCERTAINTY:
             certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
@@ -181,17 +181,6 @@ class _Certain:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._fit, name)
-
-
-def _calibrated(pilot: TeamRuns, fits: Sequence[Any]) -> list[Calibrated]:
-    return [
-        Calibrated(
-            fit,
-            pilot.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-            runs_of(pilot.runs, fit.cell),
-        )
-        for fit in fits
-    ]
 
 
 def _without(node: Any, name: str) -> Any:

@@ -21,7 +21,6 @@ from analysis.calibration.estimates import (
     Share,
     VectorFit,
     concentration,
-    median_of_logit_normal,
     pool,
     pool_shares,
 )
@@ -32,6 +31,7 @@ from analysis.calibration.latency import (
     fit_residual,
     mean_log_seconds,
 )
+from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.observations import longest_reply_s, observe
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens

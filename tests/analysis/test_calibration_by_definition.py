@@ -19,7 +19,6 @@ from analysis.calibration.estimates import (
     Share,
     concentration,
     design_effect,
-    median_of_logit_normal,
     pool_shares,
 )
 from analysis.calibration.gaps import Gap
@@ -33,6 +32,7 @@ from analysis.calibration.latency import (
     mean_log_seconds,
     within_runs,
 )
+from analysis.calibration.logit_normal import median_of_logit_normal
 
 Array = np.ndarray[Any, Any]
 

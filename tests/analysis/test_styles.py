@@ -8,7 +8,10 @@ import pytest
 from scipy.special import expit
 
 from analysis.calibration.estimates import VectorFit
+from analysis.calibration.hyperpriors import Prior
 from analysis.calibration.styles import AT_TASKS, begins_with_one, fit_styles
+
+PRIOR = Prior(np.asarray([-2.0, 1.0]), np.asarray([2.0, 1.0]))
 
 
 def calls(agents: int, logit: float, growth: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -53,7 +56,7 @@ def test_intervals_hold_the_truth() -> None:
     for _ in range(300):
         logit, growth = rng.normal(-2.0, 2.0), rng.normal(1.0, 1.0)
         cells = [calls(15, rng.normal(logit, 0.6), growth, rng) for _ in range(6)]
-        fit = fit_styles(cells)[0]
+        fit = fit_styles(cells, PRIOR)[0]
         ranks.append((growth - fit.at[1]) / np.sqrt(fit.covariance[1, 1]))
     held = np.mean(np.abs(ranks) < 1.2816)  # 80 %
     assert abs(held - 0.8) < 3 * (0.8 * 0.2 / 300) ** 0.5
@@ -61,7 +64,7 @@ def test_intervals_hold_the_truth() -> None:
 
 def test_agents_that_had_no_choice_leave_the_prior() -> None:
     nothing = calls(0, 0.0, 0.0, np.random.default_rng(3))
-    (fit,) = fit_styles([nothing])
+    (fit,) = fit_styles([nothing], PRIOR)
     assert isinstance(fit, VectorFit)
     assert fit.at == pytest.approx([-2.0, 1.0])
     assert np.sqrt(fit.covariance[1, 1]) == pytest.approx(1.0)
