@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from simulator.model.answers import expit
 from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.tasks import TaskGraph
 from simulator.scenario.forgetting import Forgetting
 
 
@@ -31,6 +32,7 @@ class Forgetfulness:
         "_notice_last",
         "_rolls",
         "_rolls_notice",
+        "_waiting_logit",
     )
 
     def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
@@ -39,6 +41,7 @@ class Forgetfulness:
         self._logit += 0.0 if is_alone else spec.team_logit
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit
+        self._waiting_logit = spec.waiting_logit
         self._notice = self._notice_last = spec.notice
         if spec.all_claimed_logit:
             self._notice_last = expit(
@@ -47,17 +50,22 @@ class Forgetfulness:
         self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
         self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
 
-    def forgets(self, more: int, depth: int) -> bool:
+    def forgets(self, more: int, task: int, graph: TaskGraph) -> bool:
         """Return whether a finished task is not handed in.
 
         Parameters
         ----------
         more : int
             Further tasks of the same call.
-        depth : int
-            Tasks in the longest chain of dependencies before the task.
+        task : int
+            Of those of `graph`.
+        graph : TaskGraph
         """
-        logit = self._logit + self._claims_logit * more + self._depth_logit * depth
+        logit = self._logit + self._claims_logit * more
+        if self._depth_logit:
+            logit += self._depth_logit * graph.depths[task]
+        if self._waiting_logit:
+            logit += self._waiting_logit * math.log(graph.waiting[task])
         return self._rolls() < expit(logit)
 
     def notices(self, turns: int, is_all_claimed: bool) -> bool:

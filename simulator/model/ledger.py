@@ -199,7 +199,7 @@ class Ledger(Copied):
         hazard, claim = self._hazards[agent], self._open.get(task)
         if hazard is None or claim is None or claim.agent != agent:
             return False
-        if not hazard.forgets(more, self._board.graph.depths[task]):
+        if not hazard.forgets(more, task, self._board.graph):
             return False
         made = Unmarked(agent, call, answer, started_s, self._agenda.now, claim.number)
         self._unmarked[task] = made

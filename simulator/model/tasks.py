@@ -133,6 +133,18 @@ class TaskGraph:
         return found
 
     @cached_property
+    def waiting(self) -> list[int]:
+        """Tasks that cannot be done without each task, itself among them, shape (N,)."""
+        found = [0] * len(self)
+        those = [0] * len(self)  # sets of tasks, as bits
+        for task in reversed(self.order):
+            those[task] = 1 << task
+            for dependent in self.dependents[task]:
+                those[task] |= those[dependent]
+            found[task] = those[task].bit_count()
+        return found
+
+    @cached_property
     def order(self) -> Sequence[int]:
         """Tasks in topological order, the first listed first (Kahn 1962, with a heap)."""
         if all(needed < task for task, all_ in enumerate(self.dependencies) for needed in all_):

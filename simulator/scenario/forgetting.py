@@ -23,6 +23,9 @@ class Forgetting(Spec):
     """Increase of its logit for each further task of the same call."""
     depth_logit: Number = 0.0
     """Increase of its logit for each task in the longest chain of dependencies before the task."""
+    waiting_logit: Number = 0.0
+    """Increase of its logit with the natural logarithm of how many tasks cannot be done without the
+    task, itself among them. At 1, the odds are proportional to that number."""
     team_logit: Number = 0.0
     """Increase of its logit where there are other workers, however many."""
     notice: Fraction = 0.0
@@ -36,7 +39,7 @@ class Forgetting(Spec):
     @model_validator(mode="after")
     def _slopes_change_something(self) -> Self:
         p = self.probability.probability
-        for name in ("claims_logit", "depth_logit", "team_logit"):
+        for name in ("claims_logit", "depth_logit", "waiting_logit", "team_logit"):
             if p in (0.0, 1.0) and dict(self)[name]:
                 raise ValueError(f"{name} cannot change a probability of {p:g}: leave it out")
         if self.notice in (0.0, 1.0) and self.all_claimed_logit:

@@ -203,6 +203,16 @@ def test_the_depth_of_a_task_tells() -> None:
 
 
 @pytest.mark.theory
+def test_how_many_tasks_wait_for_it_tells() -> None:
+    """In a chain of four, the odds of forgetting the first are four times those of the last."""
+    fields = {**team(1, 0.2, waiting_logit=1.0), "workload": CHAIN}
+    done = [m.tasks_done for m in runs(1500, **fields)]
+    reached = np.cumprod(1.0 / (1.0 + 0.25 * np.arange(4.0, 0.0, -1.0)))
+    for k in range(4):
+        assert abs(z_score([d > k for d in done], float(reached[k]))) < 4
+
+
+@pytest.mark.theory
 def test_the_tasks_of_a_call_tell() -> None:
     fields = team(1, 0.2, tasks=5, claims_logit=0.5)
     fields["team__agent"] = {**fields["team__agent"], "batch": 5}

@@ -186,13 +186,20 @@ def logit(p: float) -> float:
 @pytest.mark.parametrize("is_alone", [False, True])
 def test_the_slopes_add_up_on_the_logit_scale(is_alone: bool) -> None:
     spec = Forgetting.model_validate(
-        {"probability": 0.1, "claims_logit": 0.3, "depth_logit": -0.2, "team_logit": 0.4}
+        {
+            "probability": 0.1,
+            "claims_logit": 0.3,
+            "depth_logit": -0.2,
+            "waiting_logit": -0.5,
+            "team_logit": 0.4,
+        }
     )
+    graph = tasks(a="", b="a", c="b", d="c", e="d")  # 3 come before d, and 2 wait: d and e
     hazard = Forgetfulness(spec, agent=1, is_alone=is_alone, streams=Streams(4, 0))
-    x = logit(0.1) + (0.0 if is_alone else 0.4) + 0.3 * 2 - 0.2 * 5
+    x = logit(0.1) + (0.0 if is_alone else 0.4) + 0.3 * 2 - 0.2 * 3 - 0.5 * math.log(2)
     p = 1.0 / (1.0 + math.exp(-x))
     # 4 standard errors: about 1 test in 16,000 fails by chance.
-    assert abs(z_score([hazard.forgets(2, 5) for _ in range(4000)], p)) < 4
+    assert abs(z_score([hazard.forgets(2, 3, graph) for _ in range(4000)], p)) < 4
 
 
 @pytest.mark.theory

@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,6 +30,20 @@ def graph(kind: str, **fields: Any) -> TaskGraph:
     assert all(task < len(made) for needed in made.dependencies for task in needed)
     assert sorted(made.order) == list(range(len(made)))  # there is no cycle
     return made
+
+
+@given(st.lists(st.sets(st.integers(0, 11)), max_size=12))
+def test_a_task_and_all_that_come_after_it_wait_for_it(needed: list[set[int]]) -> None:
+    names = [f"t{i}" for i in range(len(needed))]
+    listed = [
+        Task(id=name, dependencies=tuple(f"t{j}" for j in of if j < i))
+        for i, (name, of) in enumerate(zip(names, needed, strict=True))
+    ]
+    made = TaskGraph.of(listed[::-1])  # what is needed comes later in the list
+    edges = [(d, task) for task, all_ in enumerate(made.dependencies) for d in all_]
+    net = networkx.DiGraph(edges)
+    net.add_nodes_from(range(len(made)))
+    assert made.waiting == [1 + len(networkx.descendants(net, t)) for t in range(len(made))]
 
 
 @pytest.mark.parametrize("unknown", [("x",), ("x", "y")])

@@ -159,6 +159,7 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("forgetting.probability.agent_sigma", _FORGETS, 2.0),
     ("forgetting.claims_logit", _FORGETS, -3.0),
     ("forgetting.depth_logit", _FORGETS, -3.0),
+    ("forgetting.waiting_logit", _FORGETS, -3.0),
     ("forgetting.team_logit", _FORGETS, -3.0),
     ("forgetting.notice", _FORGETS, 0.9),
     ("forgetting.all_claimed_logit", _FORGETS, 5.0),
