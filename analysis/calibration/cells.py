@@ -16,14 +16,7 @@ import pandas as pd
 
 from analysis.calibration.cell import CellFit
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
-from analysis.calibration.estimates import (
-    Estimate,
-    Share,
-    VectorFit,
-    concentration,
-    pool,
-    pool_shares,
-)
+from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.forgetting import (
     Forgetfulness,
     Waits,
@@ -52,6 +45,7 @@ from analysis.calibration.observations import (
 )
 from analysis.calibration.output_limits import Capacity, capacity_of, fits, loss_share
 from analysis.calibration.redo import fit_redo
+from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate, Share
+from analysis.calibration.estimates import Estimate
 from analysis.calibration.logit_normal import median_of_logit_normal
+from analysis.calibration.shares import Share
 
 _MOST = 3.0
 """Largest spread between runs."""

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate, Share, VectorFit, prior_of
+from analysis.calibration.estimates import Estimate, VectorFit, prior_of
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.shares import Share
 from simulator.distributions import Floats
 
 FASTEST_S = 0.05

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Share, VectorFit
+from analysis.calibration.estimates import VectorFit
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.shares import Share
 from simulator.distributions import Floats
 
 _FEWEST = 3

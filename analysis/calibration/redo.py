@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.estimates import BetaEstimate, Share, VectorFit, pool_shares
+from analysis.calibration.estimates import BetaEstimate, VectorFit
+from analysis.calibration.shares import Share, pool_shares
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()

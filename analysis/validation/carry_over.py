@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.cells import AGENT
-from analysis.calibration.estimates import Share, pool_shares
+from analysis.calibration.shares import Share, pool_shares
 from simulator.distributions import Floats
 from simulator.special import expit, logit
 

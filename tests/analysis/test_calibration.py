@@ -15,15 +15,7 @@ from scipy import special, stats
 
 from analysis.calibration import fit_cells
 from analysis.calibration.cell import Probability
-from analysis.calibration.estimates import (
-    BetaEstimate,
-    Estimate,
-    Share,
-    VectorFit,
-    concentration,
-    pool,
-    pool_shares,
-)
+from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit, pool
 from analysis.calibration.habits import fit_habits, vague
 from analysis.calibration.latency import (
     between_runs,
@@ -33,6 +25,7 @@ from analysis.calibration.latency import (
 )
 from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.observations import longest_reply_s, observe
+from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import slope

@@ -10,7 +10,7 @@ from scipy.special import expit, logit, logsumexp
 from scipy.stats import norm
 
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
-from analysis.calibration.estimates import Share
+from analysis.calibration.shares import Share
 
 
 def working_calls(

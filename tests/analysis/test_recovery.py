@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.calibration.estimates import BetaEstimate, Estimate, Share, pool_shares
+from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.latency import HUNG, between_rounds, fit_latencies, hung
 from analysis.calibration.redo import fit_redo
+from analysis.calibration.shares import Share, pool_shares
 from analysis.calibration.tokens import fit_tokens, log_of, totals
 from analysis.calibration.trends import trends
 from analysis.traces.team_runs import CELL
