@@ -24,6 +24,7 @@ import scipy
 from analysis.calibration.draws import covariance_at, draws_of
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.logits import Trials, fit_imputed_logits
+from analysis.calibration.observations import tries
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 from simulator.special import expit
@@ -101,14 +102,15 @@ class _Owed:
 def waits(calls: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each wait of tasks that are owed to be handed in.
 
-    Which of them are handed in is not known: those claimed last are taken to be. While they are
-    owed, no wait of what was claimed before goes on.
+    Which of them are handed in is not known: as many are taken to be as the call writes files
+    again, then what it claims itself, then those claimed last. While they are owed, no wait of what
+    was claimed before goes on.
 
     Parameters
     ----------
     calls : DataFrame
-        Calls in order within each agent: ``run_dir, agent, claims, completed, is_cut``. Those that
-        are cut off say nothing of what is forgotten, and are left out.
+        Calls in order within each agent: ``run_dir, agent, claims, completed, again, is_cut``.
+        Those that are cut off say nothing of what is forgotten, and are left out.
 
     Returns
     -------
@@ -123,11 +125,11 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
     whole = calls[~calls["is_cut"].to_numpy(dtype=bool)]
     for _, mine in whole.groupby(["run_dir", "agent"], sort=False):
         held: list[_Owed] = []
-        for label, claims, completed in zip(
-            mine.index, mine["claims"], mine["completed"], strict=True
-        ):
-            at_once = min(claims, completed)
-            later = min(completed - at_once, sum(each.tasks for each in held))
+        counts = mine[["claims", "completed", "again"]].itertuples(name=None)
+        for label, claims, completed, again in counts:
+            owed = sum(each.tasks for each in held)
+            at_once = min(claims, completed - min(again, owed, completed))
+            later = min(completed - at_once, owed)
             before = len(held)
             if held and not later:
                 held[-1].calls.append(label)
@@ -259,10 +261,10 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
 def mark_forgotten(calls: pd.DataFrame, told: Waits) -> pd.DataFrame:
     """Return the calls of an agent with what it has forgotten neither tried nor there to be done.
 
-    An agent that has forgotten a task does not fail at it: ``tried`` leaves it out. Nor is it idle
-    although there is work: ``could_work`` is false while all that is left may wait for the task.
-    ``stalls`` is true for the calls during which the agent has forgotten a task, that is, in waits
-    that are likelier those of a forgotten task than not.
+    An agent that has forgotten a task does not fail at it: ``tried`` leaves it out, until the call
+    that notices it. Nor is it idle although there is work: ``could_work`` is false while all that
+    is left may wait for the task. ``stalls`` is true for the calls during which the agent has
+    forgotten a task, that is, in waits that are likelier those of a forgotten task than not.
 
     Parameters
     ----------
@@ -271,18 +273,23 @@ def mark_forgotten(calls: pd.DataFrame, told: Waits) -> pd.DataFrame:
     told : Waits
         The waits in them.
     """
-    at = pd.Series(np.arange(len(calls)), index=calls.index)
-    tried, claims = calls["tried"].to_numpy().copy(), calls["claims"].to_numpy()
-    done = calls["completed"].to_numpy()
-    stalls = np.zeros(len(calls), dtype=bool)
+    n, acts = len(calls), calls[["claims", "completed"]].to_numpy().any(axis=1)
+    at = pd.Series(np.arange(n), index=calls.index)
+    last = at.groupby([calls["run_dir"], calls["agent"]]).transform("max")
     forgotten = told.found[told.weights > 0.5]
-    lost = forgotten.groupby("claimed")["tasks"].sum()
-    made = at[lost.index].to_numpy()
-    tried[made] = np.maximum(done[made], tried[made] - lost.to_numpy())
+    tasks, ended = forgotten["tasks"].to_numpy(), forgotten["ended"].to_numpy()
+    begin, end = at[forgotten["claimed"]].to_numpy(), last[forgotten["claimed"]].to_numpy(copy=True)
+    end[ended] = at[forgotten.loc[ended, "during"].str[-1]].to_numpy()
+    lost, noticed, kept = (np.zeros(n + 1, dtype=np.int64) for _ in range(3))
+    np.add.at(lost, begin, tasks)
+    np.add.at(noticed, end, tasks * ended)
+    np.add.at(kept, begin + 1, tasks)
+    np.subtract.at(kept, end + 1, tasks)
+    owed = np.maximum(0, calls["owed"].to_numpy() - kept.cumsum()[:n])
+    stalls = np.zeros(n, dtype=bool)
     stalls[at[forgotten["during"].explode().dropna()].to_numpy()] = True
-    acts = np.maximum(done, claims) > 0
     return calls.assign(
-        tried=np.where(stalls & ~acts, 0, tried),
+        tried=np.where(stalls & ~acts, 0, tries(calls, owed, lost[:n], noticed[:n])),
         could_work=calls["could_work"].to_numpy() & ~stalls,
         stalls=stalls,
     )

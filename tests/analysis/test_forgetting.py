@@ -23,6 +23,7 @@ from analysis.calibration.forgetting import (
     mark_forgotten,
     waits,
 )
+from analysis.calibration.observations import tries
 from analysis.calibration.profiles import write_profile
 from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.engine import Simulation
@@ -34,7 +35,16 @@ def calls(*counts: tuple[int, int], agent: str = "Dev1", run: str = "run") -> pd
     """Return calls of an agent that make so many claims and hand in so many tasks."""
     table = pd.DataFrame(counts, columns=["claims", "completed"])
     fixed = {"run_dir": run, "agent": agent, "n_teammates": 1, "is_cut": False}
-    return table.assign(tried=table.max(axis=1), **fixed)
+    before = table.cumsum() - table
+    return table.assign(
+        tried=table.max(axis=1),
+        files=table.max(axis=1),
+        owed=before["claims"] - before["completed"],
+        left=20 - before["completed"],
+        blocked=0,
+        again=0,
+        **fixed,
+    )
 
 
 WAITS = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
@@ -76,6 +86,49 @@ def test_waits_are_rows_of_calls_in_which_nothing_owed_is_handed_in(
     found = waits(calls(*counts))
     assert list(found.columns) == WAITS
     assert list(found.itertuples(index=False, name=None)) == expected
+
+
+def test_what_is_written_again_is_handed_in_before_what_is_claimed() -> None:
+    """A call hands in one of two: the one that it has written before, and so no longer owes."""
+    table = calls((1, 0), (1, 1), (0, 1))
+    assert waits(table)["calls"].to_list() == [2]  # the first, if nothing is written again
+    found = waits(table.assign(again=[0, 1, 1]))
+    assert found[["claimed", "calls"]].to_numpy().tolist() == [[0, 1], [1, 1]]
+
+
+def test_tasks_that_are_tried_again_beside_new_ones_are_attempts() -> None:
+    """Two claims and one task tried again, of which any fails; no more than are owed are tried."""
+    table = calls((1, 0), (2, 2), (1, 1), (0, 1)).assign(again=[0, 1, 3, 2], files=[1, 3, 4, 2])
+    assert table["owed"].to_list() == [0, 1, 1, 1]
+    assert tries(table, table["owed"].to_numpy()).tolist() == [1, 3, 2, 1]
+    # What is claimed and forgotten is no failure, nor is what is noticed an attempt beside others.
+    one = np.asarray([0, 1, 0, 0])
+    assert tries(table, table["owed"].to_numpy(), lost=one).tolist() == [1, 2, 2, 1]
+    assert tries(table, np.zeros(4, dtype=np.int64), noticed=one).tolist() == [1, 3, 1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.theory
+@pytest.mark.parametrize("probability", [0.0, 0.03])
+def test_errors_are_recovered_whatever_is_forgotten(tmp_path: Path, probability: float) -> None:
+    """Three attempts in ten fail, often at one task while new ones succeed."""
+    agent: dict[str, Any] = {
+        "latency": {"kind": "seconds", "base": 6.0, "per_work_unit_s": 2.0},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "tokens": {"message": 0},
+        "context": {"board_tokens_per_task": 0},
+        "errors": {"probability": 0.3, "detection": 1},
+    }
+    if probability:
+        agent["forgetting"] = {"probability": probability, "team_logit": 1.0, "notice": 0.05}
+    logged = [
+        logged_run(scenario(agent, CLAIMING, size, TASKS, 4), CLAIMING, 1000 * size + i)
+        for size in (1, 2, 3)
+        for i in range(40)
+    ]
+    (fit,) = fit_cells(team_runs(tmp_path, logged), match=False)
+    assert isinstance(fit.error, BetaEstimate)
+    assert abs(fit.error.value - 0.3) < 4 * fit.error.error < 0.05
 
 
 def test_a_reply_that_was_cut_off_is_no_part_of_a_wait() -> None:
@@ -173,7 +226,7 @@ def log_of(rng: np.random.Generator, truth: dict[str, float], runs: int) -> pd.D
                 if not (left or at_hand or forgotten):
                     break
     names = ["run_dir", "agent", "n_teammates", "claims", "completed"]
-    return pd.DataFrame(rows, columns=names).assign(is_cut=False)
+    return pd.DataFrame(rows, columns=names).assign(is_cut=False, again=0)
 
 
 @pytest.mark.thorough
