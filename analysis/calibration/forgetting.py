@@ -29,12 +29,14 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 from simulator.special import expit
 
-_MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0])
+_MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0, 0.0])
 """Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
 that a call hands in what was forgotten, and of the mean chance that it hands in what is at hand;
 the logarithm of by how much the first beta parameter of the latter is above 1. (If it were below,
-work at hand could be left for ever, and nothing told it from what is forgotten.)"""
-_MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0])
+work at hand could be left for ever, and nothing told it from what is forgotten.) The last is how
+much higher the first is where there are other workers: what is fitted to waits that are told apart
+must be allowed for in telling them apart, else it is drawn to 0 (Meng 1994)."""
+_MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5])
 
 _PRIOR = np.asarray([-4.0, 0.0, 0.0])
 """Mean of the prior of the logit, and of its slopes by further claims and by company."""
@@ -178,7 +180,8 @@ class Waits:
 def fit_waits(calls: pd.DataFrame) -> Waits:
     """Tell the waits of an agent apart, in all of its calls (see `waits`)."""
     found = waits(calls)
-    return Waits(found, *_mixture(found))
+    has_company = calls["n_teammates"].reindex(found["claimed"]).to_numpy() > 1
+    return Waits(found, *_mixture(found.assign(has_company=has_company)))
 
 
 def fit_forgetting(cells: Sequence[pd.DataFrame], told: Waits) -> list[Forgetfulness]:
@@ -226,15 +229,16 @@ def _finished(calls: pd.DataFrame, lost: pd.Series, noticed: pd.Series) -> Trial
 
 def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
     """Return draws of which waits are of forgotten tasks, and the probability of noticing."""
-    names = ["calls", "ended", "owed", "exposed"]
+    names = ["calls", "ended", "owed", "exposed", "has_company"]
     rows, row = np.unique(found[names].to_numpy(dtype=float), axis=0, return_inverse=True)
     count = np.bincount(row.ravel(), minlength=len(rows)).astype(float)
-    calls, ended, owed, exposed = rows.T
+    calls, ended, owed, exposed, has_company = rows.T
 
     def logs(at: Floats) -> tuple[Floats, Floats]:
         """Return the log likelihoods of waits, as ones of work at hand and of the forgotten."""
-        share, notice, mean = (expit(each)[:, None] for each in at.T[:3])
-        a = 1.0 + np.exp(np.minimum(at[:, 3:], _SAME))
+        share = expit(at[:, :1] + at[:, 4:] * has_company)
+        notice, mean = (expit(each)[:, None] for each in at.T[1:3])
+        a = 1.0 + np.exp(np.minimum(at[:, 3:4], _SAME))
         b = a * (1.0 - mean) / mean
         works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
         overlooks = np.log1p(-np.minimum(notice, _ALWAYS))

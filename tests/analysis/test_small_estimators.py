@@ -107,7 +107,7 @@ def test_how_often_what_was_forgotten_is_noticed_is_told_from_how_often_it_is_fo
         counts = [(1, 0), (0, 1)] if run < 40 else [(1, 0), *[(0, 0)] * 20, (0, int(run == 40))]
         rows += [(f"{run}", "a", claims, done) for claims, done in counts]
     calls = pd.DataFrame(rows, columns=["run_dir", "agent", "claims", "completed"])
-    told = fit_waits(calls.assign(is_cut=False, again=0))
+    told = fit_waits(calls.assign(is_cut=False, again=0, n_teammates=1))
     assert told.weights.mean() == pytest.approx(30 / 70, abs=0.03)
     assert 0.0 < told.notice.value < 10 / (30 * 21)
 
