@@ -25,7 +25,7 @@ from analysis.calibration.draws import covariance_at, draws_of
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.logits import Trials, fit_imputed_logits
 from analysis.calibration.observations import tries
-from analysis.calibration.rounding import four_digits
+from analysis.calibration.rounding import LEAST, four_digits
 from simulator.distributions import Floats
 from simulator.special import expit
 
@@ -41,6 +41,9 @@ _MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5])
 _PRIOR = np.asarray([-4.0, 0.0, 0.0])
 """Mean of the prior of the logit, and of its slopes by further claims and by company."""
 _PRIOR_SD = np.asarray([2.0, 0.2, 1.5])
+
+_MOST = 0.9999
+"""Largest probability of forgetting that is said: the last below 1 of four digits."""
 
 _DRAWS = 2000
 """Draws from the posterior of the mixture."""
@@ -72,10 +75,13 @@ class Forgetfulness:
         return Forgetfulness(self.logit.draw(rng), self.notice.draw(rng))
 
     def spec(self) -> dict[str, float]:
-        """Return it as a scenario says it (`simulator.scenario.forgetting.Forgetting`)."""
+        """Return it as a scenario says it (`simulator.scenario.forgetting.Forgetting`).
+
+        Its probability is neither 0 nor 1, which no slope would change, however it was drawn.
+        """
         logit, claims, others = map(float, self.logit.at)
         return {
-            "probability": four_digits(float(expit(logit))),
+            "probability": min(max(LEAST, four_digits(float(expit(logit)))), _MOST),
             "claims_logit": four_digits(claims),
             "team_logit": four_digits(others),
             "notice": four_digits(self.notice.value),

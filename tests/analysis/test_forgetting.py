@@ -12,12 +12,13 @@ import yaml
 from scipy import special, stats
 
 from analysis.calibration.cells import fit_cells
-from analysis.calibration.estimates import BetaEstimate
+from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import (
     _MIXTURE,
     _MIXTURE_SD,
     _PRIOR,
     _PRIOR_SD,
+    Forgetfulness,
     fit_forgetting,
     fit_waits,
     mark_forgotten,
@@ -28,6 +29,7 @@ from analysis.calibration.profiles import write_profile
 from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.engine import Simulation
 from simulator.scenario import Scenario
+from simulator.scenario.forgetting import Forgetting
 from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_runs
 
 
@@ -174,6 +176,15 @@ def test_agents_that_hand_in_all_they_claim_at_once_forget_little() -> None:
     assert told.found.empty
     (fit,) = fit_forgetting([log], told)
     assert special.expit(fit.logit.at[0]) < 3 / 120
+
+
+@pytest.mark.parametrize("logit", [-800.0, -20.8, -20.7, -3.0, 36.0, 800.0])
+def test_slopes_may_be_said_beside_any_probability_that_is_drawn(logit: float) -> None:
+    law = VectorFit(np.asarray([logit, -0.1, 1.0]), np.zeros((3, 3)))
+    said = Forgetfulness(law, Estimate(-3.0, 0.1, "logit")).spec()
+    known = Forgetting.model_validate(said)
+    assert known.probability.probability == pytest.approx(special.expit(logit), abs=2e-9, rel=1e-3)
+    assert (known.claims_logit, known.team_logit) == (-0.1, 1.0)
 
 
 def truth_of(rng: np.random.Generator) -> dict[str, float]:
