@@ -92,6 +92,8 @@ def drifting(
     """Return calls of agents with trends, who end when their tasks are done, and log durations.
 
     Agents differ in how often they fail and in how slow they are; who has idled idles more often.
+    They make 30 calls at most: in twice as many, a chance that grows may reach 1, which no line
+    goes on beyond.
     """
     rows, logs = [], []
     for run in range(runs):
