@@ -19,9 +19,7 @@ from analysis.calibration.errors import call_correlation, error_share, independe
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.forgetting import (
     Forgetfulness,
-    Waits,
     fit_forgetting,
-    fit_waits,
     mark_forgotten,
 )
 from analysis.calibration.habits import Habits, fit_habits, vague
@@ -49,6 +47,8 @@ from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
+from analysis.calibration.waiting import WaitingTasks
+from analysis.calibration.waits import Waits, fit_waits
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Processes, Progress, in_processes
@@ -163,7 +163,14 @@ def fit_agent(
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
     if told is not None:
-        forgetting[:] = fit_forgetting(parts, told)
+        of_lists = [
+            [
+                (some, WaitingTasks(real.tasks[some["list"].iloc[0]]))
+                for _, some in part.groupby("list")
+            ]
+            for part in parts
+        ]
+        forgetting[:] = fit_forgetting(of_lists, told)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies(

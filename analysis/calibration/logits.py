@@ -33,12 +33,34 @@ class Trials:
         Of so many trials of one probability, how many were hits; hits may be expected numbers.
     of : ndarray, shape (n,), optional
         Each trial is a hit if any of so many independent ones is, which have the probability; 1.
+    unknown : ndarray, shape (U, n), optional
+        Further hits of which the row is not known: for each, with which weight it is which.
     """
 
     covariates: Floats
     hits: Floats
     trials: Floats
     of: Floats | None = None
+    unknown: Floats | None = None
+
+
+def joined(parts: Sequence[Trials]) -> Trials:
+    """Return the trials of all parts, at least one, as those of one cell."""
+    return Trials(
+        np.concatenate([part.covariates for part in parts]),
+        np.concatenate([part.hits for part in parts]),
+        np.concatenate([part.trials for part in parts]),
+        np.concatenate([_of(part) for part in parts]),
+        scipy.linalg.block_diag(*map(_unknown, parts)),
+    )
+
+
+def _of(part: Trials) -> Floats:
+    return np.ones(len(part.hits)) if part.of is None else part.of
+
+
+def _unknown(part: Trials) -> Floats:
+    return np.empty((0, len(part.hits))) if part.unknown is None else part.unknown
 
 
 def fit_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> list[VectorFit]:
@@ -130,14 +152,11 @@ class _Regression:
 
     def __init__(self, cells: Sequence[Trials], mean: Floats, sd: Floats, spread: float) -> None:
         rows = np.repeat(np.arange(len(cells)), [len(cell.hits) for cell in cells])
-        covariates = np.concatenate([cell.covariates for cell in cells])
+        whole = joined(cells)
         own = np.eye(len(cells))[rows].reshape(len(rows), len(cells))
-        self._design = np.column_stack([np.ones(len(rows)), covariates, own])
-        self._hits = np.concatenate([cell.hits for cell in cells])
-        self._of = np.concatenate(
-            [np.ones(len(cell.hits)) if cell.of is None else cell.of for cell in cells]
-        )
-        self._trials = np.concatenate([cell.trials for cell in cells])
+        self._design = np.column_stack([np.ones(len(rows)), whole.covariates, own])
+        self._hits, self._trials = whole.hits, whole.trials
+        self._of, self._unknown = _of(whole), _unknown(whole)
         self._means = np.concatenate([mean, np.zeros(len(cells))])
         self._precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
 
@@ -147,7 +166,8 @@ class _Regression:
         design = self._design
         logit = design @ found.x
         some = np.expm1(self._of * np.logaddexp(0.0, logit))
-        weights = self._trials * (self._of * scipy.special.expit(logit)) ** 2 / some
+        trials = self._trials + self._unknown.sum(axis=0)
+        weights = trials * (self._of * scipy.special.expit(logit)) ** 2 / some
         curvature = design.T @ (design * weights[:, None]) + np.diag(self._precision)
         evidence = -found.fun + 0.5 * (
             np.log(self._precision).sum() - np.linalg.slogdet(curvature)[1]
@@ -162,6 +182,7 @@ class _Regression:
         none = -self._of * np.logaddexp(0.0, logit)
         hit = np.log(-np.expm1(none))
         likelihood = hit @ self._hits + none @ (self._trials - self._hits)
+        likelihood = likelihood + np.log(np.exp(hit) @ self._unknown.T).sum(axis=-1)
         return np.asarray(likelihood - 0.5 * (at - self._means) ** 2 @ self._precision)
 
     def _loss(self, at: Floats) -> tuple[float, Floats]:
@@ -170,9 +191,12 @@ class _Regression:
         prior = 0.5 * (self._precision * off**2).sum()
         none = -self._of * np.logaddexp(0.0, logit)
         misses = self._trials - self._hits
-        value = prior - self._hits @ np.log(-np.expm1(none)) - misses @ none
+        hit = -np.expm1(none)
+        unknown = self._unknown @ hit
+        value = prior - self._hits @ np.log(hit) - misses @ none - np.log(unknown).sum()
         slope = self._of * scipy.special.expit(logit)
         missed = slope * (misses - self._hits / np.expm1(-none))
+        missed -= slope * (1.0 - hit) * (self._unknown / unknown[:, None]).sum(axis=0)
         return float(value), self._design.T @ missed + self._precision * off
 
 

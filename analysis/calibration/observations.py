@@ -19,6 +19,8 @@ from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
 
 Ints = npt.NDArray[np.int64]
+LIST = ["task_type", "p_label"]
+"""Columns whose values are the key of a task list."""
 
 
 def observe(real: TeamRuns) -> pd.DataFrame:
@@ -32,8 +34,11 @@ def observe(real: TeamRuns) -> pd.DataFrame:
       else of all; ``ready``: those of them that could start;
     * ``blocked``: claims of tasks that could not start; 0 if tasks were pre-assigned, where a
       claim decides nothing;
+    * ``list``: the key of the task list in `TeamRuns.tasks`; ``waiting``: of its tasks, the mean
+      logarithm of how many wait for each;
     * ``owed``: tasks that the agent had claimed and not completed;
     * ``tried``: attempts that only an error could make fail;
+    * ``again``: files that it had written before and writes again, but for those of blocked claims;
     * ``written``: files that any agent had edited before the round; ``work``: files edited;
     * ``is_idle``; ``could_work``: whether there was certainly a task for it (an agent that claims
       in a team may rightly leave open tasks to others); ``was_idle``: whether its call before was
@@ -62,6 +67,8 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     alone = (calls["n_teammates"] == 1).to_numpy()
     seen = calls.assign(
         attempts=attempts,
+        list=pd.Series(calls[LIST].itertuples(index=False, name=None), index=calls.index),
+        waiting=deals.waiting(calls),
         blocked=np.where(claims_itself, calls["blocked"], 0),
         edited=edited,
         other=attempts - edited,
@@ -69,7 +76,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
         left=left,
         ready=deals.ready(calls, team_done, left, claims_itself),
         owed=owed,
-        tried=np.where(claims_itself, _tried(calls, owed, left, alone), attempts),
+        again=np.maximum(calls["files"] - calls["fresh_files"] - calls["blocked"], 0),
         written=calls["files_there"],
         work=calls["files"],
         is_idle=is_idle,
@@ -79,7 +86,8 @@ def observe(real: TeamRuns) -> pd.DataFrame:
         is_lost=False,
         stalls=False,
     )
-    return seen.assign(is_cut=_is_cut(seen))
+    tried = np.where(claims_itself, tries(seen, owed), attempts)
+    return seen.assign(tried=tried, is_cut=_is_cut(seen))
 
 
 def longest_reply_s(calls: pd.DataFrame) -> float | None:
@@ -142,17 +150,32 @@ def _before_round(calls: pd.DataFrame, name: str) -> Ints:
     return np.asarray(before.reindex(index).to_numpy(), dtype=np.int64)
 
 
-def _tried(calls: pd.DataFrame, owed: Ints, left: Ints, alone: npt.NDArray[np.bool_]) -> Ints:
+def tries(calls: pd.DataFrame, owed: Ints, lost: Ints | int = 0, noticed: Ints | int = 0) -> Ints:
     """Return the attempts of self-claiming agents at tasks of their own that could be done.
 
-    These are tasks claimed or completed in the call or, if there are none, edits of tasks owed.
+    These are the tasks claimed in the call and those owed whose files it writes again or, if they
+    are more, those that it completes. In a call that does no such thing and is not blocked they are
+    edits of tasks owed or, by an agent alone, of any that are left.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Columns of `observe`: ``claims, completed, blocked, files, again, left, n_teammates``.
+    owed : ndarray of int, shape (calls,)
+        Tasks claimed before that may be tried.
+    lost, noticed : ndarray of int, shape (calls,), optional
+        Of the tasks claimed, those finished and not handed in; of those completed, those that were
+        finished before.
     """
-    done_or_claimed = np.maximum(calls["completed"].to_numpy(), calls["claims"].to_numpy())
-    done_or_claimed = np.where(_only_claims(calls), 0, done_or_claimed)
-    mine = np.where(alone, left, owed)
-    retried = np.minimum(calls["files"].to_numpy(), mine)
-    nothing_else = (done_or_claimed == 0) & (calls["blocked"] == 0).to_numpy()
-    return np.asarray(np.where(nothing_else, retried, done_or_claimed), dtype=np.int64)
+    claims, completed, files, again, left = (
+        calls[name].to_numpy(dtype=np.int64)
+        for name in ("claims", "completed", "files", "again", "left")
+    )
+    acts = np.maximum(completed, claims - lost + np.minimum(again, owed) + noticed)
+    mine = np.where(calls["n_teammates"] == 1, left, owed)
+    nothing_else = ~calls[["claims", "completed", "blocked"]].to_numpy().any(axis=1)
+    tried = np.where(nothing_else, np.minimum(files, mine), acts)
+    return np.where(_only_claims(calls), 0, tried)
 
 
 def _only_claims(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -201,6 +224,12 @@ class _Deals:
             for key, k in zip(keys, done, strict=True)
         ]
         return np.where(claims_itself, np.minimum(startable, left), left)
+
+    def waiting(self, calls: pd.DataFrame) -> Floats:
+        """Return the mean logarithm of how many tasks of the list wait for each, itself too."""
+        means = {key: np.log(graph.waiting).mean() for key, graph in self._graphs.items()}
+        keys = zip(calls["task_type"], calls["p_label"], strict=True)
+        return np.asarray([means[key] for key in keys], dtype=np.float64)
 
     def _startable_after(self, key: tuple[str, str]) -> Ints:
         if key not in self._startable:

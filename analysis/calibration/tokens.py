@@ -28,6 +28,8 @@ _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
 the public runs' agents differ by 0.62, 0.31, 0.33, 0.62, 1.43 and 0.65."""
 _SCALE = 0.25
 """Typical residual of a run's log total, beyond which the soft-L1 loss becomes linear."""
+_NORMAL = float(scipy.special.ndtri(0.975))
+"""Half the width of a normal law's 95 % interval, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def _fit_scaled(
     fit = scipy.optimize.least_squares(
         objective, start, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
     )
-    covariance = _robust_covariance(np.asarray(fit.jac), objective(fit.x), len(log.inputs))
+    covariance = _covariance(np.asarray(fit.jac), len(log.inputs))
     return VectorFit(np.asarray(fit.x, dtype=np.float64), covariance)
 
 
@@ -226,7 +228,7 @@ def _scales(log: Log, at: Floats) -> Floats:
     """Return the spread of runs around a fit, shape (2 * runs,)."""
     n = len(log.inputs)
     rest = _misfits(at[None], log).reshape(2, n)
-    freedom = max(1.0, n - len(at) / 2)
+    freedom = _freedom(n, len(at))
     robust = [1.4826 * np.median(np.abs(each)) for each in rest]
     own = np.sqrt((rest**2).sum(axis=1) / freedom)
     # The mean square, unless a few runs are far out.
@@ -260,18 +262,22 @@ def forward_differences(function: Objectives, x: Floats) -> Floats:
     return np.asarray(((values[1:] - values[0]) / (ahead - x)[:, None]).T)
 
 
-def _robust_covariance(slope: Floats, misfit: Floats, runs: int) -> Floats:
-    """Return the covariance of a penalised fit that allows each run its own spread (a sandwich).
+def _covariance(slope: Floats, runs: int) -> Floats:
+    """Return the covariance of a penalised fit to runs whose spread is known from themselves only.
 
-    The first `runs` rows are inputs, the next ones outputs, the rest the prior. The scores of runs
-    are scaled up, since the residuals of a fit are too small (MacKinnon & White 1985, HC1).
+    The first `runs` rows are inputs, the next ones outputs, the rest the prior. What runs tell is
+    worth less by as much as Student's t is wider than a normal law, at 95 %. A sandwich of the
+    runs' scores would not do: a run that decides a parameter alone leaves no residual, by which
+    the parameter would have no error.
     """
-    bread = np.linalg.inv(slope.T @ slope)
-    scores = slope[: 2 * runs] * misfit[: 2 * runs, None]
-    by_run = scores[:runs] + scores[runs:]
-    prior = slope[2 * runs :]
-    meat = by_run.T @ by_run * (runs / max(1.0, runs - slope.shape[1])) + prior.T @ prior
-    return np.asarray(bread @ meat @ bread)
+    wider = float(scipy.special.stdtrit(_freedom(runs, slope.shape[1]), 0.975)) / _NORMAL
+    told, prior = slope[: 2 * runs] / wider, slope[2 * runs :]
+    return np.asarray(np.linalg.inv(told.T @ told + prior.T @ prior))
+
+
+def _freedom(runs: int, parameters: int) -> float:
+    """Return the degrees of freedom of the runs' spread, of inputs or outputs alike."""
+    return max(1.0, runs - parameters / 2)
 
 
 def _token_fit(fit: VectorFit, log: Log) -> TokenFit:

@@ -16,7 +16,6 @@ from analysis.calibration.context_growth import growth_of
 from analysis.calibration.draws import covariance_at
 from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
-from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
 from analysis.calibration.habits import fit_habits, vague
 from analysis.calibration.latency import Residual, hung
@@ -27,12 +26,13 @@ from analysis.calibration.request_model import of_context, small
 from analysis.calibration.requests import find_requests
 from analysis.calibration.run_fits import _error
 from analysis.calibration.sessions import fit_sessions
-from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
+from analysis.calibration.tokens import _covariance, _spread, log_of, totals
 from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import _alone, _best, fit_tool_times
 from analysis.calibration.trends import slope
 from analysis.calibration.turn_laws import Location, TurnLaw
 from analysis.calibration.turn_spread import shift_to_mean
+from analysis.calibration.waits import fit_waits
 from analysis.observation.failures import bill_of
 from tests.analysis.made_up_requests import as_canonical, made_requests
 
@@ -63,16 +63,20 @@ def test_the_spread_of_normal_residuals_is_their_standard_deviation(sigma: float
     assert _spread(5.0 + sigma * normal) == pytest.approx(sigma, rel=1e-3)
 
 
-def test_the_covariance_of_totals_is_a_sandwich_of_runs_widened_for_its_parameters() -> None:
+def test_the_covariance_of_totals_is_that_of_least_squares_with_the_width_of_students_t() -> None:
+    """Inputs and outputs of 8 runs have two parameters, one each: 7 degrees of freedom.
+
+    What is known before is not widened: a parameter of which runs tell nothing has its error.
+    """
     rng = np.random.default_rng(3)
     runs, k = 8, 2
-    slope, misfit = rng.standard_normal((2 * runs + k, k)), rng.standard_normal(2 * runs + k)
-    bread, meat = np.linalg.inv(slope.T @ slope), np.zeros((k, k))
-    for run in range(runs):  # input and output tokens of a run go together
-        score = slope[run] * misfit[run] + slope[runs + run] * misfit[runs + run]
-        meat += np.outer(score, score) * runs / (runs - k)
-    meat += slope[2 * runs :].T @ slope[2 * runs :]
-    assert _robust_covariance(slope, misfit, runs) == pytest.approx(bread @ meat @ bread)
+    slope = rng.standard_normal((2 * runs + k, k))
+    prior = slope[2 * runs :]
+    wider = stats.t.ppf(0.975, runs - 1) / stats.norm.ppf(0.975)
+    precision = slope[: 2 * runs].T @ slope[: 2 * runs] / wider**2 + prior.T @ prior
+    assert _covariance(slope, runs) == pytest.approx(np.linalg.inv(precision))
+    slope[: 2 * runs] = 0.0
+    assert _covariance(slope, runs) == pytest.approx(np.linalg.inv(prior.T @ prior))
 
 
 def test_the_error_of_the_correlation_within_calls_is_a_jackknifes_over_runs() -> None:
@@ -107,7 +111,7 @@ def test_how_often_what_was_forgotten_is_noticed_is_told_from_how_often_it_is_fo
         counts = [(1, 0), (0, 1)] if run < 40 else [(1, 0), *[(0, 0)] * 20, (0, int(run == 40))]
         rows += [(f"{run}", "a", claims, done) for claims, done in counts]
     calls = pd.DataFrame(rows, columns=["run_dir", "agent", "claims", "completed"])
-    told = fit_waits(calls.assign(is_cut=False))
+    told = fit_waits(calls.assign(is_cut=False, again=0, n_teammates=1, waiting=0.0))
     assert told.weights.mean() == pytest.approx(30 / 70, abs=0.03)
     assert 0.0 < told.notice.value < 10 / (30 * 21)
 

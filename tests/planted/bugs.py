@@ -953,10 +953,10 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/tokens.py",
-        "runs / max(1.0, runs - slope.shape[1])",
-        "1.0",
+        "told, prior = slope[: 2 * runs] / wider,",
+        "told, prior = slope[: 2 * runs],",
         _SMALL,
-        "sandwich",
+        "students_t",
     ),
     Bug(
         "analysis/calibration/sessions.py",

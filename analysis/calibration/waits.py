@@ -1,0 +1,172 @@
+"""Tells the waits of agents that work on what they have claimed from those of forgotten tasks.
+
+A wait is a row of calls of an agent that owes tasks (it has claimed them and not handed them in)
+until one in which it hands one in. Most waits end with the next call: the agent works on what it
+has claimed. Some hardly ever end: the claim is orphaned. So waits are a mixture of a beta-geometric
+distribution, as agents that work on what they hold differ in how soon they are done, and a
+geometric one with a small chance (a cure model: Boag 1949; Farewell 1982). A wait that the run's
+end cuts off is censored; a reply that was itself cut off is no part of one. Which waits are of
+forgotten tasks is drawn several times from what is known of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy
+
+from analysis.calibration.draws import covariance_at, draws_of
+from analysis.calibration.estimates import Estimate
+from simulator.distributions import Floats
+from simulator.special import expit
+
+_MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0, 0.0, 0.0])
+"""Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
+that a call hands in what was forgotten, and of the mean chance that it hands in what is at hand;
+the logarithm of by how much the first beta parameter of the latter is above 1. (If it were below,
+work at hand could be left for ever, and nothing told it from what is forgotten.) The last two are
+how much higher the first is where there are other workers, and per logarithm of the tasks that wait
+for those of the list: what is fitted to waits that are told apart must be allowed for in telling
+them apart, else it is drawn to 0 (Meng 1994)."""
+_MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5, 1.0])
+
+_DRAWS = 2000
+"""Draws from the posterior of the mixture."""
+_IMPUTED = 20
+"""Times that waits are told apart at random, by what is known of them."""
+_SEED = 20261128
+_SAME, _ALWAYS = 20.0, 1.0 - 1e-9
+"""Beyond these, a beta distribution is a point, and what is forgotten is handed in at once."""
+
+
+@dataclass(slots=True)
+class _Owed:
+    """Tasks that a call has claimed and not handed in, and how long they have been the latest."""
+
+    claimed: int
+    tasks: int
+    calls: list[int] = field(default_factory=list)
+    exposed: int = 0
+
+
+def waits(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each wait of tasks that are owed to be handed in.
+
+    Which of them are handed in is not known: as many are taken to be as the call writes files
+    again, then what it claims itself, then those claimed last. While they are owed, no wait of what
+    was claimed before goes on.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Calls in order within each agent: ``run_dir, agent, claims, completed, again, is_cut``.
+        Those that are cut off say nothing of what is forgotten, and are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``claimed``: label of the call that claimed the tasks; ``tasks``: how many are handed in or,
+        if the wait does not end, are owed; ``during``: labels of the calls that it took, that
+        which hands in included; ``calls``: their number; ``owed``: from how many calls the agent
+        owed tasks before the last one; ``exposed``: the sum of the same over the calls before;
+        ``ended``: whether anything was handed in.
+    """
+    rows: list[tuple[int, int, list[int], int, int, int, bool]] = []
+    whole = calls[~calls["is_cut"].to_numpy(dtype=bool)]
+    for _, mine in whole.groupby(["run_dir", "agent"], sort=False):
+        held: list[_Owed] = []
+        counts = mine[["claims", "completed", "again"]].itertuples(name=None)
+        for label, claims, completed, again in counts:
+            owed = sum(each.tasks for each in held)
+            at_once = min(claims, completed - min(again, owed, completed))
+            later = min(completed - at_once, owed)
+            before = len(held)
+            if held and not later:
+                held[-1].calls.append(label)
+                held[-1].exposed += before
+            while later:
+                last = held.pop()
+                done = min(later, last.tasks)
+                during = [*last.calls, label]
+                rows.append((last.claimed, done, during, len(during), before, last.exposed, True))
+                later -= done
+                if last.tasks > done:
+                    held.append(_Owed(last.claimed, last.tasks - done))
+            if claims > at_once:
+                held.append(_Owed(label, claims - at_once))
+        for each in held:
+            took = each.calls, len(each.calls), len(held), each.exposed, False
+            rows.append((each.claimed, each.tasks, *took))
+    names = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
+    return pd.DataFrame(rows, columns=names).astype({"ended": bool})  # though it had no rows
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The waits of an agent, told apart.
+
+    Attributes
+    ----------
+    found : DataFrame
+        As `waits` returns them.
+    drawn : ndarray of bool, shape (M, waits)
+        Whether each is one of forgotten tasks, drawn from what is known of it.
+    notice : Estimate
+        Probability that a call hands in what had been forgotten.
+    """
+
+    found: pd.DataFrame
+    drawn: npt.NDArray[np.bool_]
+    notice: Estimate
+
+    @property
+    def weights(self) -> Floats:
+        """Probability of each wait to be one of forgotten tasks."""
+        return np.asarray(self.drawn.mean(axis=0))
+
+
+def fit_waits(calls: pd.DataFrame) -> Waits:
+    """Tell the waits of an agent apart, in all of its calls (see `waits`)."""
+    found = waits(calls)
+    those = calls[["n_teammates", "waiting"]].reindex(found["claimed"])
+    has_company = those["n_teammates"].to_numpy() > 1
+    waiting = those["waiting"].to_numpy() - calls["waiting"].mean()
+    return Waits(found, *_mixture(found.assign(has_company=has_company, waiting=waiting)))
+
+
+def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
+    """Return draws of which waits are of forgotten tasks, and the probability of noticing."""
+    names = ["calls", "ended", "owed", "exposed", "has_company", "waiting"]
+    rows, row = np.unique(found[names].to_numpy(dtype=float), axis=0, return_inverse=True)
+    count = np.bincount(row.ravel(), minlength=len(rows)).astype(float)
+    calls, ended, owed, exposed = rows.T[:4]
+
+    def logs(at: Floats) -> tuple[Floats, Floats]:
+        """Return the log likelihoods of waits, as ones of work at hand and of the forgotten."""
+        share = expit(at[:, :1] + at[:, 4:] @ rows.T[4:])
+        notice, mean = (expit(each)[:, None] for each in at.T[1:3])
+        a = 1.0 + np.exp(np.minimum(at[:, 3:4], _SAME))
+        b = a * (1.0 - mean) / mean
+        works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
+        overlooks = np.log1p(-np.minimum(notice, _ALWAYS))
+        forgot = exposed * overlooks + ended * np.log(-np.expm1(owed * overlooks))
+        return np.log1p(-np.minimum(share, _ALWAYS)) + works_on, np.log(share) + forgot
+
+    def densities(at: Floats) -> Floats:
+        prior = 0.5 * (((at - _MIXTURE) / _MIXTURE_SD) ** 2).sum(axis=1)
+        return np.asarray(np.logaddexp(*logs(at)) @ count - prior)
+
+    rng = np.random.default_rng(_SEED)
+
+    def loss(at: Floats) -> float:
+        return -float(densities(at[None])[0])
+
+    found_at = scipy.optimize.minimize(loss, _MIXTURE, method="L-BFGS-B")
+    mode = np.asarray(found_at.x, dtype=np.float64)
+    posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
+    works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
+    chances = expit(forgot - works_on)[:, row.ravel()]
+    return rng.random(chances.shape) < chances, posterior.moments().estimate(1, "logit")
