@@ -9,6 +9,7 @@ simulated idle replies and concurrent writes match the real ones (see `matching`
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def fit_cells(
     match : bool
         Whether to estimate by simulation the two habits that replies do not show.
     workers : int or Processes
-        Processes for these simulations (see `simulator.experiment.pool.in_processes`).
+        Processes for the fits (see `simulator.experiment.pool.in_processes`).
     progress : callable, optional
         Called with ``(cells done, cells in all)``.
     pooled : bool
@@ -96,11 +97,20 @@ def fit_cells(
     """
     together = AGENT if pooled else CELL
     calls, told = observed(real, together)
-    fits: list[CellFit] = []
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
-    for key, runs in real.runs.groupby(together, sort=True):
-        mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += fit_agent(real, runs, mine, limits[str(key[0])], told.get(key), priors)
+    agents = [
+        AgentRuns(
+            real.most_tasks,
+            most_rounds(real.runs),
+            runs,
+            calls[calls["run_dir"].isin(runs["run_dir"])],
+            limits[str(key[0])],
+            told.get(key),
+            priors or shipped().priors,
+        )
+        for key, runs in real.runs.groupby(together, sort=True)
+    ]
+    fits = [fit for cells in in_processes(fit_agent, agents, workers) for fit in cells]
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -152,33 +162,46 @@ def _match(
     return match_habits(fit, tasks, runs, calls) if fit.claims_itself else fit
 
 
-def fit_agent(
-    real: TeamRuns,
-    runs: pd.DataFrame,
-    calls: pd.DataFrame,
-    limit_s: float | None,
-    told: Waits | None,
-    priors: Mapping[str, Prior] | None = None,
-) -> list[CellFit]:
-    """Fit all cells of one agent and mode, whose longest reply takes `limit_s`.
+@dataclass(frozen=True)
+class AgentRuns:
+    """What is known of an agent in one mode.
 
-    Its waits are `told` apart if it claims its tasks.
+    Attributes
+    ----------
+    most_tasks, most_rounds : int
+        Tasks of any agent's longest list; rounds at which runs are given up if its own tell none.
+    runs, calls : DataFrame
+        Its runs, and its replies in them.
+    limit_s, told : float or None, Waits or None
+        Longest time that a reply takes; its waits, told apart, if it claims its tasks.
+    priors : mapping
     """
-    priors = priors or shipped().priors
+
+    most_tasks: int
+    most_rounds: int
+    runs: pd.DataFrame
+    calls: pd.DataFrame
+    limit_s: float | None
+    told: Waits | None
+    priors: Mapping[str, Prior]
+
+
+def fit_agent(agent: AgentRuns) -> list[CellFit]:
+    """Fit all cells of one agent and mode."""
+    runs, calls, limit_s, priors = agent.runs, agent.calls, agent.limit_s, agent.priors
     by_cell = list(runs.groupby(CELL, sort=True))
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
-    if told is not None:
-        forgetting[:] = fit_forgetting(parts, told)
+    if agent.told is not None:
+        forgetting[:] = fit_forgetting(parts, agent.told)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies(
         [each if len(each) else together for each in working], priors["latency"]
     )
     everything = pd.concat(parts)
-    most = real.most_tasks
     capacities = [
-        capacity_of(fit, limit_s, most, calls)
+        capacity_of(fit, limit_s, agent.most_tasks, calls)
         for fit, calls in zip(latencies, working, strict=True)
     ]
     for i, capacity in enumerate(capacities):
@@ -199,7 +222,7 @@ def fit_agent(
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     styles = fit_styles(used, priors["one_by_one"])
-    habits = _habits(used, most)
+    habits = _habits(used, agent.most_tasks)
     own = [part[part["could_work"]] for part in parts]
     idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
     later = [part[~part["is_first"]] for part in own]
@@ -216,7 +239,7 @@ def fit_agent(
             cell=dict(zip(CELL, (str(each) for each in key), strict=True)),
             runs=len(cell),
             calls=len(parts[i]),
-            max_rounds=_max_rounds(cell, real.runs),
+            max_rounds=_max_rounds(cell) or agent.most_rounds,
             latency=latencies[i],
             redo=redo[i],
             residual=residual,
@@ -244,18 +267,20 @@ def fit_agent(
     ]
 
 
-def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
-    """Return the rounds at which runs of the cell, or of any, are given up.
+def most_rounds(runs: pd.DataFrame) -> int:
+    """Return the rounds at which runs are given up, as far as any of them tell."""
+    return _max_rounds(runs) or max(_MAX_ROUNDS, int(runs["total_rounds"].max()))
 
-    If the runs do not say it (``max_rounds``), it is seen where one was given up.
+
+def _max_rounds(runs: pd.DataFrame) -> int | None:
+    """Return the rounds at which runs are given up, if they tell.
+
+    If they do not say it (``max_rounds``), it is seen where one was given up.
     """
-    for some in (runs, everything):
-        if "max_rounds" in some and some["max_rounds"].notna().any():
-            return int(some["max_rounds"].mode().max())
-        failed = some.loc[~some["success"].astype(bool), "total_rounds"]
-        if not failed.empty:
-            return int(failed.max())
-    return max(_MAX_ROUNDS, int(everything["total_rounds"].max()))
+    if "max_rounds" in runs and runs["max_rounds"].notna().any():
+        return int(runs["max_rounds"].mode().max())
+    failed = runs.loc[~runs["success"].astype(bool), "total_rounds"]
+    return None if failed.empty else int(failed.max())
 
 
 def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> Floats:
