@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.agent_runs import AgentRuns, agents_of, max_rounds
 from analysis.calibration.cell import CellFit
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
 from analysis.calibration.estimates import Estimate, VectorFit, pool
@@ -36,7 +37,6 @@ from analysis.calibration.latency import (
 )
 from analysis.calibration.matching import match_habits, pool_habits
 from analysis.calibration.observations import (
-    longest_reply_s,
     mark_lost,
     observe,
     round_overhead_s,
@@ -47,7 +47,6 @@ from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
-from analysis.calibration.waiting import WaitingTasks
 from analysis.calibration.waits import Waits, fit_waits
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
@@ -56,8 +55,6 @@ from simulator.experiment.pool import Processes, Progress, in_processes
 AGENT = ["model_dir", "mode"]
 """Cells with equal values here are of one agent, and are pooled."""
 
-_MAX_ROUNDS = 60
-"""Rounds that the harness allows, if no run has reached the limit."""
 _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
 """Median duration of an idle call, and its spread, if no idle call was observed."""
 _IDLE_APART = 1.0
@@ -80,7 +77,7 @@ def fit_cells(
     match : bool
         Whether to estimate by simulation the two habits that replies do not show.
     workers : int or Processes
-        Processes for these simulations (see `simulator.experiment.pool.in_processes`).
+        Processes for the fits (see `simulator.experiment.pool.in_processes`).
     progress : callable, optional
         Called with ``(cells done, cells in all)``.
     pooled : bool
@@ -90,11 +87,8 @@ def fit_cells(
     """
     together = AGENT if pooled else CELL
     calls, told = observed(real, together)
-    fits: list[CellFit] = []
-    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
-    for key, runs in real.runs.groupby(together, sort=True):
-        mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += fit_agent(real, runs, mine, limits[str(key[0])], told.get(key), priors)
+    agents = agents_of(real, calls, told, together, priors or shipped().priors)
+    fits = [fit for cells in in_processes(fit_agent, agents, workers) for fit in cells]
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -146,40 +140,26 @@ def _match(
     return match_habits(fit, tasks, runs, calls) if fit.claims_itself else fit
 
 
-def fit_agent(
-    real: TeamRuns,
-    runs: pd.DataFrame,
-    calls: pd.DataFrame,
-    limit_s: float | None,
-    told: Waits | None,
-    priors: Mapping[str, Prior] | None = None,
-) -> list[CellFit]:
-    """Fit all cells of one agent and mode, whose longest reply takes `limit_s`.
-
-    Its waits are `told` apart if it claims its tasks.
-    """
-    priors = priors or shipped().priors
+def fit_agent(agent: AgentRuns) -> list[CellFit]:
+    """Fit all cells of one agent and mode."""
+    runs, calls, limit_s, priors = agent.runs, agent.calls, agent.limit_s, agent.priors
     by_cell = list(runs.groupby(CELL, sort=True))
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
-    if told is not None:
+    if agent.told is not None:
         of_lists = [
-            [
-                (some, WaitingTasks(real.tasks[some["list"].iloc[0]]))
-                for _, some in part.groupby("list")
-            ]
+            [(some, agent.waiting[some["list"].iloc[0]]) for _, some in part.groupby("list")]
             for part in parts
         ]
-        forgetting[:] = fit_forgetting(of_lists, told)
+        forgetting[:] = fit_forgetting(of_lists, agent.told)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies(
         [each if len(each) else together for each in working], priors["latency"]
     )
     everything = pd.concat(parts)
-    most = real.most_tasks
     capacities = [
-        capacity_of(fit, limit_s, most, calls)
+        capacity_of(fit, limit_s, agent.most_tasks, calls)
         for fit, calls in zip(latencies, working, strict=True)
     ]
     for i, capacity in enumerate(capacities):
@@ -200,7 +180,7 @@ def fit_agent(
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     styles = fit_styles(used, priors["one_by_one"])
-    habits = _habits(used, most)
+    habits = _habits(used, agent.most_tasks)
     own = [part[part["could_work"]] for part in parts]
     idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
     later = [part[~part["is_first"]] for part in own]
@@ -217,7 +197,7 @@ def fit_agent(
             cell=dict(zip(CELL, (str(each) for each in key), strict=True)),
             runs=len(cell),
             calls=len(parts[i]),
-            max_rounds=_max_rounds(cell, real.runs),
+            max_rounds=max_rounds(cell) or agent.most_rounds,
             latency=latencies[i],
             redo=redo[i],
             residual=residual,
@@ -243,20 +223,6 @@ def fit_agent(
         )
         for i, (key, cell) in enumerate(by_cell)
     ]
-
-
-def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
-    """Return the rounds at which runs of the cell, or of any, are given up.
-
-    If the runs do not say it (``max_rounds``), it is seen where one was given up.
-    """
-    for some in (runs, everything):
-        if "max_rounds" in some and some["max_rounds"].notna().any():
-            return int(some["max_rounds"].mode().max())
-        failed = some.loc[~some["success"].astype(bool), "total_rounds"]
-        if not failed.empty:
-            return int(failed.max())
-    return max(_MAX_ROUNDS, int(everything["total_rounds"].max()))
 
 
 def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> Floats:

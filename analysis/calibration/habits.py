@@ -92,7 +92,7 @@ class Habits:
 
 
 def _normal(counts: Floats) -> Floats:
-    return np.asarray(counts / counts.sum())
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
 
 
 def size_grid(most: int) -> Ints:
@@ -124,8 +124,8 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
         return prior
     tells = (calls["left"] > calls["ready"].clip(lower=1)).any()
     if not tells:
-        return _fit_given(calls, prior, _BLOCKED[0])[0]
-    fits, logs = zip(*(_fit_given(calls, prior, blocked) for blocked in _BLOCKED), strict=True)
+        return _fits_given(calls, prior, _BLOCKED[:1])[0][0]
+    fits, logs = zip(*_fits_given(calls, prior, _BLOCKED), strict=True)
     return _mixture(fits, scipy.special.softmax(logs))
 
 
@@ -146,39 +146,55 @@ def _mixture(fits: Sequence[Habits], chances: Floats) -> Habits:
     )
 
 
-def _fit_given(calls: pd.DataFrame, prior: Habits, blocked: float) -> tuple[Habits, float]:
-    """Return the fit if blind calls are blocked that often, and its log likelihood."""
-    emission = _emissions(calls, prior.sizes, blocked)
-    agent = calls.groupby(["run_dir", "agent"], sort=False).ngroup().to_numpy()
-    turn = calls.groupby(["run_dir", "agent"], sort=False).cumcount().to_numpy()
-    padded = np.ones((turn.max() + 1, agent.max() + 1, len(prior.sizes)))
-    real = np.zeros(padded.shape[:2], dtype=bool)
-    real[turn, agent] = True
-    stays, blind = _mean(prior.persistence), _mean(prior.blind)
-    first, later = prior.first, prior.later
-    kept, blindly = prior.persistence, prior.blind
+def _fits_given(
+    calls: pd.DataFrame, prior: Habits, often: Sequence[float]
+) -> list[tuple[Habits, float]]:
+    """Return, for each of B values of how often blind calls are blocked, fit and log likelihood.
+
+    They are fitted side by side, in arrays with an axis of length B.
+    """
+    emission = _emissions(calls, prior.sizes, often)
+    tells = emission.tells
+    by_agent = calls.groupby(["run_dir", "agent"], sort=False)
+    agent, turn = by_agent.ngroup().to_numpy(), by_agent.cumcount().to_numpy()
+    padded = np.ones((turn.max() + 1, len(often), agent.max() + 1, len(prior.sizes)))
+    real = np.zeros((len(padded), 1, agent.max() + 1, 1))
+    real[turn, 0, agent] = 1.0
+    each = np.ones((len(often), 1))
+    stays, blind = each * _mean(prior.persistence), each * _mean(prior.blind)
+    first, later = each * prior.first, each * prior.later
     for _ in range(_STEPS):
-        chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
-        padded[turn, agent] = chance
+        chance = _chance(emission, blind)
+        padded[turn, :, agent] = chance
         begun, drawn, stayed, posterior = _forward_backward(
             padded, real, _normal(first), _normal(later), stays
         )
-        states = posterior[turn, agent]
+        states = posterior[turn, :, agent]
         told = states * blind * emission.blind / chance
         saw = states * (1.0 - blind) * emission.seeing / chance
         first, later = prior.first + begun, prior.later + drawn
-        kept = (prior.persistence[0] + stayed, prior.persistence[1] + float(drawn.sum()))
-        tells = emission.tells
-        blindly = (
-            prior.blind[0] + float(told[tells].sum()),
-            prior.blind[1] + float(saw[tells].sum()),
-        )
-        stays, blind = _mean(kept), _mean(blindly)
-    chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
-    padded[turn, agent] = chance
-    logs = _log_likelihood(padded, _normal(first), _normal(later), stays)
-    kept = _as_sure_as_told(kept, padded, _normal(first), _normal(later))
-    return Habits(prior.sizes, first, later, kept, blindly), logs
+        kept = prior.persistence[0] + stayed, prior.persistence[1] + drawn.sum(axis=1)
+        blindly = prior.blind[0] + _sums(told[tells]), prior.blind[1] + _sums(saw[tells])
+        stays, blind = ((pair[0] / (pair[0] + pair[1]))[:, None] for pair in (kept, blindly))
+    padded[turn, :, agent] = _chance(emission, blind)
+    found = []
+    for i in range(len(often)):
+        law = padded[:, i], _normal(first)[i], _normal(later)[i]
+        lasting = _as_sure_as_told((float(kept[0][i]), float(kept[1][i])), *law)
+        seen = float(blindly[0][i]), float(blindly[1][i])
+        habits = Habits(prior.sizes, first[i], later[i], lasting, seen)
+        found.append((habits, _log_likelihood(*law, float(stays[i, 0]))))
+    return found
+
+
+def _chance(emission: _Emissions, blind: Floats) -> Floats:
+    """Return the probability of each call under each habit, shape (calls, B, K)."""
+    return blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
+
+
+def _sums(values: Floats) -> Floats:
+    """Return the sum for each of the second axis, added in the order of one of them alone."""
+    return np.asarray([values[:, i].copy().sum() for i in range(values.shape[1])])
 
 
 def _as_sure_as_told(
@@ -215,7 +231,10 @@ def _log_likelihood(chance: Floats, first: Floats, later: Floats, stays: float) 
 
 @dataclass(frozen=True)
 class _Emissions:
-    """Probability of each call under each habit, if blind and if not, shape (calls, K)."""
+    """Probability of each call under each habit, if blind and if not.
+
+    Shapes are (calls, B, K) and (calls, 1, K).
+    """
 
     blind: Floats
     seeing: Floats
@@ -223,19 +242,21 @@ class _Emissions:
     """Calls in which a blind agent would act otherwise than one that is not blind."""
 
 
-def _emissions(calls: pd.DataFrame, sizes: Ints, often: float) -> _Emissions:
+def _emissions(calls: pd.DataFrame, sizes: Ints, often: Sequence[float]) -> _Emissions:
     taken = calls["attempts"].to_numpy(dtype=np.int64)
     blocked = calls["blocked"].to_numpy() > 0
     left = np.maximum(calls["left"].to_numpy(dtype=np.int64), 1)
     ready = np.clip(calls["ready"].to_numpy(dtype=np.int64), 1, left)
-    differ = left > ready
+    tells = left > ready
     seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
     # A blind call that takes no more tasks than could start may have taken just those; one that
     # takes more has not.
-    within = np.where(blocked[:, None], often, 1.0 - often)
-    shows = np.where(sizes <= ready[:, None], within, np.where(blocked[:, None], 1.0, 0.05))
-    blind = _takes(taken, left, sizes) * np.where(differ[:, None], shows, 1.0 - blocked[:, None])
-    return _Emissions(blind, seeing, differ)
+    chances = np.asarray(often)
+    within = np.where(blocked[:, None], chances, 1.0 - chances)[:, :, None]
+    blocked, ready, differ = (each[:, None, None] for each in (blocked, ready, tells))
+    shows = np.where(sizes <= ready, within, np.where(blocked, 1.0, 0.05))
+    blind = _takes(taken, left, sizes)[:, None] * np.where(differ, shows, 1.0 - blocked)
+    return _Emissions(blind, seeing[:, None], tells)
 
 
 def _takes(taken: Ints, there: Ints, sizes: Ints) -> Floats:
@@ -248,40 +269,40 @@ def _takes(taken: Ints, there: Ints, sizes: Ints) -> Floats:
 
 
 def _forward_backward(
-    chance: Floats, real: npt.NDArray[np.bool_], first: Floats, later: Floats, stays: float
-) -> tuple[Floats, Floats, float, Floats]:
+    chance: Floats, real: Floats, first: Floats, later: Floats, stays: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Return expected first and later draws of each habit, habits kept, and habits of the calls.
 
-    `chance` has shape (T, agents, K), call after call; `real` (T, agents) says which calls are not
-    padding.
+    `chance` has shape (T, B, agents, K), call after call, for B fits; `real` (T, 1, agents, 1) is 0
+    for padding and 1 for calls; `first` and `later` have shape (B, K), `stays` (B, 1).
     """
-    steps = len(chance)
-    forward, scale = np.empty_like(chance), np.empty((*chance.shape[:2], 1))
+    steps, several = len(chance), len(stays)
+    forward, scale = np.empty_like(chance), np.empty((*chance.shape[:3], 1))
     staying = np.empty_like(chance)  # the part of the prediction of a habit that is kept
-    anew = (1.0 - stays) * later
-    prediction = np.broadcast_to(first, chance[0].shape)
+    stays = stays[:, :, None]
+    anew = (1.0 - stays) * later[:, None]
+    prediction = np.broadcast_to(first[:, None], chance[0].shape)
     joint = np.empty_like(chance[0])
     for t in range(steps):
         np.multiply(prediction, chance[t], out=joint)
-        joint.sum(axis=1, keepdims=True, out=scale[t])
+        joint.sum(axis=2, keepdims=True, out=scale[t])
         np.divide(joint, scale[t], out=forward[t])
         np.multiply(stays, forward[t], out=staying[t])
         prediction = staying[t] + anew
     backward = np.ones_like(chance)
-    drawn = np.zeros(len(later))
-    kept = 0.0
-    mask = real[:, :, None]
+    drawn, kept = np.zeros_like(later), np.zeros(several)
     ahead, fresh, same = (np.empty_like(joint) for _ in range(3))
     for t in range(steps - 1, 0, -1):
-        here = mask[t]
+        here = real[t]
         np.multiply(chance[t], backward[t], out=ahead)
         np.divide(ahead, scale[t], out=ahead)
         np.multiply(anew, ahead, out=fresh)
         np.multiply(staying[t - 1], ahead, out=same)
-        drawn += (fresh * here).sum(axis=0)
-        kept += float((same * here).sum())
-        np.add(stays * ahead, fresh.sum(axis=1, keepdims=True), out=backward[t - 1], where=here)
-    begun = (forward[0] * backward[0]).sum(axis=0)
+        drawn += (fresh * here).sum(axis=1)
+        kept += (same * here).reshape(several, -1).sum(axis=1)
+        before = stays * ahead + fresh.sum(axis=2, keepdims=True)
+        np.copyto(backward[t - 1], before, where=here > 0.0)
+    begun = (forward[0] * backward[0]).sum(axis=1)
     return begun, drawn, kept, forward * backward
 
 

@@ -28,7 +28,7 @@ from analysis.calibration.estimates import Estimate, VectorFit, pool
 from simulator.distributions import Floats
 from simulator.scenario import Scenario
 
-_REPLICATIONS, _FEW = 40, 10
+_REPLICATIONS, _FEW = 20, 8
 """Replications of each team; and where a few suffice: in the first pass, whose estimates only begin
 the second, and at values of a habit that are next to impossible."""
 _SIMULATED = np.linspace(0.0, 1.0, 5)

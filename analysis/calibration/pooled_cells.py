@@ -8,17 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.agent_runs import agents_of
 from analysis.calibration.cell import CellFit
 from analysis.calibration.cells import AGENT, fit_agent, observed
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
-from analysis.calibration.observations import longest_reply_s
 from analysis.calibration.output_limits import between_cells
 from analysis.traces.team_runs import CELL, TeamRuns
+from simulator.experiment.pool import Processes, in_processes
 
 
-def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
+def pooled_fits(
+    team: TeamRuns, fits: Sequence[CellFit], workers: int | Processes = 1
+) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together.
 
     The two habits that are matched by simulation are medians over the cells; their standard errors
@@ -29,9 +32,11 @@ def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     team : TeamRuns
     fits : sequence of CellFit
         Of the cells.
+    workers : int or Processes
+        Processes for the fits (see `simulator.experiment.pool.in_processes`).
     """
     pooled = []
-    for fit in _fit_pooled(team, fits):
+    for fit in _fit_pooled(team, fits, workers):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
             _over_cells([getattr(each, name).value for each in same])
@@ -46,10 +51,9 @@ def _over_cells(values: Sequence[float]) -> Estimate:
     return Estimate(float(np.median(values)), spread)
 
 
-def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
+def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit], workers: int | Processes) -> list[CellFit]:
     names = ["task_type", "p_label"]
     calls, told = observed(team, AGENT)
-    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     cells = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
     tasks = {
         tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf
@@ -58,12 +62,10 @@ def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     everything = dict.fromkeys(names, "all")
     calls = calls.assign(fits=cells.map(tasks), **everything)
     runs = team.runs.assign(**everything)
+    agents = agents_of(replace(team, runs=runs), calls, told, AGENT, VAGUE)
     pooled: list[CellFit] = []
-    for key, mine in runs.groupby(AGENT, sort=True):
-        theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
-        whole = replace(team, runs=runs)
-        (fit,) = fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key), VAGUE)
-        slow = _slowness(fit.latency, theirs, cells)
+    for agent, (fit,) in zip(agents, in_processes(fit_agent, agents, workers), strict=True):
+        slow = _slowness(fit.latency, agent.calls, cells)
         fitting = np.asarray([tasks[cell] for cell in slow.index])
         capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)
         pooled.append(replace(fit, capacity=capacity))

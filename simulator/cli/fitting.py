@@ -87,7 +87,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
     write_analogues(analogues_of(calibrated, source), out)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
-    for fit in pooled_fits(team, fits):
+    for fit in pooled_fits(team, fits, pool):
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())

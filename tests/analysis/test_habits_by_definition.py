@@ -40,15 +40,19 @@ def test_expected_habits_are_those_of_all_courses_by_their_probability(
     both = np.ones((steps, 2, habits))
     both[:, 0] = chance
     both[0, 1] = chance[-1]
-    real = np.zeros((steps, 2), dtype=bool)
-    real[:, 0] = real[0, 1] = True
+    real = np.zeros((steps, 1, 2, 1))
+    real[:, :, 0] = real[0, :, 1] = 1.0
     alone = first * chance[-1] / (first @ chance[-1])
-    found = _forward_backward(both, real, first, later, stays)
-    assert found[0] == pytest.approx(begun / total + alone)
-    assert found[1] == pytest.approx(drawn / total, abs=1e-12)
-    assert found[2] == pytest.approx(kept / total, abs=1e-12)
-    assert found[3][:, 0] == pytest.approx(at / total)
-    assert found[3][0, 1] == pytest.approx(alone)
+    # Another fit, side by side with this one, has other chances and habits.
+    other = rng.dirichlet(np.ones(habits), 2)
+    of_each = zip((first, later, stays), (*other, 0.5), strict=True)
+    laws = [np.asarray(pair).reshape(2, -1) for pair in of_each]
+    found = _forward_backward(np.stack([both, 0.5 * both**2], axis=1), real, *laws)
+    assert found[0][0] == pytest.approx(begun / total + alone)
+    assert found[1][0] == pytest.approx(drawn / total, abs=1e-12)
+    assert found[2][0] == pytest.approx(kept / total, abs=1e-12)
+    assert found[3][:, 0, 0] == pytest.approx(at / total)
+    assert found[3][0, 0, 1] == pytest.approx(alone)
 
 
 @pytest.mark.parametrize("chances", [(1.0, 0.0), (0.5, 0.5), (0.1, 0.9)])

@@ -123,8 +123,8 @@ def writes_of(**runs: Sequence[float]) -> tuple[float, float]:
 
 
 SIZES = (2, 3, 7)
-SIMULATED = 1.0 / 40
-"""Means are held against those of 40 simulated runs of each size, which err as well."""
+SIMULATED = 1.0 / 20
+"""Means are held against those of 20 simulated runs of each size, which err as well."""
 
 
 @pytest.mark.theory
