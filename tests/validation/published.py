@@ -381,7 +381,7 @@ ROUNDS = {
 }
 """Of teams of one to five."""
 NEAR_ROUNDS = [
-    *(("claimed", 0.5, n) for n in (1, 3)),
+    *(("claimed", 0.5, n) for n in (1, 2, 3)),
     *(("claimed", 0.2, n) for n in range(1, 5)),
 ]
 NEAR_SPEED_UPS = [
@@ -390,7 +390,7 @@ NEAR_SPEED_UPS = [
     *(("claimed", 0.5, n) for n in (2, 3, 4, 5)),
     *(("claimed", 0.2, n) for n in (2, 3)),
 ]
-NEAR_TOKENS = [("claimed", p, 2) for p in (0.5, 0.2)]
+NEAR_TOKENS = [("claimed", 0.5, 2), ("claimed", 0.5, 3), ("claimed", 0.2, 2)]
 
 
 def _other_p(

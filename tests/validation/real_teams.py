@@ -342,7 +342,7 @@ ROWS = [
         name="Tokens of five agents of one model who are dealt their tasks",
         law="Claude Sonnet 4.6, p = 0.9: 1.33 times one agent's.",
         source=f"{QUICK}; shipped scenario quickstart",
-        measure=functools.partial(tokens_at, times=MANY),
+        measure=functools.partial(tokens_at, times=2 * MANY),
         cases=_of_ways({"dealt": {5: 1.33}}, 0.9),
         tolerance=QUARTER,
         thorough=True,
