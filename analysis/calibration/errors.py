@@ -115,7 +115,8 @@ def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
     """Return the probability that an attempt has the outcome that its call's attempts share.
 
     Its square is the probability that two attempts both have it, and so their intra-class
-    correlation, from which it is estimated (by moments).
+    correlation, from which it is estimated (by moments). One run alone says nothing of how far runs
+    differ: the error is that of any value from 0 to 1.
     """
     calls = pd.concat(working)
     completed = calls["completed"].to_numpy(dtype=float)
@@ -138,8 +139,10 @@ def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
         return float(np.sqrt(np.clip(icc, 0.0, 1.0)))
 
     # A jackknife over ten groups of runs.
-    groups = run % 10
+    found, groups = correlation(np.ones(len(t), dtype=bool)), run % 10
+    if not groups.any():
+        return Estimate(found, 12.0**-0.5)
     left_out = np.asarray([correlation(groups != i) for i in np.unique(groups)])
     k = len(left_out)
     error = np.sqrt((k - 1) / k * ((left_out - left_out.mean()) ** 2).sum())
-    return Estimate(correlation(np.ones(len(t), dtype=bool)), float(error))
+    return Estimate(found, float(error))

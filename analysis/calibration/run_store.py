@@ -21,7 +21,7 @@ from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
 
 FILE = "run_fits.json"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

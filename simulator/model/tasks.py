@@ -135,13 +135,21 @@ class TaskGraph:
     @cached_property
     def waiting(self) -> list[int]:
         """Tasks that cannot be done without each task, itself among them, shape (N,)."""
-        found = [0] * len(self)
-        those = [0] * len(self)  # sets of tasks, as bits
+        found = [1] * len(self)
+        those: dict[int, int] = {}  # sets of tasks, as bits, as long as a task needs them
+        unread = [len(needed) for needed in self.dependencies]
         for task in reversed(self.order):
-            those[task] = 1 << task
+            if not self.dependents[task]:
+                continue
+            waiting = 1 << task
             for dependent in self.dependents[task]:
-                those[task] |= those[dependent]
-            found[task] = those[task].bit_count()
+                waiting |= those.get(dependent, 1 << dependent)
+                unread[dependent] -= 1
+                if not unread[dependent]:
+                    those.pop(dependent, None)
+            found[task] = waiting.bit_count()
+            if unread[task]:
+                those[task] = waiting
         return found
 
     @cached_property

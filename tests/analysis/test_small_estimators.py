@@ -93,6 +93,13 @@ def test_the_error_of_the_correlation_within_calls_is_a_jackknifes_over_runs() -
     assert call_correlation([calls]).error == pytest.approx(expected)
 
 
+def test_one_run_alone_does_not_tell_how_far_what_its_calls_share_is_known() -> None:
+    calls = pd.DataFrame({"run_dir": "one", "completed": [3, 0, 2, 1], "tried": 3})
+    found = call_correlation([calls])
+    assert 0.0 < found.at <= 1.0
+    assert found.error == pytest.approx(12**-0.5)  # of a value that is anywhere from 0 to 1
+
+
 @pytest.mark.parametrize(("cached", "missed"), [(0.0, 1.0), (0.85, 0.3), (0.95, 0.0), (1.0, 0.0)])
 def test_a_prompt_most_of_which_is_read_from_the_cache_is_no_miss(
     cached: float, missed: float

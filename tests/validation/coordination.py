@@ -1213,5 +1213,6 @@ ROWS = [
         ],
         tolerance=Between(1.0, 2.0),
         note="Of more agents most have nothing to do at first, so that it takes deeper trees.",
+        thorough=True,
     ),
 ]

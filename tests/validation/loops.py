@@ -371,6 +371,7 @@ ROWS = [
             for wait_for, k in (("all", 5), (3, 3), ("any", 1))
         ],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="limited-output",

@@ -720,6 +720,7 @@ ROWS = [
             for dealt in (0, 1)
         ],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="slow-worker",
@@ -746,6 +747,7 @@ ROWS = [
             for dealt, t in zip((False, True), both, strict=True)
         ],
         tolerance=Tolerance(share=0.05),
+        thorough=True,
     ),
     Row(
         key="lost-worker-claims",
@@ -1017,5 +1019,6 @@ ROWS = [
         measure=longer_when_alike,
         cases=[Case("seconds more", 0, (2,), slow=True)],
         tolerance=Above(),
+        thorough=True,
     ),
 ]

@@ -669,6 +669,7 @@ ROWS = [
         tolerance=THREE_PERCENT,
         note="1 % is asked, and of up to ten attempts held; of 250 it would take some ten thousand "
         "to resolve, and 3 % is held.",
+        thorough=True,
     ),
     Row(
         key="half-life",
@@ -681,6 +682,7 @@ ROWS = [
             Case(f"{t} steps", 0.98**t, (t,), slow=True, thorough=t < 40) for t in (5, 11, 34, 48)
         ],
         tolerance=FIVE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="constant-hazard",
