@@ -1717,8 +1717,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/tasks.py",
-        "those[task] |= those[dependent]",
-        "those[task] |= 1 << dependent",
+        "waiting |= those.get(dependent, 1 << dependent)",
+        "waiting |= 1 << dependent",
         "tests/model/test_workloads_alone.py",
         "wait_for_it",
     ),
