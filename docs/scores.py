@@ -126,9 +126,13 @@ def parts_of(ablation: pd.DataFrame) -> str:
     lines = ["| error without | " + " | ".join(columns.values()) + " |"]
     lines.append("|---|" + "---|" * len(columns))
     for part, row in change.drop("nothing").iterrows():
-        shown = [f"{row[metric]:+.0f} %".replace("-", "−") for metric in columns]
+        shown = [_signed(round(row[metric])) for metric in columns]
         lines.append(f"| {part} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _signed(percent: int) -> str:
+    return f"{percent:+d} %".replace("-", "−") if percent else "0 %"
 
 
 def written(page: str, table: str) -> str:

@@ -274,7 +274,7 @@ def test_the_table_of_parts_says_how_much_larger_the_error_is_without_each() -> 
     head, line, habits = table.splitlines()
     assert head == "| error without | wall clock | tokens | rounds | success |"
     assert line == "|---|---|---|---|---|"
-    assert habits == "| habits | +50 % | +0 % | −10 % | +20 % |"
+    assert habits == "| habits | +50 % | 0 % | −10 % | +20 % |"
     assert habits in written(README.read_text("utf-8"), table)
 
 
