@@ -49,7 +49,7 @@ def range_of_ratio(cells: pd.DataFrame) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def line_of_list(cells: pd.DataFrame) -> str:
+def line_of_list(name: str, cells: pd.DataFrame) -> str:
     """Return the row of a backtest on one task list: ratios to running it again, and coverage."""
     ratios, inside = [], []
     for metric in METRICS:
@@ -58,17 +58,21 @@ def line_of_list(cells: pd.DataFrame) -> str:
         inside.append(f"{100 * means['cover_80%']:.0f}")
     success = cells[cells["metric"] == "success"].mean(numeric_only=True)
     brier = f"{success['predicted'] / success['again']:.2f}"
-    (name,) = cells["task_type"].unique()
     return f"| {name} | {' | '.join(ratios)} | {brier} | {', '.join(inside)} % |"
 
 
 def lists_of(backtests: Sequence[pd.DataFrame]) -> str:
-    """Return the table of backtests on one task list each, in Markdown; empty without any."""
+    """Return the table of backtests on one task list each, in Markdown; empty without any.
+
+    Its last row is of all their cells together.
+    """
     if not backtests:
         return ""
     names = [*METRICS.values(), "success", "runs inside the 80 % intervals"]
     head = f"| ratios with one list alone | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}\n"
-    return "\n" + head + "".join(line_of_list(cells) + "\n" for cells in backtests)
+    lines = [line_of_list(cells["task_type"].iloc[0], cells) for cells in backtests]
+    lines.append(line_of_list("both" if len(lines) == 2 else "all", pd.concat(backtests)))
+    return "\n" + head + "\n".join(lines) + "\n"
 
 
 def table_of(cells: pd.DataFrame) -> str:

@@ -294,8 +294,11 @@ def test_the_table_of_scores_is_written_in_its_place() -> None:
     assert "| ratio of the two | 1.000 | 1.000 | 1.000 |" in table
     assert "| ... in 90 % of resampled cells | 1.00 to 1.00 | 1.00 to 1.00 |" in table
     one = cells.assign(task_type="sums", predicted=cells["predicted"] * 1.5)
-    lines = lists_of([one, one]).splitlines()
-    assert lines[-2:] == ["| sums | 1.500 | 1.500 | 1.500 | 1.50 | 80, 80, 80 % |"] * 2
+    twice = one.assign(task_type="more", predicted=0.75)
+    *_, first, second, both = lists_of([one, twice]).splitlines()
+    assert first == "| sums | 1.500 | 1.500 | 1.500 | 1.50 | 80, 80, 80 % |"
+    assert second == "| more | 2.000 | 2.000 | 2.000 | 2.00 | 80, 80, 80 % |"
+    assert both == "| both | 1.750 | 1.750 | 1.750 | 1.75 | 80, 80, 80 % |"
     assert lists_of([]) == ""
     even, odd = (cells.assign(again=1.0, predicted=[x, y] * 4) for x, y in ((1, 1), (0, 2)))
     assert range_of_ratio(even[even["metric"] == "success"]) == (1.0, 1.0)
