@@ -105,7 +105,8 @@ def _least(
             maxfev=80_000,
         )[0]
         steps = math.sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(best))
-        return np.asarray(best), np.asarray(scipy.optimize.approx_fprime(best, misses, steps))
+        jacobian = scipy.optimize.approx_fprime(best, misses, steps)
+        return np.asarray(best), np.atleast_2d(jacobian)  # a row, where there is one point
     found = scipy.optimize.least_squares(
         misses,
         start,
