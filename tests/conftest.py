@@ -154,6 +154,13 @@ def exponential(mean: float = 1.0) -> dict[str, Any]:
     return {"kind": "seconds", "base": {"kind": "exponential", "mean": mean}}
 
 
+def first_in_ci(count: int, values: Iterable[Any]) -> list[Any]:
+    """Return values of a parameter, all but so many of them marked as thorough."""
+    found = list(values)
+    rest = [pytest.param(each, marks=pytest.mark.thorough) for each in found[count:]]
+    return [*found[:count], *rest]
+
+
 def z_score(values: Iterable[float], expected: float) -> float:
     """Return how many standard errors the mean of `values` is away from `expected`."""
     sample = np.asarray(list(values), dtype=float)

@@ -13,7 +13,7 @@ from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row
 from simulator.scenario.loading import parse_study
 from simulator.scenario.loop import LoopSpec
-from tests.conftest import run, run_as_traced, runs, scenario, z_score
+from tests.conftest import first_in_ci, run, run_as_traced, runs, scenario, z_score
 from tests.engine.test_loops import GROWS, SYSTEM, TIMES, WRITES, looping, traced
 
 REPORT = 50
@@ -314,9 +314,7 @@ TIMING = ["rounds", "asynchronous", "bounded_staleness"]
 
 
 @pytest.mark.parametrize("timing", TIMING)
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 12))]
-)
+@pytest.mark.parametrize("seed", first_in_ci(4, range(12)))
 def test_every_sub_agent_ends_once_in_generated_company(timing: str, seed: int) -> None:
     metrics, rows = run_and_count(generated(np.random.default_rng(seed), timing))
     assert metrics.sub_agents > 0

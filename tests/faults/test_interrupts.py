@@ -20,6 +20,7 @@ import pytest
 
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
+from tests.conftest import first_in_ci
 from tests.faults.conftest import ENDLESS, PATIENCE_S, Ended, Running, parts
 
 Begin = Callable[..., Running]
@@ -73,7 +74,7 @@ def test_other_signals_do_the_same(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", first_in_ci(2, range(4)))
 def test_workers_end_with_a_main_process_that_is_killed(
     begin: Begin, sweep: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -86,7 +87,7 @@ def test_workers_end_with_a_main_process_that_is_killed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", first_in_ci(3, range(6)))
 def test_ctrl_c_at_any_moment_leaves_no_traceback(
     begin: Begin, sweep: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -114,7 +115,7 @@ LONG = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", first_in_ci(3, LONG))
 def test_all_long_commands_end_so(
     begin: Begin, sweep: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

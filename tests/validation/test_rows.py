@@ -26,7 +26,9 @@ pytestmark = pytest.mark.theory
 
 
 def _marks(row: Row, case: Case) -> list[pytest.MarkDecorator]:
-    if row.thorough or case.thorough:
+    """Return how long a case takes; of slow ones, those between the first and the last are many."""
+    between = [each for each in row.cases if each.slow][1:-1]
+    if row.thorough or case.thorough or any(case is each for each in between):
         return [pytest.mark.thorough]
     return [pytest.mark.slow] if case.slow else []
 
