@@ -340,7 +340,7 @@ def test_ranks_of_forgetting_are_uniform() -> None:
         assert stats.chisquare(counts).pvalue > 0.001 / 5, (name, counts)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 def test_who_forgets_in_company_only_is_seen_to_though_waits_at_work_are_long() -> None:
     """Waits are told apart by whether there are other workers too: else both kinds look alike.

@@ -119,7 +119,7 @@ def drifting(
 
 
 @pytest.mark.theory
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_of_trends_hold_the_truth_though_who_fails_goes_on() -> None:
     """Trends of some parts in a thousand a call, in runs that end when all is done.
 

@@ -220,7 +220,7 @@ def test_the_joint_interval_of_three_teams_holds_as_often_as_it_says() -> None:
     assert held / 1000 >= 0.928
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_as_many_replications_as_advised_mostly_tell_two_teams_apart() -> None:
     # Where the second takes 6 % longer, a first look at 60 pairs says how many would tell. Four in
     # five of so many are aimed at, if the first look were exact; it is here by its choice of a
