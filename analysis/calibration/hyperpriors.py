@@ -11,7 +11,7 @@ it again, over seconds, tokens and rounds, of predictions of three agents by pil
 0.005. So predictions hardly hang on them.
 
 - how far cells of an agent differ: ``_WEAK`` in `latency` and `tokens`, ``_IDLE_APART`` in `cells`,
-  and the mixture of waits in `forgetting` (all standard deviations together: 1.013, 1.011);
+  and the mixture in `waits` (all standard deviations together: 1.013, 1.011);
 - the prior of who forgets tasks, in `forgetting`, and ``_SPREADS`` in `logits`: said, not fitted;
 - in `carry_over`: ``_NEARNESS`` (0.999, 1.009), ``_JITTER`` (1.013, 1.009) and ``_DOUBT`` (1.016,
   1.008). On ``_MECHANISM_ALONE`` they do: 1.033 at 0.1, 0.989 at 0.5, 1.010 at 0.7.

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from simulator.distributions import Floats
-
-Ints = npt.NDArray[np.int64]
+from simulator.model.tasks import Task, TaskGraph
 
 
 class WaitingTasks:
@@ -34,17 +33,17 @@ class WaitingTasks:
     """
 
     def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        graph = nx.DiGraph((need, task["id"]) for task in tasks for need in task["dependencies"])
-        graph.add_nodes_from(task["id"] for task in tasks)
-        those = [{task["id"], *nx.descendants(graph, task["id"])} for task in tasks]
-        each = np.asarray([len(waiting) for waiting in those])
-        self.numbers, self._of, self.counts = np.unique(
-            each, return_inverse=True, return_counts=True
+        graph = TaskGraph.of([Task.model_validate(task) for task in tasks])
+        self.numbers, one_of_each, self._of, self.counts = np.unique(
+            graph.waiting, return_index=True, return_inverse=True, return_counts=True
         )
-        self._kept = [
-            np.asarray([task["id"] not in those[int(first)] for task in tasks])
-            for first in np.unique(each, return_index=True)[1]
-        ]
+        follows = nx.DiGraph(
+            (d, task) for task, all_ in enumerate(graph.dependencies) for d in all_
+        )
+        follows.add_nodes_from(range(len(graph)))
+        self._kept = [np.ones(len(graph), dtype=bool) for _ in one_of_each]
+        for kept, task in zip(self._kept, map(int, one_of_each), strict=True):
+            kept[[task, *nx.descendants(follows, task)]] = False
 
     @property
     def mean_log(self) -> float:
