@@ -1688,6 +1688,20 @@ BUGS = [
         "nothing_else_is_left",
     ),
     Bug(
+        f"{_MODEL}/forgetfulness.py",
+        "self._rolls() < 1.0 - none",
+        "self._rolls() < none",
+        _ALONE("ledger"),
+        "keeps_any_as_often",
+    ),
+    Bug(
+        f"{_MODEL}/ledger.py",
+        "if made.is_with_all:",
+        "if False:",
+        _ALONE("ledger"),
+        "noticed_together",
+    ),
+    Bug(
         f"{_MODEL}/ledger.py",
         "self._board.remaining == len(self._open)",
         "self._board.remaining >= len(self._open)",
