@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from simulator.model.answers import expit
+from simulator.model.board import Board
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.scenario.forgetting import Forgetting
@@ -62,7 +63,7 @@ class Forgetfulness:
         self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
         self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
 
-    def forgets(self, call: int, task: int, picks: Sequence[int], graph: TaskGraph) -> bool:
+    def forgets(self, call: int, task: int, picks: Sequence[int], board: Board) -> bool:
         """Return whether a finished task is not handed in.
 
         Parameters
@@ -70,25 +71,29 @@ class Forgetfulness:
         call : int
             The number of the call that has finished it.
         task : int
-            Of those of `graph`.
+            Of those of `board`.
         picks : sequence of int
             All tasks of the call.
-        graph : TaskGraph
+        board : Board
         """
         if self._all_or_nothing:
             if call != self._call:
-                self._begin(call, picks, graph)
+                self._begin(call, picks, board)
             if self._is_whole:
                 return self.keeps_all
-        return self._rolls() < self._chance(len(picks) - 1, task, graph)
+        return self._rolls() < self._chance(len(picks) - 1, task, board.graph)
 
-    def _begin(self, call: int, picks: Sequence[int], graph: TaskGraph) -> None:
+    def _begin(self, call: int, picks: Sequence[int], board: Board) -> None:
         """Decide whether a call keeps all or nothing, and which, at its first finished task."""
         self._call = call
         self._is_whole = self._rolls() < self._all_or_nothing
         self.keeps_all = False
         if self._is_whole:
-            none = math.prod(1.0 - self._chance(len(picks) - 1, each, graph) for each in picks)
+            none = math.prod(
+                1.0 - self._chance(len(picks) - 1, each, board.graph)
+                for each in picks
+                if not (board.missing[each] or board.done[each])
+            )
             self.keeps_all = self._rolls() < 1.0 - none
 
     def _chance(self, more: int, task: int, graph: TaskGraph) -> float:

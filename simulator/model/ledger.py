@@ -207,7 +207,7 @@ class Ledger(Copied):
         hazard, claim = self._hazards[agent], self._open.get(task)
         if hazard is None or claim is None or claim.agent != agent:
             return False
-        if not hazard.forgets(call, task, picks, self._board.graph):
+        if not hazard.forgets(call, task, picks, self._board):
             return False
         now, is_with_all = self._agenda.now, hazard.keeps_all
         made = Unmarked(agent, call, answer, started_s, now, claim.number, is_with_all)

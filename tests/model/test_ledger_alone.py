@@ -199,18 +199,20 @@ def test_the_slopes_add_up_on_the_logit_scale(is_alone: bool) -> None:
     x = logit(0.1) + (0.0 if is_alone else 0.4) + 0.3 * 2 - 0.2 * 3 - 0.5 * math.log(2)
     p = 1.0 / (1.0 + math.exp(-x))
     # 4 standard errors: about 1 test in 16,000 fails by chance.
-    assert abs(z_score([hazard.forgets(1, 3, [1, 2, 3], graph) for _ in range(4000)], p)) < 4
+    assert abs(z_score([hazard.forgets(1, 3, [1, 2, 3], Board(graph)) for _ in range(4000)], p)) < 4
 
 
 @pytest.mark.theory
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_a_call_that_keeps_all_or_nothing_keeps_any_as_often(share: float) -> None:
-    """It keeps a task of two with chances 0.2 and 1/3, as one of them waits for the other."""
+    """It keeps two tasks with chances 1/3 and 0.2, as another waits for one, which it cannot do."""
     fields = {"probability": 0.2, "waiting_logit": 1.0, "all_or_nothing": share}
     hazard = Forgetfulness(Forgetting.model_validate(fields), 0, True, Streams(4, 0))
-    graph, picks = tasks(a="", b="a"), [1, 0]
-    kept = [tuple(hazard.forgets(n, each, picks, graph) for each in picks) for n in range(1, 4001)]
-    apart = {(True, False): 0.2 * 2 / 3, (False, True): 0.8 / 3, (True, True): 0.2 / 3}
+    board, done = Board(tasks(a="", b="a", c="")), [0, 2]
+    kept = [
+        tuple(hazard.forgets(n, each, [0, 1, 2], board) for each in done) for n in range(1, 4001)
+    ]
+    apart = {(True, False): 0.8 / 3, (False, True): 0.2 * 2 / 3, (True, True): 0.2 / 3}
     for which, chance in apart.items():
         all_ = 1.0 - 0.8 * 2 / 3 if all(which) else 0.0
         p = share * all_ + (1.0 - share) * chance
@@ -233,13 +235,13 @@ def test_what_a_call_keeps_as_a_whole_is_noticed_together() -> None:
         assert abs(np.mean(found) - mean) < 4 * deviation / 400**0.5
 
 
-def test_one_task_that_is_kept_after_a_whole_call_is_noticed_by_itself() -> None:
-    graph = tasks(a="", b="", c="")
+def test_calls_that_keep_each_task_by_itself_are_not_whole_though_they_keep_all() -> None:
+    board = Board(tasks(a="", b="", c=""))
     spec = Forgetting.model_validate({"probability": 1.0, "all_or_nothing": 0.5})
     hazard = Forgetfulness(spec, 0, True, Streams(4, 0))
     whole = []
     for call in range(1, 401):
-        assert all(hazard.forgets(call, task, [0, 1, 2], graph) for task in range(3))
+        assert all(hazard.forgets(call, task, [0, 1, 2], board) for task in range(3))
         whole.append(hazard.keeps_all)
     assert abs(z_score(whole, 0.5)) < 4
 
