@@ -43,16 +43,21 @@ class Forgetfulness:
         Logit of the probability for a finished task for which no other waits, alone in its call,
         of an agent alone; its increase for each further task of the call, where there are other
         workers, and with the logarithm of the tasks that wait for it, itself among them.
+    all_or_nothing : Estimate
+        Share of the calls that keep all that they finish, or nothing.
     notice : Estimate
         Probability, in each later call, of handing it in.
     """
 
     logit: VectorFit
+    all_or_nothing: Estimate
     notice: Estimate
 
     def draw(self, rng: np.random.Generator) -> Forgetfulness:
         """Return one whose parameters are drawn from their uncertainty."""
-        return Forgetfulness(self.logit.draw(rng), self.notice.draw(rng))
+        return Forgetfulness(
+            self.logit.draw(rng), self.all_or_nothing.draw(rng), self.notice.draw(rng)
+        )
 
     def spec(self) -> dict[str, float]:
         """Return it as a scenario says it (`simulator.scenario.forgetting.Forgetting`).
@@ -65,6 +70,7 @@ class Forgetfulness:
             "claims_logit": four_digits(claims),
             "team_logit": four_digits(others),
             "waiting_logit": four_digits(waiting),
+            "all_or_nothing": four_digits(self.all_or_nothing.value),
             "notice": four_digits(self.notice.value),
         }
 
@@ -75,6 +81,7 @@ class Forgetfulness:
             "forgets_claims_logit": self.logit.estimate(1, "identity"),
             "forgets_team_logit": self.logit.estimate(2, "identity"),
             "forgets_waiting_logit": self.logit.estimate(3, "identity"),
+            "forgets_all_or_nothing": self.all_or_nothing,
             "notices": self.notice,
         }
 
@@ -107,7 +114,7 @@ def fit_forgetting(
     to_one = np.eye(len(_PRIOR))
     to_one[0, -1] = -centre
     laws = [VectorFit(to_one @ law.at, to_one @ law.covariance @ to_one.T) for law in laws]
-    return [Forgetfulness(law, told.notice) for law in laws]
+    return [Forgetfulness(law, told.all_or_nothing, told.notice) for law in laws]
 
 
 def _finished(
@@ -115,11 +122,11 @@ def _finished(
 ) -> Trials:
     """Return the calls that have finished tasks, and how many did not hand in all of them.
 
-    What a call does not hand in counts once, however many tasks it is: real agents forget one task,
-    or all of a call together. Calls of as many tasks, in as much company, are one row for each
-    number of tasks that may wait for theirs. Which of the tasks that are done in a run a call has
-    finished is not known: it counts for each number by its share of them. A forgotten task is known
-    where it alone has stalled the run.
+    What a call does not hand in counts once, however many tasks it is: real agents keep one of
+    them, or all. Calls of as many tasks, in as much company, are one row for each number of tasks
+    that may wait for theirs. Which of the tasks that are done in a run a call has finished is not
+    known: it counts for each number by its share of them. A forgotten task is known where it alone
+    has stalled the run.
     """
     lost = forgotten.groupby("claimed")["tasks"].sum()
     # They were finished then, and not in the call that notices them.

@@ -85,8 +85,17 @@ def test_waits_are_rows_of_calls_in_which_nothing_owed_is_handed_in(
     counts: list[tuple[int, int]], expected: list[tuple[Any, ...]]
 ) -> None:
     found = waits(calls(*counts))
-    assert list(found.columns) == WAITS
-    assert list(found.itertuples(index=False, name=None)) == expected
+    assert list(found.columns) == [*WAITS, "claims", "at_once"]
+    assert list(found[WAITS].itertuples(index=False, name=None)) == expected
+
+
+def test_a_wait_tells_how_many_its_call_claimed_and_how_many_of_these_it_handed_in() -> None:
+    found = waits(calls((3, 1), (0, 1), (4, 0), (0, 0)))
+    assert found[["tasks", "claims", "at_once"]].to_numpy().tolist() == [
+        [1, 3, 1],
+        [1, 3, 1],
+        [4, 4, 0],
+    ]
 
 
 def test_what_is_written_again_is_handed_in_before_what_is_claimed() -> None:
@@ -177,13 +186,26 @@ def test_agents_that_hand_in_all_they_claim_at_once_forget_little() -> None:
     assert special.expit(fit.logit.at[0]) < 3 / 120
 
 
+def test_what_calls_keep_as_a_whole_is_told_by_those_that_hand_in_none() -> None:
+    """Of 30 calls that have forgotten something for good, 20 claimed four tasks and kept all."""
+    runs = [calls(*[(4, 4)] * 5, run=f"run {i}") for i in range(40)]
+    runs += [calls((4, 3 * (i >= 20)), *[(0, 0)] * 40, run=f"stalled {i}") for i in range(30)]
+    told = fit_waits(pd.concat(runs, ignore_index=True))
+    assert told.drawn.all()
+    # The error of the logit of a share is 1 / sqrt(n p (1 - p)), a little less with the prior.
+    error = 1 / np.sqrt(30 * 2 / 3 * 1 / 3)
+    assert 0.8 * error < told.all_or_nothing.error < error
+    assert abs(told.all_or_nothing.at - special.logit(2 / 3)) < error
+
+
 @pytest.mark.parametrize("logit", [-800.0, -20.8, -20.7, -3.0, 36.0, 800.0])
 def test_slopes_may_be_said_beside_any_probability_that_is_drawn(logit: float) -> None:
     law = VectorFit(np.asarray([logit, -0.1, 1.0, 0.5]), np.zeros((4, 4)))
-    said = Forgetfulness(law, Estimate(-3.0, 0.1, "logit")).spec()
+    said = Forgetfulness(law, Estimate.of(0.25, 0.1, "logit"), Estimate(-3.0, 0.1, "logit")).spec()
     known = Forgetting.model_validate(said)
     assert known.probability.probability == pytest.approx(special.expit(logit), abs=2e-9, rel=1e-3)
     assert (known.claims_logit, known.team_logit, known.waiting_logit) == (-0.1, 1.0, 0.5)
+    assert known.all_or_nothing == 0.25
 
 
 LONGEST = 12
@@ -227,25 +249,29 @@ def truth_of(rng: np.random.Generator) -> dict[str, float]:
         "notice": notice,
         "a": above,
         "b": above * (1.0 - works_on) / works_on,
+        "together": special.expit(rng.normal(_MIXTURE[6], _MIXTURE_SD[6])),
     }
 
 
 class Worker:
     """An agent that claims tasks of a list, one of five times to work on them in later calls too.
 
-    It forgets some; its teammates see on the board what is claimed and what is handed in.
+    It forgets some, or all of a call together, and notices them so; its teammates see on the board
+    what is claimed and what is handed in.
     """
 
     def __init__(self, team: Team, rng: np.random.Generator, truth: dict[str, float]) -> None:
         self._team, self._rng, self._truth = team, rng, truth
         self._at_hand: list[int] = []
-        self._forgotten: list[int] = []
+        self._forgotten: list[list[int]] = []
         self._works_on = 0.0
 
     def call(self) -> tuple[int, int]:
         """Return how many tasks a call claims, and how many it hands in."""
         rng, truth, team = self._rng, self._truth, self._team
-        noticed = [t for t in self._forgotten if rng.random() < special.expit(truth["notice"])]
+        found = [rng.random() < special.expit(truth["notice"]) for _ in self._forgotten]
+        noticed = [t for i, each in enumerate(self._forgotten) if found[i] for t in each]
+        self._forgotten = [each for i, each in enumerate(self._forgotten) if not found[i]]
         done: list[int] = []
         claims = 0
         if self._at_hand:
@@ -261,9 +287,14 @@ class Worker:
             else:
                 done = claimed
         more = max(claims, len(done)) - 1
-        missed = [t for t in done if rng.random() < special.expit(team.logit(t, more, truth))]
+        chances = [float(special.expit(team.logit(t, more, truth))) for t in done]
+        if rng.random() < truth["together"]:
+            missed = done if rng.random() < 1.0 - np.prod([1.0 - p for p in chances]) else []
+            self._forgotten += [missed] if missed else []
+        else:
+            missed = [t for t, p in zip(done, chances, strict=True) if rng.random() < p]
+            self._forgotten += [[t] for t in missed]
         handed_in = [t for t in done if t not in missed] + noticed
-        self._forgotten = [t for t in self._forgotten if t not in noticed] + missed
         team.marked.update(handed_in)
         return claims, len(handed_in)
 
@@ -315,12 +346,12 @@ def log_of(
 def test_ranks_of_forgetting_are_uniform() -> None:
     """Talts et al. (2018): 150 truths from the priors, each with logs of 60 runs of two lists.
 
-    Ranks fall into ten bins alike (five tests at a family-wise level of 0.1 %), and 95 % intervals
+    Ranks fall into ten bins alike (six tests at a family-wise level of 0.1 %), and 95 % intervals
     hold at least as often as |z| < 4 of the binomial's standard error allows. For one parameter,
     errors that are too small by a factor of 1.5 fail with a probability of 0.8.
     """
     names = ["logit", "claims", "company", "waiting", "notice"]
-    ranks: dict[str, list[float]] = {name: [] for name in names}
+    ranks: dict[str, list[float]] = {name: [] for name in [*names, "together"]}
     for draw in range(150):
         rng = np.random.default_rng([11, draw])
         truth = truth_of(rng)
@@ -333,11 +364,13 @@ def test_ranks_of_forgetting_are_uniform() -> None:
         for name, estimate in zip(names, estimates, strict=True):
             z = (truth[name] - estimate.at) / estimate.error
             ranks[name].append(float(stats.norm.cdf(z)))
+        z = (special.logit(truth["together"]) - fit.all_or_nothing.at) / fit.all_or_nothing.error
+        ranks["together"].append(float(stats.norm.cdf(z)))
     least = 0.95 - 4 * np.sqrt(0.95 * 0.05 / 150)
     for name, each in ranks.items():
         assert np.mean([0.025 < rank < 0.975 for rank in each]) > least, name
         counts = np.histogram(each, 10, (0, 1))[0]
-        assert stats.chisquare(counts).pvalue > 0.001 / 5, (name, counts)
+        assert stats.chisquare(counts).pvalue > 0.001 / 6, (name, counts)
 
 
 @pytest.mark.thorough
@@ -349,6 +382,7 @@ def test_who_forgets_in_company_only_is_seen_to_though_waits_at_work_are_long() 
     standard error allows.
     """
     truth = {"logit": -5.0, "claims": 0.0, "company": 2.5, "waiting": 0.0, "notice": -3.0}
+    truth["together"] = 0.0
     works_on = special.expit(-0.5)
     truth |= {"a": 3.0, "b": 3.0 * (1.0 - works_on) / works_on}
     held = []
