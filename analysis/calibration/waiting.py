@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -37,13 +36,13 @@ class WaitingTasks:
         self.numbers, one_of_each, self._of, self.counts = np.unique(
             graph.waiting, return_index=True, return_inverse=True, return_counts=True
         )
-        follows = nx.DiGraph(
-            (d, task) for task, all_ in enumerate(graph.dependencies) for d in all_
-        )
-        follows.add_nodes_from(range(len(graph)))
         self._kept = [np.ones(len(graph), dtype=bool) for _ in one_of_each]
         for kept, task in zip(self._kept, map(int, one_of_each), strict=True):
-            kept[[task, *nx.descendants(follows, task)]] = False
+            ahead = [task]
+            while ahead:
+                if kept[one := ahead.pop()]:
+                    kept[one] = False
+                    ahead += graph.dependents[one]
 
     @property
     def mean_log(self) -> float:
