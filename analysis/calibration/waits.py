@@ -22,7 +22,7 @@ import scipy
 from analysis.calibration.draws import covariance_at, draws_of
 from analysis.calibration.estimates import Estimate
 from simulator.distributions import Floats
-from simulator.special import expit
+from simulator.special import betaln, expit
 
 _MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0, 0.0, 0.0, 0.0, 0.0])
 """Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
@@ -165,7 +165,7 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate, Esti
         notice, mean = (expit(each)[:, None] for each in at.T[1:3])
         a = 1.0 + np.exp(np.minimum(at[:, 3:4], _SAME))
         b = a * (1.0 - mean) / mean
-        works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
+        works_on = betaln(a + ended, b + calls - ended) - betaln(a, b)
         overlooks = np.log1p(-np.minimum(notice, _ALWAYS))
         forgot = exposed * overlooks + ended * np.log(-np.expm1(owed * overlooks))
         whole, works_on_all = (
