@@ -8,15 +8,22 @@ of forgotten tasks. Which task was forgotten is told by what is left undone (see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.estimates import Estimate, VectorFit
-from analysis.calibration.logits import Trials, fit_imputed_logits, joined
+from analysis.calibration.hyperpriors import Prior, shipped
+from analysis.calibration.logits import (
+    Trials,
+    fit_imputed_agent_logits,
+    fit_imputed_logits,
+    joined,
+)
 from analysis.calibration.observations import tries
 from analysis.calibration.rounding import LEAST, four_digits
 from analysis.calibration.waiting import Runs, WaitingTasks, stalled_at, which_tasks
@@ -24,15 +31,14 @@ from analysis.calibration.waits import Waits
 from simulator.distributions import Floats
 from simulator.special import expit
 
-_PRIOR = np.asarray([-4.0, 0.0, 0.0, 0.0])
-"""Mean of the prior of the logit, and of its slopes by further claims, by company and by the
-logarithm of how many tasks wait."""
-_PRIOR_SD = np.asarray([2.0, 0.2, 1.5, 1.0])
-
 _MOST = 0.9999
 """Largest probability of forgetting that is said: the last below 1 of four digits."""
 
 _SEED = 20261128
+
+Cells = Sequence[Sequence[tuple[pd.DataFrame, WaitingTasks]]]
+"""For each cell and each of its task lists, all calls, in order within each agent, with
+``n_teammates``, and which tasks wait for which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +94,59 @@ class Forgetfulness:
         }
 
 
-def fit_forgetting(
-    cells: Sequence[Sequence[tuple[pd.DataFrame, WaitingTasks]]], told: Waits
-) -> list[Forgetfulness]:
+def fit_forgetting(cells: Cells, told: Waits, prior: Prior | None = None) -> list[Forgetfulness]:
     """Fit the cells of an agent that claims its tasks itself.
 
     Parameters
     ----------
-    cells : sequence of sequences of (DataFrame, WaitingTasks)
-        For each cell and each of its task lists, all calls, in order within each agent, with
-        ``n_teammates``, and which tasks wait for which.
+    cells : Cells
     told : Waits
         Those in these calls.
+    prior : Prior, optional
+        Of the agent; that of the hyperpriors that ship.
     """
-    # The prior is one of the logit of a usual task, and not of one for which no other waits.
+    prior = prior or shipped().priors["forgetting"]
+    imputed, centre = _imputed(cells, told)
+    laws = fit_imputed_logits(imputed, prior.mean, prior.sd, np.random.default_rng(_SEED))
+    to_one = np.eye(len(prior.mean))
+    to_one[0, -1] = -centre
+    laws = [VectorFit(to_one @ law.at, to_one @ law.covariance @ to_one.T) for law in laws]
+    return [Forgetfulness(law, told.all_or_nothing, told.notice) for law in laws]
+
+
+def by_list(cells: Sequence[pd.DataFrame], waiting: Mapping[Any, WaitingTasks]) -> Cells:
+    """Return the calls of cells, which have a column ``list``, with the tasks of their lists."""
+    return [
+        [(some, waiting[some["list"].iloc[0]]) for _, some in calls.groupby("list")]
+        for calls in cells
+    ]
+
+
+def fit_agent_forgetting(cells: Cells, told: Waits, prior: Prior) -> VectorFit:
+    """Return the parameters of the agent itself, the logit of a usual task first.
+
+    Parameters
+    ----------
+    cells, told, prior
+        As of `fit_forgetting`.
+    """
+    imputed, _ = _imputed(cells, told)
+    rng = np.random.default_rng(_SEED)
+    return fit_imputed_agent_logits(imputed, prior.mean, prior.sd, rng)
+
+
+def _imputed(cells: Cells, told: Waits) -> tuple[list[list[Trials]], float]:
+    """Return the trials of each cell for each draw of `told`, and the centre of their logarithms.
+
+    The prior is one of the logit of a usual task, and not of one for which no other waits.
+    """
     centre = float(np.mean([tasks.mean_log for cell in cells for _, tasks in cell]))
     finished = [[_Finished(calls, told.found, tasks, centre) for calls, tasks in c] for c in cells]
     imputed = [
         [joined([each.trials(forgotten) for each in cell]) for cell in finished]
         for forgotten in told.drawn
     ]
-    laws = fit_imputed_logits(imputed, _PRIOR, _PRIOR_SD, np.random.default_rng(_SEED))
-    to_one = np.eye(len(_PRIOR))
-    to_one[0, -1] = -centre
-    laws = [VectorFit(to_one @ law.at, to_one @ law.covariance @ to_one.T) for law in laws]
-    return [Forgetfulness(law, told.all_or_nothing, told.notice) for law in laws]
+    return imputed, centre
 
 
 class _Finished:

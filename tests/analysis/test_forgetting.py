@@ -11,11 +11,10 @@ import pytest
 import yaml
 from scipy import special, stats
 
+from analysis.calibration import hyperpriors
 from analysis.calibration.cells import fit_cells
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import (
-    _PRIOR,
-    _PRIOR_SD,
     Forgetfulness,
     fit_forgetting,
     mark_forgotten,
@@ -29,6 +28,8 @@ from simulator.engine import Simulation
 from simulator.scenario import Scenario
 from simulator.scenario.forgetting import Forgetting
 from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_runs
+
+VAGUE = hyperpriors.VAGUE["forgetting"]
 
 
 def calls(*counts: tuple[int, int], agent: str = "Dev1", run: str = "run") -> pd.DataFrame:
@@ -235,10 +236,10 @@ def truth_of(rng: np.random.Generator) -> dict[str, float]:
     and the estimate takes what a call forgets for one event. Nor is more than one in three of the
     tasks for which most wait.
     """
-    _, claims, company, waiting = rng.normal(_PRIOR, _PRIOR_SD)
+    _, claims, company, waiting = rng.normal(VAGUE.mean, VAGUE.sd)
     logit = np.inf
     while logit > special.logit(0.05) or logit + waiting * np.log(LONGEST) > special.logit(1 / 3):
-        logit = rng.normal(_PRIOR[0], _PRIOR_SD[0]) - waiting * CENTRE
+        logit = rng.normal(VAGUE.mean[0], VAGUE.sd[0]) - waiting * CENTRE
     _, notice, mean, more = rng.normal(_MIXTURE[:4], _MIXTURE_SD[:4])
     above, works_on = 1.0 + np.exp(more), special.expit(mean)
     return {
@@ -358,7 +359,7 @@ def test_ranks_of_forgetting_are_uniform() -> None:
         logs = [log_of(rng, truth, waiting, 30) for waiting in WAITING]
         log = pd.concat(logs, ignore_index=True)
         cells = [[(log[: len(logs[0])], LISTS[0])], [(log[len(logs[0]) :], LISTS[1])]]
-        fits = fit_forgetting(cells, fit_waits(log))
+        fits = fit_forgetting(cells, fit_waits(log), VAGUE)
         fit = fits[draw % 2]
         estimates = [fit.logit.estimate(i, "identity") for i in range(4)] + [fit.notice]
         for name, estimate in zip(names, estimates, strict=True):
@@ -388,7 +389,7 @@ def test_who_forgets_in_company_only_is_seen_to_though_waits_at_work_are_long() 
     held = []
     for draw in range(16):
         log = log_of(np.random.default_rng([12, draw]), truth, WAITING[0], 60)
-        (fit,) = fit_forgetting([[(log, LISTS[0])]], fit_waits(log))
+        (fit,) = fit_forgetting([[(log, LISTS[0])]], fit_waits(log), VAGUE)
         company = fit.logit.estimate(2, "identity")
         held.append(abs(company.at - truth["company"]) < 1.96 * company.error)
     assert np.mean(held) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 16)
