@@ -115,4 +115,6 @@ class Flight:
 
 def time_left(seconds: float, elapsed_s: float) -> float:
     """Return how long a request that is given up would still have been in service."""
-    return 0.0 if math.isinf(seconds) else max(0.0, seconds - elapsed_s)
+    left_s = seconds - elapsed_s
+    is_over = left_s <= AN_INSTANT * elapsed_s  # what has just ended has a rounding error
+    return 0.0 if is_over or math.isinf(seconds) else left_s
