@@ -317,3 +317,29 @@ def test_who_asks_again_at_once_finds_the_place_that_it_has_left(again: dict[str
     assert found.malformed > 30
     assert found.rate_limits == 0
     assert found.waiting_s == 0.0
+
+
+def test_what_is_sent_at_the_instant_of_the_end_is_not_billed() -> None:
+    # Two calls, of which the first one's hedge is paid for, too; the second's is due when the
+    # deadline passes, whatever the rounding of sums of such times.
+    for k in range(1, 40):
+        base_s, after_s = 10 + k * 0.1, 4 + k * 0.07
+        found = run(
+            team={
+                "size": 1,
+                "agent": agent(
+                    latency={"kind": "seconds", "base": base_s},
+                    tokens={"output": 0, "message": 0},
+                    context={
+                        "system_tokens": 1000, "board_tokens_per_task": 0, "retention": 0,
+                        "cache": False,
+                    },
+                    price={"input_per_mtok": 1},
+                ),
+            },
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload__tasks=2,
+            resilience={"hedge": {"after_s": after_s}},
+            limits={"deadline_s": base_s + after_s},
+        )  # fmt: skip
+        assert found.cost_usd == pytest.approx(0.003), k

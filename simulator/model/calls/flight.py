@@ -89,6 +89,11 @@ class Flight:
             return False
         return self.second.seconds < self.first.seconds or bool(self.first.why)
 
+    def since_second_s(self, elapsed_s: float) -> float:
+        """Return for how long the second has been in flight; 0 at the instant of sending."""
+        since_s = elapsed_s - self.sent_s
+        return since_s if since_s > AN_INSTANT * elapsed_s else 0.0
+
     def stall(self, elapsed_s: float) -> int:
         """Let what is in flight never come back; return how many requests that stops."""
         stopped, self.done = 0, self.share_done(elapsed_s)
@@ -109,7 +114,8 @@ class Flight:
             shares.append(share_done(elapsed_s, self.first.seconds))
         second = None if self.second_is_over else self.second
         if second is not None and second.why.is_billed:
-            shares.append(share_done(elapsed_s - self.sent_s, second.seconds - self.sent_s))
+            seconds = second.seconds - self.sent_s
+            shares.append(share_done(self.since_second_s(elapsed_s), seconds))
         return max(shares)
 
 
