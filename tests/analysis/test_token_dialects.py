@@ -224,6 +224,18 @@ def test_zeros_of_a_call_that_failed_are_no_counts(tmp_path: Path) -> None:
     assert counts_in(langsmith(tmp_path, {"input_tokens": 0, "output_tokens": 0})) == [(None,) * 4]
 
 
+def test_no_prompt_is_empty(tmp_path: Path) -> None:
+    # Writers that were told no counts, of a stream for example, say 0 of a call that went well.
+    spans = [call(1, (0, 0, 0)), call(2, (0, 0, 9)), call(3, (9, 0, 0)), call(4, (9, 4, 3))]
+    path = lines(tmp_path / "spans.jsonl", [document(*spans)])
+    unknown = None, None, None, None
+    assert counts_in(path) == [unknown, (None, None, None, 9), (9, 0, None, 0), (9, 4, None, 3)]
+    assert read_traces([path]).report.placeholders.count == 2
+    table = tmp_path / "calls.csv"
+    table.write_text("session,duration_s,input_tokens,output_tokens\na,4,0,0\na,4,900,20\n")
+    assert counts_in(table) == [unknown, (900, None, None, 20)]
+
+
 def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
     span = otel(
         1, None, "chat", 0, 2,
