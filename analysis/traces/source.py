@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.traces.encodings import WINDOWS
 from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
 from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
@@ -144,7 +145,7 @@ class Source:
                 raise TeamsimError(f"{self.name} cannot be read: {_why(error)}") from None
         if start.startswith(b"PAR1"):
             return self._parquet_head(start)
-        text = start.decode(_encoding(start), "replace")
+        text = start.decode(_encoding(start), WINDOWS)
         sign = text.lstrip("\ufeff\x1e\x00 \t\r\n")[:1]
         if not sign or (b"\x00" in start[:4096] and _encoding(start) == "utf-8"):
             return Head(start, "binary", [], [])
@@ -201,7 +202,7 @@ class Source:
                 yield from enumerate(batch.to_pylist(), start=start)
                 start += batch.num_rows
             return
-        text = io.TextIOWrapper(stream, _encoding(self.head.start), "replace", newline="")
+        text = io.TextIOWrapper(stream, _encoding(self.head.start), WINDOWS, newline="")
         header = text.readline()
         delimiter = _delimiter(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
