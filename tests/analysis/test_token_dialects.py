@@ -236,6 +236,12 @@ def test_no_prompt_is_empty(tmp_path: Path) -> None:
     assert counts_in(table) == [unknown, (900, None, None, 20)]
 
 
+def test_a_table_that_has_sums_of_tokens_alone_tells_neither_kind(tmp_path: Path) -> None:
+    table = tmp_path / "calls.csv"
+    table.write_text("session,model,duration_s,total_tokens\na,m,4,900\na,m,5,950\n")
+    assert counts_in(table) == [(None, None, None, None)] * 2
+
+
 def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
     span = otel(
         1, None, "chat", 0, 2,
