@@ -242,6 +242,21 @@ def test_a_table_that_has_sums_of_tokens_alone_tells_neither_kind(tmp_path: Path
     assert counts_in(table) == [(None, None, None, None)] * 2
 
 
+@pytest.mark.parametrize("unit", ["TOKENS", "CHARACTERS", None])
+def test_usage_of_langfuse_in_another_unit_is_no_count(unit: str | None, tmp_path: Path) -> None:
+    row = {
+        "id": "o", "traceId": "t", "type": "GENERATION", "model": "m",
+        "startTime": stamp(0), "endTime": stamp(2),
+    }  # fmt: skip
+    usages = [{"usage": {"input": 4000, "output": 400, "unit": unit}},
+              {"unit": unit, "promptTokens": 4000, "completionTokens": 400}]  # fmt: skip
+    for usage in usages:
+        path = lines(tmp_path / "observations.jsonl", [{**row, **usage}])
+        is_known = unit in ("TOKENS", None)
+        assert counts_in(path) == [(4000, None, None, 400) if is_known else (None,) * 4]
+        assert read_traces([path]).report.errors.count == (not is_known)
+
+
 def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
     span = otel(
         1, None, "chat", 0, 2,
