@@ -92,7 +92,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
             elif _are_whole(values):
                 ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
             shorten(ax.yaxis)
-            if metric in wanted.log_y:
+            if metric in wanted.log_y and (curves[metric] > 0.0).any():
                 ax.set_yscale("log")
                 shorten_log(ax.yaxis)
         for pair in wanted.crossings:

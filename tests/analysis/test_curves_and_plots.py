@@ -241,3 +241,10 @@ def test_named_teams_of_different_sizes_are_all_drawn() -> None:
     axes = plot_scaling(scaling_curves(results, ["makespan_s"]), "makespan_s", "s")
     drawn = [line.get_xdata() for line in axes.lines if line.get_marker() not in ("None", "")]
     assert {float(x) for each in drawn for x in each} >= {1.0, 3.0}
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_0_everywhere_has_no_logarithmic_axis() -> None:
+    results, _ = _swept("{team.size: [1, 2]}")
+    figure = sweep_figure(results, Figure(x="team.size", y=("retries",), log_y=("retries",)))
+    assert figure.axes[0].get_yscale() == "linear"
