@@ -1647,7 +1647,14 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/calls/flight.py",
-        "share_done(elapsed_s - self.sent_s, second.seconds - self.sent_s)",
+        "is_over = left_s <= AN_INSTANT * elapsed_s",
+        "is_over = left_s <= 0.0",
+        "tests/engine/test_requests_that_end_early.py",
+        "finds_the_place",
+    ),
+    Bug(
+        f"{_MODEL}/calls/flight.py",
+        "share_done(self.since_second_s(elapsed_s), seconds)",
         "share_done(elapsed_s, second.seconds)",
         _ALONE("flight"),
         "since_it_was_sent",
