@@ -25,8 +25,8 @@ Progress = Callable[[float, int], None]
 part, and the number of all."""
 
 
-_STARTS_S = 0.5
-"""Seconds that another process takes to start, about: work that takes less is not shared."""
+_WORTH_S = 2.0
+"""Seconds of work that are worth another process, which takes about half of it to start."""
 _MANY = 8
 """Jobs of which a first one may be done here, to learn how long all take."""
 
@@ -82,7 +82,7 @@ def in_processes(
             results.append(work(jobs[len(results)]))
             tell(len(results))
             each_s = (time.perf_counter() - began) / len(results)
-            is_short = each_s * (len(jobs) - len(results)) < _STARTS_S
+            is_short = each_s * (len(jobs) - len(results)) < _WORTH_S
         if not (left := jobs[len(results) :]):
             return results
         before = len(results)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.experiment import crew, run_points
+from simulator.experiment import pool as pool_module
 from simulator.experiment.pool import Processes, in_processes
 from simulator.scenario import Point, Scenario
 from simulator.worker import tell_main
@@ -77,7 +78,10 @@ def take_a_while(job: int) -> int:
     return job
 
 
-def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start() -> None:
+def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "_WORTH_S", 0.5)
     heard: list[float] = []
     with Processes(2) as pool:
         quick = in_processes(process, range(20), pool, lambda done, most: heard.append(done))
