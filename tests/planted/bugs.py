@@ -974,8 +974,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/waits.py",
-        'posterior.moments().estimate(1, "logit")',
-        'posterior.moments().estimate(0, "logit")',
+        'drawn, known.estimate(1, "logit")',
+        'drawn, known.estimate(0, "logit")',
         _SMALL,
         "noticed_is_told",
     ),
