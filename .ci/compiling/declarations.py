@@ -17,6 +17,7 @@ from mypy.types import (
     get_proper_type,
 )
 
+from compiling.arrays import ARRAY
 from compiling.classes import Checked, Class, Module, signature, variables
 from compiling.modules import WIDE
 
@@ -29,7 +30,12 @@ _EXACT = {
     "builtins.str": "str",
 }
 """Types of which no subclass is used where one is named: a subclass raises TypeError."""
+_ARRAY = "carray"
 _OBJECT = "object"
+_ARRAYS = (
+    "from cpython.array cimport array as carray",
+    "from arrays cimport get_int, put_int, add_int, get_float, put_float, add_float",
+)
 _NESTED = (ast.FunctionDef, ast.Lambda, ast.GeneratorExp, ast.Yield, ast.YieldFrom)
 """What a function that C can call must not have in it."""
 
@@ -93,7 +99,7 @@ class Declarations:
             for each in others
             if each.module != module.name
         ]
-        return "\n".join(["cimport cython", *imports, *lines, ""])
+        return "\n".join(["cimport cython", *_ARRAYS, *imports, *lines, ""])
 
     def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
         used.update(base.fullname for base in found.bases)
@@ -217,6 +223,8 @@ class Declarations:
         name = kind.type.fullname
         if name in self._checked.extensions:
             return name
+        if name == ARRAY:
+            return _ARRAY
         return _NUMBERS.get(name) or _EXACT.get(name) or _OBJECT
 
     def _agree(self) -> None:
