@@ -102,6 +102,16 @@ class Spec(BaseModel):
             del vars(copy)[cached]
         return copy
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another is of the same type, with equal fields."""
+        if not isinstance(other, Spec):
+            return NotImplemented
+        return type(self) is type(other) and dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        """Return a hash of the fields; it is an error if some are mappings."""
+        return hash((type(self), *(value for _, value in self)))
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]
         """Yield names and values of the fields, without properties cached beside them."""
         fields = type(self).model_fields

@@ -426,6 +426,11 @@ FETCHING = {"asyncio", "genai_prices.update_prices"}
             "import simulator.worker, analysis.calibration.simulated_runs",
             {"scipy.stats", "scipy.optimize", "pandas", "pyarrow", "analysis.calibration.cell"},
         ),
+        ("import simulator.worker, analysis.breakdown.causes", {"scipy.special", "pandas"}),
+        (
+            "import simulator.cli.fitting, simulator.cli.fitting_runs",
+            {"scipy.stats", "scipy.optimize", "networkx", "matplotlib", *ARRAYS},
+        ),
         (
             "from analysis.plots import save, scaling_figure, sweep_figure",
             {"scipy.stats", "scipy.optimize", "analysis.plots.gantt"},
@@ -442,6 +447,8 @@ FETCHING = {"asyncio", "genai_prices.update_prices"}
         "chaos",
         "worker",
         "prediction",
+        "stacks",
+        "predict",
         "plot",
         "report",
     ],

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from analysis.breakdown.queues import ToolQueues
 from analysis.breakdown.stretches import total_length
 from analysis.breakdown.waiting import WITHHELD, Course
-from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
+from simulator.engine import Simulation
+from simulator.model.trace import FAILED, IN_VAIN, Event, Row, Trace, sends_back
 from simulator.scenario import Scenario
 
 WORK = "work"
@@ -38,6 +39,22 @@ _WAITS = {
     "lock": "duplicates and conflicts",
     "partition": "failures",
 }
+
+
+def times_by_cause(job: tuple[Scenario, int]) -> list[dict[str, float] | None]:
+    """Return `time_by_cause` of so many replications; None of one that did not finish.
+
+    Other processes do this: they need no pandas, which takes longer to import.
+    """
+    scenario, replications = job
+    simulation = Simulation(scenario)
+    found: list[dict[str, float] | None] = []
+    for replication in range(replications):
+        trace = Trace(replication)
+        metrics = simulation.run(replication, trace)
+        spent = time_by_cause(trace.rows, scenario, metrics.tasks) if metrics.success else None
+        found.append(spent)
+    return found
 
 
 def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[str, float]:

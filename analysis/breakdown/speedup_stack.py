@@ -15,15 +15,13 @@ from math import fsum
 import numpy as np
 import pandas as pd
 
-from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
+from analysis.breakdown.causes import CAUSES, WORK, times_by_cause
 from analysis.statistics.completion import UNKNOWN
 from analysis.statistics.intervals import Interval, mean_interval
 from analysis.statistics.series import SIZE, name_value
-from simulator.engine import Simulation
 from simulator.experiment.estimate import check_memory
 from simulator.experiment.pool import Progress, in_processes
-from simulator.model.trace import Trace
-from simulator.scenario import Point, Scenario
+from simulator.scenario import Point
 from simulator.scenario.sweep import label
 
 _SEEN = 5
@@ -92,7 +90,7 @@ def speedup_stacks(
     jobs = [(by_index[index], replications) for index in needed if index is not None]
     for scenario, _ in jobs:
         check_memory(scenario)
-    stacked = dict(zip(needed, in_processes(_stacked, jobs, workers, progress), strict=True))
+    stacked = dict(zip(needed, in_processes(times_by_cause, jobs, workers, progress), strict=True))
     rows = []
     for point in wanted:
         size = point.scenario.team.worker_count
@@ -148,16 +146,3 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
         if is_alone and rest == others and candidate.series == point.series:
             return candidate.index
     return None
-
-
-def _stacked(job: tuple[Scenario, int]) -> list[dict[str, float] | None]:
-    """Return the workers' seconds by cause for each replication; None if it did not finish."""
-    scenario, replications = job
-    simulation = Simulation(scenario)
-    found: list[dict[str, float] | None] = []
-    for replication in range(replications):
-        trace = Trace(replication)
-        metrics = simulation.run(replication, trace)
-        spent = time_by_cause(trace.rows, scenario, metrics.tasks) if metrics.success else None
-        found.append(spent)
-    return found

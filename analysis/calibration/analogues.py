@@ -32,7 +32,7 @@ FILE = "analogues.json"
 COMPARED = ("seconds", "tokens", "rounds", "calls")
 """The totals by which runs are compared, on a log scale."""
 
-_VERSION = 2
+_VERSION = 3
 _DOUBT = 0.5
 """Standard deviation of the prior of the share that carries over, around 1."""
 _LEAST_NOISE = 1e-6

@@ -20,6 +20,7 @@ from analysis.calibration.errors import call_correlation, error_share, independe
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.forgetting import (
     Forgetfulness,
+    by_list,
     fit_forgetting,
     mark_forgotten,
 )
@@ -147,11 +148,8 @@ def fit_agent(agent: AgentRuns) -> list[CellFit]:
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
     if agent.told is not None:
-        of_lists = [
-            [(some, agent.waiting[some["list"].iloc[0]]) for _, some in part.groupby("list")]
-            for part in parts
-        ]
-        forgetting[:] = fit_forgetting(of_lists, agent.told)
+        of_lists = by_list(parts, agent.waiting)
+        forgetting[:] = fit_forgetting(of_lists, agent.told, priors["forgetting"])
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies(

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy
 
 from simulator import special
 from simulator.distributions import Floats
@@ -61,7 +60,7 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the central interval that holds the parameter with probability `level`."""
-        half = float(scipy.stats.norm.ppf(0.5 + level / 2)) * self.error
+        half = float(special.ndtri(0.5 + level / 2)) * self.error
         return _backward(self.at - half, self.link), _backward(self.at + half, self.link)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from analysis.calibration.latency import anderson_darling
+from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
@@ -117,7 +117,7 @@ def best_family(values: Floats, weights: Floats | None = None) -> Family:
         best,
         fits[best],
         float(values.max()),
-        float(scipy.stats.kstest(probabilities, "uniform").statistic),
+        kolmogorov_smirnov(probabilities),
         anderson_darling(probabilities),
         aic[second] - aic[best],
     )

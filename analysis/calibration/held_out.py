@@ -176,7 +176,7 @@ def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, SimulatedSums]) -
                 "low": float(low),
                 "high": float(high),
                 "simulated": found,
-                "ratio": found / expected,
+                "ratio": found / expected if expected else float("nan"),
             }
         )
     return pd.DataFrame(rows)

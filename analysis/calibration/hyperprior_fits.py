@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.calibration import latency, styles, tokens
+from analysis.calibration import forgetting, latency, styles, tokens
 from analysis.calibration.cells import AGENT, observed
 from analysis.calibration.estimates import SPREADS_TRIED, Common, VectorFit, common_of
 from analysis.calibration.hyperpriors import VAGUE, Prior
+from analysis.calibration.waiting import WaitingTasks
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.distributions import Floats
 
@@ -33,10 +34,11 @@ def fit_priors(real: TeamRuns) -> dict[str, Prior]:
     real : TeamRuns
         Of several agents: without others, an agent says little of how far they differ.
     """
-    calls, _ = observed(real, AGENT)
+    calls, told = observed(real, AGENT)
+    waiting = {key: WaitingTasks(tasks) for key, tasks in real.tasks.items()}
     agents: dict[str, list[Common]] = {"latency": [], "tokens": []}
-    styled = []
-    for _, runs in real.runs.groupby(AGENT, sort=True):
+    styled, forgetful = [], []
+    for agent, runs in real.runs.groupby(AGENT, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
         cells = [cell for _, cell in runs.groupby(CELL, sort=True)]
         parts = [mine[mine["run_dir"].isin(cell["run_dir"])] for cell in cells]
@@ -51,9 +53,15 @@ def fit_priors(real: TeamRuns) -> dict[str, Prior]:
         for name, fits in first.items():
             agents[name].append(in_common(fits, VAGUE[name]))
         styled.append(styles.fit_agent_styles(working, VAGUE["one_by_one"]))
+        if agent in told:
+            lists = forgetting.by_list(parts, waiting)
+            vague = VAGUE["forgetting"]
+            forgetful.append(forgetting.fit_agent_forgetting(lists, told[agent], vague))
     found = {name: of_a_cell(commons, VAGUE[name]) for name, commons in agents.items()}
-    common = in_common(styled, VAGUE["one_by_one"])
-    return {**found, "one_by_one": Prior(common.mean, common.sd)}
+    for name, fits in {"one_by_one": styled, "forgetting": forgetful}.items():
+        common = in_common(fits, VAGUE[name]) if fits else VAGUE[name]
+        found[name] = Prior(common.mean, common.sd)
+    return found
 
 
 def in_common(fits: Sequence[VectorFit], vague: Prior) -> Common:

@@ -16,10 +16,12 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit, prior_of
+from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.shares import Share
 from simulator.distributions import Floats
+from simulator.special import expit, log1p, ndtr
 
 FASTEST_S = 0.05
 """Shorter durations are taken as this, because the clocks of logs are no more precise."""
@@ -244,24 +246,38 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
         within = within - np.median(within)
     scales = {
         "lognormal": max(0.01, float(np.sqrt(np.mean(within**2)))),
-        "log_logistic": max(0.01, float(scipy.stats.logistic.fit(within, floc=0.0)[1])),
+        "log_logistic": max(0.01, _logistic_scale(within)),
     }
-    laws = {
-        "lognormal": scipy.stats.norm(scale=scales["lognormal"]),
-        "log_logistic": scipy.stats.logistic(scale=scales["log_logistic"]),
+    normal, logistic = (within / scale for scale in scales.values())
+    densities = {
+        "lognormal": -(normal**2) / 2.0 - np.log(np.sqrt(2.0 * np.pi)),
+        "log_logistic": -np.abs(logistic) - 2.0 * log1p(np.exp(-np.abs(logistic))),
     }
-    aic = {name: -2.0 * float(law.logpdf(within).sum()) for name, law in laws.items()}
+    aic = {name: -2.0 * float((densities[name] - np.log(scales[name])).sum()) for name in scales}
     best = min(aic, key=lambda name: aic[name])
+    probabilities = ndtr(np.sort(normal)) if best == "lognormal" else expit(np.sort(logistic))
     # Both scales have Fisher information of about 2 n / scale^2 (1.43 n for the logistic).
     error = 1.0 / np.sqrt((2.0 if best == "lognormal" else 1.43) * max(freedom, 1.0))
     return Residual(
         best,
         Estimate.of(scales[best], error, "log"),
         run_sigma,
-        float(scipy.stats.kstest(within, laws[best].cdf).statistic),
-        anderson_darling(laws[best].cdf(np.sort(within))),
+        kolmogorov_smirnov(probabilities),
+        anderson_darling(probabilities),
         max(aic.values()) - min(aic.values()),
     )
+
+
+def _logistic_scale(x: Floats) -> float:
+    """Return the likeliest scale of a logistic law around 0, in the steps of ``scipy.stats``."""
+    if not x.any():
+        return 0.0
+
+    def slope(scale: Floats) -> float:
+        return float((x / scale * np.tanh(x / scale / 2)).sum()) - len(x)
+
+    found = scipy.optimize.root(slope, [np.sqrt(x.var() / (np.pi**2 / 3.0))])
+    return abs(float(found.x[0]))
 
 
 def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
@@ -305,14 +321,6 @@ def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
     left_out = np.asarray([variance(group != i) for i in np.unique(group)])
     error = np.sqrt((len(left_out) - 1) * left_out.var())
     return Estimate(variance(group >= 0), float(error), "square")
-
-
-def anderson_darling(probabilities: Floats) -> float:
-    """Return A^2 of sorted probabilities against the uniform (Anderson & Darling 1954)."""
-    u = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
-    n = len(u)
-    i = np.arange(1, n + 1)
-    return float(-n - np.mean((2 * i - 1) * (np.log(u) + np.log1p(-u[::-1]))))
 
 
 def between_runs(logs: Floats, runs: pd.Series) -> Estimate:

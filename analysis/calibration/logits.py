@@ -83,7 +83,11 @@ def fit_agent_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> Vecto
     cells, mean, sd
         As of `fit_logits`.
     """
-    whole, known = _fit(cells, mean, sd), len(mean)
+    return _of_agent(_fit(cells, mean, sd), len(mean))
+
+
+def _of_agent(whole: VectorFit, known: int) -> VectorFit:
+    """Return the agent's own intercept and the slopes."""
     return VectorFit(whole.at[:known], whole.covariance[:known, :known])
 
 
@@ -100,6 +104,33 @@ def fit_imputed_logits(
     imputed: Sequence[Sequence[Trials]], mean: Floats, sd: Floats, rng: np.random.Generator
 ) -> list[VectorFit]:
     """Return what `fit_logits` does, where hits are not observed but drawn from what they may be.
+
+    Parameters
+    ----------
+    imputed, mean, sd, rng
+        As of `_of_imputed`.
+    """
+    whole = _of_imputed(imputed, mean, sd, rng)
+    return _of_cells(whole, len(mean), len(imputed[0]))
+
+
+def fit_imputed_agent_logits(
+    imputed: Sequence[Sequence[Trials]], mean: Floats, sd: Floats, rng: np.random.Generator
+) -> VectorFit:
+    """Return what `fit_agent_logits` does, where hits are drawn from what they may be.
+
+    Parameters
+    ----------
+    imputed, mean, sd, rng
+        As of `_of_imputed`.
+    """
+    return _of_agent(_of_imputed(imputed, mean, sd, rng), len(mean))
+
+
+def _of_imputed(
+    imputed: Sequence[Sequence[Trials]], mean: Floats, sd: Floats, rng: np.random.Generator
+) -> VectorFit:
+    """Return all parameters of `_Regression` where hits are drawn from what they may be.
 
     It is the mean and the covariance of the posterior: within each imputation, at a spread of the
     cells that is drawn from its own posterior, by importance sampling, and between them (Rubin
@@ -123,8 +154,7 @@ def fit_imputed_logits(
     within = np.mean([part.covariance for part in parts], axis=0)
     off = ats - ats.mean(axis=0)
     between = off.T @ off / max(1, len(parts) - 1) * (1.0 + 1.0 / len(parts))
-    whole = VectorFit(ats.mean(axis=0), within + between)
-    return _of_cells(whole, len(mean), len(imputed[0]))
+    return VectorFit(ats.mean(axis=0), within + between)
 
 
 def _of_spreads(cells: Sequence[Trials], mean: Floats, sd: Floats) -> tuple[list[_Fitted], Floats]:

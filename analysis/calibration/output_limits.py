@@ -14,6 +14,7 @@ from analysis.calibration.estimates import VectorFit
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.shares import Share
 from simulator.distributions import Floats
+from simulator.special import log_ndtr
 
 _FEWEST = 3
 """Replies that must have been cut off with a result, for these to tell what fits into one."""
@@ -64,8 +65,10 @@ def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
     cut = _is_cut(working, limit_s)
     if not cut.any():
         return None
-    uncut = scipy.stats.ecdf(scipy.stats.CensoredData(uncensored=wrote[cut], right=wrote[~cut])).sf
-    passed = uncut.quantiles[uncut.probabilities <= 0.5]
+    numbers, which, at = np.unique(wrote, return_inverse=True, return_counts=True)
+    reached = at[::-1].cumsum()[::-1]
+    uncut = np.cumprod((reached - np.bincount(which[cut], minlength=len(at))) / reached)
+    passed = numbers[uncut <= 0.5]
     if not len(passed) or np.count_nonzero(wrote[cut] <= passed[0]) < _FEWEST:
         return None
     return float(passed[0])
@@ -150,8 +153,30 @@ def between_cells(tasks: Floats, slowness: Floats, most: int) -> Capacity | None
     known, censored = logs[is_known], logs[~is_known]
     if not (censored > known.min()).any():  # they tell nothing
         return Capacity(float(np.exp(known.mean())), float(known.std()), 1.0)
-    mean, sigma = scipy.stats.norm.fit(scipy.stats.CensoredData(known, right=censored))
-    return Capacity(float(np.exp(mean)), float(sigma), 1.0)
+    mean, sigma = _censored_normal(known, right=censored)
+    return Capacity(float(np.exp(mean)), sigma, 1.0)
+
+
+def _censored_normal(known: Floats, right: Floats) -> tuple[float, float]:
+    """Return the likeliest mean and standard deviation, in the steps of ``scipy.stats.norm.fit``.
+
+    Parameters
+    ----------
+    known, right : ndarray
+        Values, and others that are only known to be larger than these.
+    """
+
+    def loss(at: Floats) -> float:
+        mean, sigma = at
+        if sigma <= 0.0:
+            return np.inf
+        squares = float((((known - mean) / sigma) ** 2).sum())
+        beyond = float(log_ndtr((mean - right) / sigma).sum())
+        return 0.5 * squares + len(known) * float(np.log(sigma)) - beyond
+
+    everything = np.concatenate([known, right])
+    mean, sigma = scipy.optimize.fmin(loss, [everything.mean(), everything.std()], disp=False)
+    return float(mean), float(sigma)
 
 
 def loss_share(calls: pd.DataFrame) -> Share:

@@ -24,6 +24,7 @@ from analysis.traces.run_tables import RunTable
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, Progress, in_processes
+from simulator.special import betaln
 
 SCALED = ("seconds", "tokens")
 """What a factor of the agent brings into line."""
@@ -258,5 +259,5 @@ def _log_likelihood(runs: pd.DataFrame, simulated: Mapping[int, pd.DataFrame]) -
         hits, misses = float(did.sum()), float((1.0 - did).sum())
         a = float(rows["success"].sum()) / PER_DRAW + 0.5
         b = len(rows) / PER_DRAW - a + 1.0
-        total += float(scipy.special.betaln(a + hits, b + misses) - scipy.special.betaln(a, b))
+        total += float(betaln(a + hits, b + misses) - betaln(a, b))
     return total

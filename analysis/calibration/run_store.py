@@ -21,7 +21,7 @@ from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
 
 FILE = "run_fits.json"
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)

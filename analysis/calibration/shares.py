@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from analysis.calibration.estimates import BetaEstimate
 from simulator.distributions import Floats
+from simulator.special import betaln
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def pool_shares(shares: Sequence[Share]) -> list[BetaEstimate]:
         return [BetaEstimate(float(hits[0]) + 0.5, float(trials[0] - hits[0]) + 0.5)]
     strength = (_PARTS**-2 - 1.0)[:, None, None]
     a, b = strength * _MEANS[:, None], strength * (1.0 - _MEANS[:, None])
-    told = scipy.special.betaln(a + hits, b + trials - hits) - scipy.special.betaln(a, b)
+    told = betaln(a + hits, b + trials - hits) - betaln(a, b)
     logs = told.sum(axis=2) - 0.5 * np.log(_MEANS * (1.0 - _MEANS))
     chance = np.exp(logs - logs.max())[:, :, None]
     chance /= chance.sum()

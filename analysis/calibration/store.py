@@ -31,7 +31,7 @@ from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 
 FILE = "fits.json"
-_VERSION = 5
+_VERSION = 6
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (

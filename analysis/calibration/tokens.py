@@ -21,6 +21,7 @@ from analysis.calibration.estimates import Estimate, VectorFit, prior_of
 from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
+from simulator.special import ndtri, stdtrit
 
 NAMES = PARAMETERS["tokens"]
 _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
@@ -28,7 +29,7 @@ _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
 the public runs' agents differ by 0.62, 0.31, 0.33, 0.62, 1.43 and 0.65."""
 _SCALE = 0.25
 """Typical residual of a run's log total, beyond which the soft-L1 loss becomes linear."""
-_NORMAL = float(scipy.special.ndtri(0.975))
+_NORMAL = float(ndtri(0.975))
 """Half the width of a normal law's 95 % interval, in standard deviations."""
 
 
@@ -270,7 +271,7 @@ def _covariance(slope: Floats, runs: int) -> Floats:
     runs' scores would not do: a run that decides a parameter alone leaves no residual, by which
     the parameter would have no error.
     """
-    wider = float(scipy.special.stdtrit(_freedom(runs, slope.shape[1]), 0.975)) / _NORMAL
+    wider = float(stdtrit(_freedom(runs, slope.shape[1]), 0.975)) / _NORMAL
     told, prior = slope[: 2 * runs] / wider, slope[2 * runs :]
     return np.asarray(np.linalg.inv(told.T @ told + prior.T @ prior))
 

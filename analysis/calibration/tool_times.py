@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit
-from analysis.calibration.latency import anderson_darling
+from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.likelihood import maximise
 from analysis.calibration.log_families import LOG_FAMILIES
 from analysis.calibration.rounding import four_digits
@@ -162,7 +162,7 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
             tail_seconds = _drawn_by(scipy.special.expit(far - near), seconds)
     times = ToolTimes(n, kind, fit, most, tail_seconds, tail_from, np.nan, np.nan)
     u = np.sort(times.cdf(seconds))
-    ks = float(scipy.stats.kstest(u, "uniform").statistic)
+    ks = kolmogorov_smirnov(u)
     return replace(times, ks=ks, ad=anderson_darling(u))
 
 

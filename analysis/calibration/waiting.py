@@ -7,15 +7,18 @@ which task it is. Of what is noticed in time this is not known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from simulator.distributions import Floats
 from simulator.model.tasks import Task, TaskGraph
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class WaitingTasks:
@@ -37,13 +40,13 @@ class WaitingTasks:
         self.numbers, one_of_each, self._of, self.counts = np.unique(
             graph.waiting, return_index=True, return_inverse=True, return_counts=True
         )
-        follows = nx.DiGraph(
-            (d, task) for task, all_ in enumerate(graph.dependencies) for d in all_
-        )
-        follows.add_nodes_from(range(len(graph)))
         self._kept = [np.ones(len(graph), dtype=bool) for _ in one_of_each]
         for kept, task in zip(self._kept, map(int, one_of_each), strict=True):
-            kept[[task, *nx.descendants(follows, task)]] = False
+            ahead = [task]
+            while ahead:
+                if kept[one := ahead.pop()]:
+                    kept[one] = False
+                    ahead += graph.dependents[one]
 
     @property
     def mean_log(self) -> float:
@@ -61,68 +64,83 @@ class WaitingTasks:
         """
         return int(np.searchsorted(self.numbers, max(left, 1), side="right")) - 1
 
-    def shares(self, forgotten: int | None) -> Floats:
-        """Return the shares of tasks of each number among those that are done, shape (K,).
+    @cached_property
+    def shares(self) -> Floats:
+        """Shares of tasks of each number among those that are done, shape (K + 1, K).
 
-        Parameters
-        ----------
-        forgotten : int or None
-            The number, as its place in `numbers`, of a task of which no other is done that waits
-            for it; all are done where none is.
+        A row for each number, as its place in `numbers`, of a task of which no other is done that
+        waits for it; in the last one all are done.
         """
-        kept = slice(None) if forgotten is None else self._kept[forgotten]
-        counts = np.bincount(self._of[kept], minlength=len(self.numbers)).astype(float)
-        return np.asarray(counts / max(counts.sum(), 1.0))
+        rows = []
+        for kept in [*self._kept, np.ones(len(self), dtype=bool)]:
+            counts = np.bincount(self._of[kept], minlength=len(self.numbers)).astype(float)
+            rows.append(counts / max(counts.sum(), 1.0))
+        return np.stack(rows)
 
 
-def stalled_at(
-    calls: pd.DataFrame, for_good: pd.Series, waiting: WaitingTasks
-) -> dict[str, tuple[int, bool]]:
-    """Return for runs that end with forgotten tasks how many tasks wait for each of those at most.
+class Runs:
+    """What the calls of a cell have claimed and completed in each of their R runs.
 
     Parameters
     ----------
     calls : DataFrame
-        Of a cell: ``run_dir, claims, completed``.
-    for_good : Series
-        How many tasks each of some calls has forgotten for good, by the call's label.
+        ``run_dir, claims, completed``.
+
+    Attributes
+    ----------
+    of : ndarray of int, shape (calls,)
+        The number of each call's run, from 0 in the order in which they come.
+    claims, completed : ndarray, shape (R,)
+    """
+
+    def __init__(self, calls: pd.DataFrame) -> None:
+        self.of = pd.factorize(calls["run_dir"])[0]
+        self.claims, self.completed = (
+            np.bincount(self.of, calls[name].to_numpy(dtype=float))
+            for name in ("claims", "completed")
+        )
+
+
+def stalled_at(runs: Runs, for_good: Floats, waiting: WaitingTasks) -> tuple[Ints, Bools]:
+    """Return for runs that end with forgotten tasks how many tasks wait for each of those at most.
+
+    Parameters
+    ----------
+    runs : Runs
+    for_good : ndarray, shape (calls,)
+        How many tasks each call has forgotten for good.
     waiting : WaitingTasks
         Of the cell's list.
 
     Returns
     -------
-    dict
-        By run: the number, as its place in `WaitingTasks.numbers`, and whether it is known to be
-        just that, as only one task is forgotten.
+    ndarray of int, shape (R,)
+        The number, as its place in `WaitingTasks.numbers`, and -1 where none is forgotten.
+    ndarray of bool, shape (R,)
+        Whether it is known to be just that, as only one task is forgotten.
     """
-    runs = calls["run_dir"].reindex(for_good.index.intersection(calls.index))
-    forgotten = for_good.reindex(runs.index).groupby(runs.to_numpy()).sum()
-    sums = calls[calls["run_dir"].isin(forgotten.index)]
-    sums = sums.groupby("run_dir")[["claims", "completed"]].sum()
-    done = np.minimum(sums["completed"], sums["claims"] - forgotten)
+    forgotten = np.bincount(runs.of, for_good)
+    done = np.minimum(runs.completed, runs.claims - forgotten)
     # All but one of them are among those that are left, and wait for no other.
     most = len(waiting) - done - (forgotten - 1)
-    return {
-        str(run): (waiting.found(int(most[run])), bool(count == 1))
-        for run, count in forgotten.items()
-    }
+    places = np.full(len(most), -1)
+    for run in np.flatnonzero(forgotten):
+        places[run] = waiting.found(int(most[run]))
+    return places, forgotten == 1
 
 
 def which_tasks(
-    calls: pd.DataFrame,
-    for_good: pd.Series,
-    stalled: Mapping[str, tuple[int, bool]],
-    waiting: WaitingTasks,
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    run: Ints, for_good: Floats, stalled: tuple[Ints, Bools], waiting: WaitingTasks
+) -> tuple[Floats, Bools]:
     """Return which tasks each call may have finished, and whether it is known.
 
     Parameters
     ----------
-    calls : DataFrame
-        Those that have finished tasks.
-    for_good : Series
-        As of `stalled_at`.
-    stalled : mapping
+    run : ndarray of int, shape (calls,)
+        The runs of those that have finished tasks, as in `Runs.of`.
+    for_good : ndarray, shape (calls,)
+        How many tasks each has forgotten for good.
+    stalled
         As `stalled_at` returns it.
     waiting : WaitingTasks
 
@@ -134,19 +152,14 @@ def which_tasks(
     ndarray of bool, shape (calls,)
         Whether a call has forgotten for good the one task that has stalled its run.
     """
-    run, names = pd.factorize(calls["run_dir"])
-    places = [stalled.get(name, (None, False)) for name in names]
-    shares = np.reshape([waiting.shares(place) for place, _ in places], (-1, len(waiting.numbers)))
-    of_call = shares[run]
-    stays = calls.index.isin(for_good.index)
-    known = np.zeros(len(calls), dtype=bool)
+    places, are_one = stalled[0][run], stalled[1][run]
+    of_call = waiting.shares[places]
+    stays = for_good > 0
     for i in np.flatnonzero(stays):
-        place, is_one = places[run[i]]
-        known[i] = is_one
         of_call[i] = 0.0
-        if is_one:
-            of_call[i, place] = 1.0
+        if are_one[i]:
+            of_call[i, places[i]] = 1.0
         else:
-            counts = waiting.counts[: (place or 0) + 1]
+            counts = waiting.counts[: places[i] + 1]
             of_call[i, : len(counts)] = counts / counts.sum()
-    return of_call, known
+    return of_call, stays & are_one

@@ -4,9 +4,10 @@ A wait is a row of calls of an agent that owes tasks (it has claimed them and no
 until one in which it hands one in. Most waits end with the next call: the agent works on what it
 has claimed. Some hardly ever end: the claim is orphaned. So waits are a mixture of a beta-geometric
 distribution, as agents that work on what they hold differ in how soon they are done, and a
-geometric one with a small chance (a cure model: Boag 1949; Farewell 1982). A wait that the run's
-end cuts off is censored; a reply that was itself cut off is no part of one. Which waits are of
-forgotten tasks is drawn several times from what is known of it.
+geometric one with a small chance (a cure model: Boag 1949; Farewell 1982). Of both, where a call
+has claimed several tasks, a share are waits of all of them. A wait that the run's end cuts off is
+censored; a reply that was itself cut off is no part of one. Which waits are of forgotten tasks is
+drawn several times from what is known of it.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ import scipy
 from analysis.calibration.draws import covariance_at, draws_of
 from analysis.calibration.estimates import Estimate
 from simulator.distributions import Floats
-from simulator.special import expit
+from simulator.special import betaln, expit
 
-_MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0, 0.0, 0.0])
+_MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0, 0.0, 0.0, 0.0, 0.0])
 """Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
 that a call hands in what was forgotten, and of the mean chance that it hands in what is at hand;
 the logarithm of by how much the first beta parameter of the latter is above 1. (If it were below,
-work at hand could be left for ever, and nothing told it from what is forgotten.) The last two are
+work at hand could be left for ever, and nothing told it from what is forgotten.) The next two are
 how much higher the first is where there are other workers, and per logarithm of the tasks that wait
-for those of the list: what is fitted to waits that are told apart must be allowed for in telling
-them apart, else it is drawn to 0 (Meng 1994)."""
-_MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5, 1.0])
+for those of the list; the last two the logits of the share of waits, where a call has claimed
+several tasks, that are of all of them, of the forgotten and of those at hand. What is fitted to
+waits that are told apart must be allowed for in telling them apart, else it is drawn to what both
+kinds are on average (Meng 1994)."""
+_MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5, 1.0, 1.5, 1.5])
 
 _DRAWS = 2000
 """Draws from the posterior of the mixture."""
@@ -48,6 +51,8 @@ class _Owed:
 
     claimed: int
     tasks: int
+    claims: int
+    at_once: int
     calls: list[int] = field(default_factory=list)
     exposed: int = 0
 
@@ -72,9 +77,10 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
         if the wait does not end, are owed; ``during``: labels of the calls that it took, that
         which hands in included; ``calls``: their number; ``owed``: from how many calls the agent
         owed tasks before the last one; ``exposed``: the sum of the same over the calls before;
-        ``ended``: whether anything was handed in.
+        ``ended``: whether anything was handed in; ``claims``: how many tasks their call claimed;
+        ``at_once``: how many of these it handed in itself.
     """
-    rows: list[tuple[int, int, list[int], int, int, int, bool]] = []
+    rows: list[tuple[int, int, list[int], int, int, int, bool, int, int]] = []
     whole = calls[~calls["is_cut"].to_numpy(dtype=bool)]
     for _, mine in whole.groupby(["run_dir", "agent"], sort=False):
         held: list[_Owed] = []
@@ -91,16 +97,18 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
                 last = held.pop()
                 done = min(later, last.tasks)
                 during = [*last.calls, label]
-                rows.append((last.claimed, done, during, len(during), before, last.exposed, True))
+                took = during, len(during), before, last.exposed, True
+                rows.append((last.claimed, done, *took, last.claims, last.at_once))
                 later -= done
                 if last.tasks > done:
-                    held.append(_Owed(last.claimed, last.tasks - done))
+                    held.append(_Owed(last.claimed, last.tasks - done, last.claims, last.at_once))
             if claims > at_once:
-                held.append(_Owed(label, claims - at_once))
+                held.append(_Owed(label, claims - at_once, claims, at_once))
         for each in held:
             took = each.calls, len(each.calls), len(held), each.exposed, False
-            rows.append((each.claimed, each.tasks, *took))
+            rows.append((each.claimed, each.tasks, *took, each.claims, each.at_once))
     names = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
+    names += ["claims", "at_once"]
     return pd.DataFrame(rows, columns=names).astype({"ended": bool})  # though it had no rows
 
 
@@ -116,11 +124,14 @@ class Waits:
         Whether each is one of forgotten tasks, drawn from what is known of it.
     notice : Estimate
         Probability that a call hands in what had been forgotten.
+    all_or_nothing : Estimate
+        Share of the forgotten, where a call has claimed several tasks, that are all of them.
     """
 
     found: pd.DataFrame
     drawn: npt.NDArray[np.bool_]
     notice: Estimate
+    all_or_nothing: Estimate
 
     @property
     def weights(self) -> Floats:
@@ -137,22 +148,32 @@ def fit_waits(calls: pd.DataFrame) -> Waits:
     return Waits(found, *_mixture(found.assign(has_company=has_company, waiting=waiting)))
 
 
-def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
-    """Return draws of which waits are of forgotten tasks, and the probability of noticing."""
+def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate, Estimate]:
+    """Return draws of which waits are of forgotten tasks, and the last two of `Waits`."""
+    # Those that are some of what was handed in later tell neither.
+    is_all, several = found["tasks"] == found["claims"], found["claims"] > 1
+    found = found.assign(are_all=several & is_all, are_some=found["at_once"] > 0)
     names = ["calls", "ended", "owed", "exposed", "has_company", "waiting"]
+    names += ["are_all", "are_some"]
     rows, row = np.unique(found[names].to_numpy(dtype=float), axis=0, return_inverse=True)
     count = np.bincount(row.ravel(), minlength=len(rows)).astype(float)
     calls, ended, owed, exposed = rows.T[:4]
 
     def logs(at: Floats) -> tuple[Floats, Floats]:
         """Return the log likelihoods of waits, as ones of work at hand and of the forgotten."""
-        share = expit(at[:, :1] + at[:, 4:] @ rows.T[4:])
+        share = expit(at[:, :1] + at[:, 4:6] @ rows.T[4:6])
         notice, mean = (expit(each)[:, None] for each in at.T[1:3])
         a = 1.0 + np.exp(np.minimum(at[:, 3:4], _SAME))
         b = a * (1.0 - mean) / mean
-        works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
+        works_on = betaln(a + ended, b + calls - ended) - betaln(a, b)
         overlooks = np.log1p(-np.minimum(notice, _ALWAYS))
         forgot = exposed * overlooks + ended * np.log(-np.expm1(owed * overlooks))
+        whole, works_on_all = (
+            -np.logaddexp(0.0, -at[:, i : i + 1]) * rows.T[6]
+            - np.logaddexp(0.0, at[:, i : i + 1]) * rows.T[7]
+            for i in (6, 7)
+        )
+        forgot, works_on = forgot + whole, works_on + works_on_all
         return np.log1p(-np.minimum(share, _ALWAYS)) + works_on, np.log(share) + forgot
 
     def densities(at: Floats) -> Floats:
@@ -169,4 +190,6 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
     posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
     works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
     chances = expit(forgot - works_on)[:, row.ravel()]
-    return rng.random(chances.shape) < chances, posterior.moments().estimate(1, "logit")
+    known = posterior.moments()
+    drawn = rng.random(chances.shape) < chances
+    return drawn, known.estimate(1, "logit"), known.estimate(6, "logit")

@@ -25,6 +25,9 @@ was read, a title for example."""
 _ALIKE = 0.3
 """Relative distance from their median within which levels are of one limit."""
 
+_USUAL = (200_000.0, 1_000_000.0, 2_000_000.0)
+"""Limits of models, in tokens."""
+
 _FEWEST = 3
 """Compactions from which a limit is estimated."""
 
@@ -36,7 +39,7 @@ class Window:
     Attributes
     ----------
     largest : float
-        The model's own limit: the usual 200,000, or a million if there were larger inputs.
+        The model's own limit (`own_limit`).
     compacted : Compacted or None
         Where contexts are compacted before they reach that; None where they are not seen to be.
     """
@@ -91,6 +94,16 @@ class Compacted:
         return {"window_tokens": window, "compaction": four_digits(min(1.0, max(0.0, summary)))}
 
 
+def own_limit(largest_input: float) -> float:
+    """Return the limit of a model, in tokens: the least usual one that holds its largest input.
+
+    It is the least of all where no input is known (NaN), and the input where none holds it.
+    """
+    if np.isnan(largest_input):
+        return _USUAL[0]
+    return next((limit for limit in _USUAL if largest_input <= limit), largest_input)
+
+
 def window_of(calls: pd.DataFrame) -> Window:
     """Estimate the context limit from one model's calls with known inputs, in order.
 
@@ -98,7 +111,7 @@ def window_of(calls: pd.DataFrame) -> Window:
     fell, if at least `_FEWEST` of the falls, and half of all, were from about the same level.
     Agents that began below it and went far beyond it have the model's own limit.
     """
-    largest = 200_000.0 if calls["input"].max() <= 200_000 else 1_000_000.0
+    largest = own_limit(float(calls["input"].max()))
     frame = _falls(calls)
     falls = frame[frame["is_fall"]]
     level = float(falls["level"].median()) if len(falls) else 0.0

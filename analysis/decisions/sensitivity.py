@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
-from SALib.analyze import morris as analyse_morris
-from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
-from SALib.sample import sobol as sample_sobol
 
 from analysis.decisions.varied import is_whole
 from analysis.statistics.completion import linearised
@@ -112,11 +109,13 @@ def sensitivity(
     if method == "morris":
         design = sample_morris.sample(problem, samples, num_levels=4, seed=seed)
     else:
+        from SALib.sample import sobol as sample_sobol  # scipy.stats
+
         design = sample_sobol.sample(problem, samples, calc_second_order=False, seed=seed)
     results = _run(scenario, whole, design, replications, workers, progress)
     means = _outputs(results, metric, whole, design)
     if method == "morris":
-        found = analyse_morris.analyze(problem, design, means, num_levels=4, seed=seed)
+        found = _morris(_effects(means, problem, design))
         columns = ["mu", "mu_star", "mu_star_conf", "sigma"]
         by = "mu_star"
     else:
@@ -126,8 +125,6 @@ def sensitivity(
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
-    if method == "morris":
-        table["mu_star_conf"] = _half_intervals(means, problem, design)
     table["chance"] = _chance(_values(results, metric), problem, design, by)
     # A metric that never changes has no variance to divide among parameters.
     table[columns] = table[columns].fillna(0.0)
@@ -135,10 +132,39 @@ def sensitivity(
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
 
-def _sobol(problem: Mapping[str, Any], means: Array, seed: int) -> Mapping[str, Array]:
+def _morris(effects: Sequence[Array]) -> Mapping[str, npt.ArrayLike]:
+    """Return what `SALib.analyze.morris` does of the effects of each parameter.
+
+    That imports ``scipy.stats``, which takes longer than a small design. Half of an interval is how
+    far the ends are from the mean absolute effect, at most. SALib's are of a bootstrap with a
+    normal quantile: with 4 to 32 trajectories they hold 82 to 94 % of the mean effects of a
+    function with an interaction; these hold 90 % or more.
+    """
+    stars = [mean_interval(np.abs(each)) for each in effects]
+    return {
+        "mu": [float(each.mean()) for each in effects],
+        "mu_star": [each.estimate for each in stars],
+        "mu_star_conf": [
+            max(each.estimate - each.low, each.high - each.estimate) for each in stars
+        ],
+        "sigma": [float(each.std(ddof=1)) for each in effects],
+    }
+
+
+def _effects(means: Array, problem: Mapping[str, Any], design: Array) -> list[Array]:
+    """Return the elementary effects of each parameter: changes of the metric over its range."""
+    firsts, seconds, which, size = _steps(problem, design, "mu_star")
+    signs = np.sign(design[seconds, which] - design[firsts, which])
+    effects = signs * (means[seconds] - means[firsts]) / size
+    return [effects[which == i] for i in range(len(problem["names"]))]
+
+
+def _sobol(problem: Mapping[str, Any], means: Array, seed: int) -> Mapping[str, npt.ArrayLike]:
     """Return Sobol's indices; null where nothing varies, of which SALib would warn."""
+    from SALib.analyze import sobol as analyse_sobol  # scipy.stats
+
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Mapping[str, Array] = analyse_sobol.analyze(
+        found: Mapping[str, npt.ArrayLike] = analyse_sobol.analyze(
             problem, means, calc_second_order=False, seed=seed
         )
     return found
@@ -249,18 +275,6 @@ def _steps(
     firsts = np.repeat(starts, names)
     which = np.tile(np.arange(names), len(starts))
     return firsts, firsts + 1 + which, which, np.ones(len(firsts))
-
-
-def _half_intervals(means: Array, problem: Mapping[str, Any], design: Array) -> Array:
-    """Return how far the ends of the interval of each mean absolute effect are from it, at most.
-
-    SALib's are of a bootstrap with a normal quantile. With 4 to 32 trajectories they hold 82 to
-    94 % of the mean effects of a function with an interaction; these hold 90 % or more.
-    """
-    firsts, seconds, which, size = _steps(problem, design, "mu_star")
-    effects = np.abs(means[seconds] - means[firsts]) / size
-    found = [mean_interval(effects[which == i]) for i in range(len(problem["names"]))]
-    return np.array([max(each.estimate - each.low, each.high - each.estimate) for each in found])
 
 
 def _said(paths: Iterable[str], row: Array) -> str:

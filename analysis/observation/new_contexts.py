@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.calibration.requests import Requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
+from analysis.calibration.windows import own_limit
 from simulator.words import percent
 
 _FEWEST = 3
@@ -64,8 +65,9 @@ def begin_requests_anew(context: dict[str, Any], requests: Requests) -> str | No
     within = requests.turns.groupby("request", sort=False)["input"].diff()
     if not (within < 0.0).any():
         # What was taken for a window that was full is the end of a request.
-        for name in ("window_tokens", "compaction"):
-            context.pop(name, None)
+        context.pop("compaction", None)
+        if "window_tokens" in context:
+            context["window_tokens"] = own_limit(float(requests.turns["input"].max()))
     return (
         f"{int(anew.sum()):,} of {len(later):,} requests after others began with no more than was "
         f"read before: each begins with a context of its own, of {begins.mean():,.0f} tokens, "

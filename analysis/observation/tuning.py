@@ -239,7 +239,7 @@ def _kept(context: Mapping[str, Any], calls: float, made: float, wanted: float) 
     """
     begin = first_input(context)
     before = float(context.get("retention", 1.0))
-    if made <= begin:
+    if not (np.isfinite(wanted) and made > begin):  # unknown, or all of it is there from the start
         return before
     powers = np.arange(1, max(2, round(calls)))
 

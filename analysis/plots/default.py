@@ -36,7 +36,8 @@ def wanted_figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
     if results[SERIES].ne("").any():
         return Figure(x=SERIES, y=("makespan_s", "quality"))
     numeric = [axis for axis in known if pd.api.types.is_numeric_dtype(results[axis])]
-    return Figure(x=(numeric or known or [SERIES])[0], y=("makespan_s", "quality"))
+    x = (numeric or known or [*manifest["axes"], SERIES])[0]
+    return Figure(x=x, y=("makespan_s", "quality"))
 
 
 def figure_of(

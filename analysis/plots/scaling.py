@@ -98,7 +98,7 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     seen = curves[["speedup", "speedup_high"]].to_numpy(dtype=float)
     best = float(np.max(seen[np.isfinite(seen)], initial=1.0))
     bounds = {p: amdahl_speedup(n, p) for p in sorted(set(_fractions(curves)))}
-    top = min(1.6 * best, 1.15 * max(best, *(bound[-1] for bound in bounds.values())))
+    top = min(1.6 * best, 1.15 * max([best, *(bound[-1] for bound in bounds.values())]))
     ax.set_ylim(0, top)
     for bound in bounds.values():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
@@ -223,12 +223,14 @@ def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, metric: str, label: str) ->
 def _lines(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return the series to draw with their names, sorted by n: those with more than one size.
 
-    All panels see the same series in the same order, hence in the same colours.
+    Where no series has, as where each point has a name, it is all of them. All panels see the same
+    series in the same order, hence in the same colours.
     """
+    sizes = curves.groupby("series", sort=False)["n"].nunique()
     return [
         (str(name), line.sort_values("n"))
         for name, line in curves.groupby("series", sort=False)
-        if line["n"].nunique() > 1 or curves["n"].nunique() == 1
+        if sizes[name] > 1 or sizes.max() == 1
     ]
 
 

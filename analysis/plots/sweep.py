@@ -67,6 +67,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     results = with_derived(results)
     metrics = [name for name in wanted.y if name not in RATIOS]
     curves = curves_against(results, metrics, wanted.x, by=wanted.series)
+    if pd.api.types.is_bool_dtype(curves["x"]):  # as scenarios write it: it is no number
+        curves["x"] = curves["x"].map({True: "true", False: "false"})
     in_rows = wanted.x == SERIES
     with paper_style():
         height = 0.35 + 0.3 * curves["series"].nunique() if in_rows else 2.1
@@ -83,14 +85,14 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
             plot_against(curves, metric, label, ax)
             ax.set_xlabel(wanted.x_label or _name_of(wanted.x))
             values = sorted(curves["x"].unique())
-            if wanted.log_x:
+            if wanted.log_x and pd.api.types.is_numeric_dtype(curves["x"]):
                 _log_axis(ax, values)
             elif _are_apart(values):
                 ax.set_xticks(values)
             elif _are_whole(values):
                 ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
             shorten(ax.yaxis)
-            if metric in wanted.log_y:
+            if metric in wanted.log_y and (curves[metric] > 0.0).any():
                 ax.set_yscale("log")
                 shorten_log(ax.yaxis)
         for pair in wanted.crossings:

@@ -20,6 +20,9 @@ SIZE = "team.size"
 SERIES = "series"
 """Stands for a swept field: each named series is a point."""
 
+_UNSAID = "as in the file"
+"""What a named point says of a field that it leaves out."""
+
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
 
 
@@ -48,18 +51,32 @@ def with_series(results: pd.DataFrame, x: str = SIZE, by: Sequence[str] = ()) ->
             f"the sweep does not vary {x}: there is no curve to draw against it "
             f"(it varies {', '.join(axes) or 'nothing'})"
         )
-    values = results[x].astype(int) if x == SIZE else results[x]
+    values = results[x].astype(int) if x == SIZE else _with_nulls_named(results, x)
     if not by and results["series"].ne("").any():
         return results.assign(x=values)
     others = list(by) or [axis for axis in axes if axis != x]
     parts = [results[axis].map(partial(name_value, axis)).tolist() for axis in others]
     rows = zip(*parts, strict=True) if parts else [()] * len(results)
-    unsaid = "as in the file" if by else ""  # where a point leaves these fields to the file
+    unsaid = _UNSAID if by else ""  # where a point leaves these fields to the file
     series = [", ".join(filter(None, row)) or unsaid for row in rows]
     table = results.assign(x=values, series=series)
     if by:
         _check_lines(table, [axis for axis in axes if axis not in {x, *by}])
     return table
+
+
+def _with_nulls_named(results: pd.DataFrame, x: str) -> pd.Series:
+    """Return the values of a field, as names if some point leaves it out, so that this is one, too.
+
+    Baselines have no place on the axis.
+    """
+    values = results[x]
+    is_baseline = results["point"].eq(results["baseline_point"].astype("Int64")).fillna(False)
+    if not (values.isna() & ~is_baseline.astype(bool)).any():
+        return values
+    unsaid = _UNSAID if results[SERIES].ne("").any() else "not set"
+    named = [f"{value:g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+    return values.astype(object).where(values.isna(), named).where(values.notna(), unsaid)
 
 
 def _check_lines(table: pd.DataFrame, others: Sequence[str]) -> None:

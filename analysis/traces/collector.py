@@ -61,8 +61,18 @@ class Collector:
             self.report.cache_hits.add(where)
         if chat and get("status") not in {"ok", None}:
             self.report.failed.add(where)
-        if chat and get("quality_tokens") == "placeholder":
+        is_placeholder = get("quality_tokens") == "placeholder"
+        if chat and get("input_tokens") == 0:  # no prompt is empty
+            self._forget_zeros()
+            is_placeholder = is_placeholder or get("status") in {"ok", None}
+        if chat and is_placeholder:
             self.report.placeholders.add(where)
+
+    def _forget_zeros(self) -> None:
+        """Forget the counts of the last call that are 0, as writers count what they do not know."""
+        for name, column in self._calls.items():
+            if name.endswith("_tokens") and column[-1] == 0:
+                column[-1] = None
 
     def team_runs(self, team: TeamRuns) -> None:
         """Keep runs of a team on task lists whole, beside their calls."""

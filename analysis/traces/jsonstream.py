@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from analysis.traces.encodings import WINDOWS
 from analysis.traces.values import parsed
 
 _CHUNK = 1 << 20
@@ -88,9 +89,9 @@ def _loads(line: bytes) -> Any:
     try:
         return json.loads(line)
     except UnicodeDecodeError:
-        return json.loads(line.decode("utf-8", "replace"))
+        return json.loads(line.decode("utf-8", WINDOWS))
     except ValueError:
-        stripped = line.decode("utf-8", "replace").strip("\ufeff\x1e\x00 \t\r\n,")
+        stripped = line.decode("utf-8", WINDOWS).strip("\ufeff\x1e\x00 \t\r\n,")
         return json.loads(stripped, strict=False)
 
 
@@ -208,7 +209,7 @@ class _Window:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._decode = codecs.getincrementaldecoder("utf-8")(WINDOWS).decode
         self._text = ""
         self._lines = 1
         self._counted = 0

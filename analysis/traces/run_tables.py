@@ -14,7 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES, DocumentError, read_text
+from analysis.traces.column_names import plain
+from analysis.traces.encodings import WINDOWS
+from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, encoding_of
+from analysis.traces.table_rows import with_decimal_point, without_separators
+from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name
 
 MEASURES = ("seconds", "tokens", "rounds", "calls")
@@ -106,12 +110,13 @@ class RunTable:
 
 def is_run_table(path: Path, columns: Mapping[str, str]) -> bool:
     """Return whether a file is a table of runs: by the columns that are named, or by its header."""
-    if path.suffix not in (".csv", ".parquet") or not path.is_file():
+    name = path.with_suffix("") if path.suffix in COMPRESSIONS else path
+    if name.suffix not in (".csv", ".tsv", ".txt", ".parquet") or not path.is_file():
         return False
     if not _OF_RUNS_ALONE.isdisjoint(columns):
         return True
     try:
-        header, _ = _rows(path)
+        header = set(map(plain, _rows(path)[0]))
     except TeamsimError:
         return False
     needed = [name for name, column in COLUMNS.items() if column.is_needed]
@@ -121,7 +126,8 @@ def is_run_table(path: Path, columns: Mapping[str, str]) -> bool:
 def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunTable:
     """Read a table of runs (CSV with a header, or Parquet).
 
-    A total of 0 was not counted, and is not known.
+    Cells are apart by commas, tabs, bars, or by semicolons, with which decimals may have commas. A
+    total of 0 was not counted, and is not known.
 
     Parameters
     ----------
@@ -134,13 +140,16 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     TeamsimError
         Naming the file, and the column or the line and cell, that is wrong.
     """
-    header, rows = _rows(path)
+    header, rows, has_commas = _rows(path)
     places = _places(path, header, columns or {})
     found: dict[str, list[str | float]] = {name: [] for name in places}
     uncounted = dict.fromkeys(places, 0)
     for where, cells in rows:
         for name, place in places.items():
-            value = _value(cells[place], name, f"{path}, {where}: {header[place]!r}")
+            cell = cells[place]
+            if has_commas and COLUMNS[name].kind != "text":
+                cell = with_decimal_point(without_separators(cell, has_decimal_commas=True))
+            value = _value(cell, name, f"{path}, {where}: {header[place]!r}")
             if value == 0.0 and name != "success":
                 value = float("nan")
                 uncounted[name] += 1
@@ -158,8 +167,11 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     return RunTable(runs[list(COLUMNS)], notes)
 
 
-def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]]:
-    """Return the header, and where each row is with its cells, None where they are empty."""
+def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]], bool]:
+    """Return the header, and where each row is with its cells, None where they are empty.
+
+    Also whether decimals may have commas.
+    """
     if path.suffix == ".parquet":
         try:
             table = pq.read_table(path)
@@ -168,19 +180,35 @@ def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]
         except (OSError, ValueError, pa.ArrowException) as error:
             raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
         columns = [column.to_pylist() for column in table.columns]
-        return table.column_names, (
-            (f"row {i + 1}", [None if cell is None else str(cell) for cell in cells])
-            for i, cells in enumerate(zip(*columns, strict=True))
+        return (
+            table.column_names,
+            (
+                (f"row {i + 1}", [None if cell is None else str(cell) for cell in cells])
+                for i, cells in enumerate(zip(*columns, strict=True))
+            ),
+            False,
         )
-    try:
-        text = read_text(path, MOST_OWN_BYTES).removeprefix("\ufeff")
-    except DocumentError as error:
-        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
-    header = [name.strip() for name in next(reader, [])]
+    text = _text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = delimiter_of(first)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    header = [name.strip() for name in next((cells for cells in reader if cells), [])]
     if not header:
         raise TeamsimError(f"{path} is empty")
-    return header, _lines(path, reader, len(header))
+    return header, _lines(path, reader, len(header)), delimiter == ";"
+
+
+def _text(path: Path) -> str:
+    try:
+        with Source(path, str(path)).open() as stream:
+            content = stream.read(MOST_OWN_BYTES + 1)
+    except FileNotFoundError:
+        raise TeamsimError(f"{path} cannot be read as CSV: no such file") from None
+    except UNREADABLE as error:
+        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
+    if len(content) > MOST_OWN_BYTES:
+        raise TeamsimError(f"{path} cannot be read as CSV: longer than {MOST_OWN_BYTES:,} bytes")
+    return content.decode(encoding_of(content), WINDOWS).removeprefix("\ufeff")
 
 
 def _lines(
@@ -212,9 +240,12 @@ def _places(path: Path, header: list[str], columns: Mapping[str, str]) -> dict[s
         if theirs not in header:
             raise TeamsimError(f"{path}: {unknown_name('column', theirs, header)}")
     places = {}
+    by_plain = {plain(name): name for name in reversed(header)}
     for name, column in COLUMNS.items():
-        names = [columns[name]] if name in columns else [name, *column.also]
-        found = next((each for each in names if each in header), None)
+        names = [by_plain.get(each) for each in (name, *column.also)]
+        if name in columns:
+            names = [columns[name]]
+        found = next((each for each in names if each is not None), None)
         if found is not None:
             places[name] = header.index(found)
         elif column.is_needed:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.traces.encodings import WINDOWS
 from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
 from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
@@ -82,7 +83,7 @@ class Head:
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
         first = self.start[:4096].decode("latin1").splitlines()[:1]
-        return self.layout == "table" and bool(first) and _delimiter(first[0]) == ";"
+        return self.layout == "table" and bool(first) and delimiter_of(first[0]) == ";"
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
         """Return the share of the rows of some kind."""
@@ -144,9 +145,9 @@ class Source:
                 raise TeamsimError(f"{self.name} cannot be read: {_why(error)}") from None
         if start.startswith(b"PAR1"):
             return self._parquet_head(start)
-        text = start.decode(_encoding(start), "replace")
+        text = start.decode(encoding_of(start), WINDOWS)
         sign = text.lstrip("\ufeff\x1e\x00 \t\r\n")[:1]
-        if not sign or (b"\x00" in start[:4096] and _encoding(start) == "utf-8"):
+        if not sign or (b"\x00" in start[:4096] and encoding_of(start) == "utf-8"):
             return Head(start, "binary", [], [])
         if sign in "{[" or text.lstrip("\ufeff\x1e\x00 \t\r\n").startswith(_TEXT_OF_JSON):
             layout = _layout(text)
@@ -185,7 +186,7 @@ class Source:
                     for number, row in rows:
                         yield from walked(row, f"{self.name}, row {number}", nested, skip)
                 elif layout in {"lines", "document"}:
-                    text = _as_utf8(stream, _encoding(self.head.start))
+                    text = _as_utf8(stream, encoding_of(self.head.start))
                     yield from json_records(text, self.name, layout == "lines", nested, skip)
                 else:
                     skip(self.name, "neither JSON nor a table")
@@ -201,9 +202,9 @@ class Source:
                 yield from enumerate(batch.to_pylist(), start=start)
                 start += batch.num_rows
             return
-        text = io.TextIOWrapper(stream, _encoding(self.head.start), "replace", newline="")
+        text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
         header = text.readline()
-        delimiter = _delimiter(header)
+        delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
         for number, cells in enumerate(csv.reader(_no_nulls(text), delimiter=delimiter)):
             if cells:
@@ -245,7 +246,8 @@ def _compression(start: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
 
 
-def _encoding(start: bytes) -> str:
+def encoding_of(start: bytes) -> str:
+    """Return the encoding of a text, told by its first bytes."""
     if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return "utf-16"
     return "utf-8-sig" if start[:3] == b"\xef\xbb\xbf" else "utf-8"
@@ -293,7 +295,7 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     lines = text.splitlines()
-    delimiter = _delimiter(lines[0] if lines else "")
+    delimiter = delimiter_of(lines[0] if lines else "")
     try:
         reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
         columns = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
@@ -305,7 +307,8 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     return rows, columns
 
 
-def _delimiter(header: str) -> str:
+def delimiter_of(header: str) -> str:
+    """Return what cells of a table are apart by, told by its first line."""
     return max(_DELIMITERS, key=header.count)
 
 

@@ -33,7 +33,7 @@ def cache_is_apart(
     chosen : mapping
         The table's columns, by canonical name.
     """
-    none = [None] * len(next(iter(read.values()), []))
+    none = [None] * len(next(iter(read.values()), totals or []))
     columns = [
         read.get(name, none)
         for name in ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens",

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,12 @@ Progress = Callable[[float, int], None]
 part, and the number of all."""
 
 
+_WORTH_S = 2.0
+"""Seconds of work that are worth another process, which takes about half of it to start."""
+_MANY = 8
+"""Jobs of which a first one may be done here, to learn how long all take."""
+
+
 def default_workers() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -36,6 +43,8 @@ def in_processes(
     progress: Progress | None = None,
 ) -> list[Result]:
     """Return ``work(job)`` of every job, in order, whatever the number of processes.
+
+    Others are not started for many jobs that are done sooner here.
 
     Parameters
     ----------
@@ -68,8 +77,18 @@ def in_processes(
                 results.append(work(job))
                 tell(len(results))
             return results
+        began, is_short = time.perf_counter(), not workers.is_started and len(jobs) >= _MANY
+        while is_short and len(results) < len(jobs):
+            results.append(work(jobs[len(results)]))
+            tell(len(results))
+            each_s = (time.perf_counter() - began) / len(results)
+            is_short = each_s * (len(jobs) - len(results)) < _WORTH_S
+        if not (left := jobs[len(results) :]):
+            return results
+        before = len(results)
         try:
-            return _shared(work, jobs, workers.started(), tell)
+            others = _shared(work, left, workers.started(), lambda done: tell(before + done))
+            return results + others
         except BrokenExecutor:
             raise TeamsimError(
                 "a worker process was lost: killed, or out of memory; run the command again, with "

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from simulator.model.answers import expit
+from simulator.model.board import Board
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.scenario.forgetting import Forgetting
@@ -22,17 +23,26 @@ class Forgetfulness:
     is_alone : bool
         Whether it is the only worker.
     streams : Streams
+
+    Attributes
+    ----------
+    keeps_all : bool
+        Whether the call whose task was asked for last keeps all that it finishes.
     """
 
     __slots__ = (
+        "_all_or_nothing",
+        "_call",
         "_claims_logit",
         "_depth_logit",
+        "_is_whole",
         "_logit",
         "_notice",
         "_notice_last",
         "_rolls",
         "_rolls_notice",
         "_waiting_logit",
+        "keeps_all",
     )
 
     def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
@@ -42,6 +52,9 @@ class Forgetfulness:
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit
         self._waiting_logit = spec.waiting_logit
+        self._all_or_nothing = spec.all_or_nothing
+        self._call = 0
+        self._is_whole = self.keeps_all = False
         self._notice = self._notice_last = spec.notice
         if spec.all_claimed_logit:
             self._notice_last = expit(
@@ -50,23 +63,47 @@ class Forgetfulness:
         self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
         self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
 
-    def forgets(self, more: int, task: int, graph: TaskGraph) -> bool:
+    def forgets(self, call: int, task: int, picks: Sequence[int], board: Board) -> bool:
         """Return whether a finished task is not handed in.
 
         Parameters
         ----------
-        more : int
-            Further tasks of the same call.
+        call : int
+            The number of the call that has finished it.
         task : int
-            Of those of `graph`.
-        graph : TaskGraph
+            Of those of `board`.
+        picks : sequence of int
+            All tasks of the call.
+        board : Board
         """
+        if self._all_or_nothing:
+            if call != self._call:
+                self._begin(call, picks, board)
+            if self._is_whole:
+                return self.keeps_all
+        return self._rolls() < self._chance(len(picks) - 1, task, board.graph)
+
+    def _begin(self, call: int, picks: Sequence[int], board: Board) -> None:
+        """Decide whether a call keeps all or nothing, and which, at its first finished task."""
+        self._call = call
+        self._is_whole = self._rolls() < self._all_or_nothing
+        self.keeps_all = False
+        if self._is_whole:
+            none = math.prod(
+                1.0 - self._chance(len(picks) - 1, each, board.graph)
+                for each in picks
+                if not (board.missing[each] or board.done[each])
+            )
+            self.keeps_all = self._rolls() < 1.0 - none
+
+    def _chance(self, more: int, task: int, graph: TaskGraph) -> float:
+        """Return how likely it is to forget one of the tasks of a call, with so many more."""
         logit = self._logit + self._claims_logit * more
         if self._depth_logit:
             logit += self._depth_logit * graph.depths[task]
         if self._waiting_logit:
             logit += self._waiting_logit * math.log(graph.waiting[task])
-        return self._rolls() < expit(logit)
+        return expit(logit)
 
     def notices(self, turns: int, is_all_claimed: bool) -> bool:
         """Return whether, in a call of so many turns, it notices a task that is not handed in.

@@ -41,6 +41,8 @@ class Unmarked(NamedTuple):
     finished_s: float
     claim: int
     """The number of the claim under which it was finished."""
+    is_with_all: bool
+    """Whether the call kept all that it finished: it is noticed together."""
 
 
 class Ledger(Copied):
@@ -179,7 +181,13 @@ class Ledger(Copied):
         self._journal.note(Event.ORPHANED, claim.agent, task=task, peer=claim.number, outcome=why)
 
     def forgets(
-        self, agent: int, task: int, answer: int, call: int, more: int, started_s: float
+        self,
+        agent: int,
+        task: int,
+        answer: int,
+        call: int,
+        picks: Sequence[int],
+        started_s: float,
     ) -> bool:
         """Return whether an agent does not hand in what it has just finished; note it if so.
 
@@ -191,17 +199,18 @@ class Ledger(Copied):
             What the attempt answers.
         call : int
             The number of the call.
-        more : int
-            Further tasks of the call.
+        picks : sequence of int
+            All tasks of the call.
         started_s : float
             When the call began.
         """
         hazard, claim = self._hazards[agent], self._open.get(task)
         if hazard is None or claim is None or claim.agent != agent:
             return False
-        if not hazard.forgets(more, task, self._board.graph):
+        if not hazard.forgets(call, task, picks, self._board):
             return False
-        made = Unmarked(agent, call, answer, started_s, self._agenda.now, claim.number)
+        now, is_with_all = self._agenda.now, hazard.keeps_all
+        made = Unmarked(agent, call, answer, started_s, now, claim.number, is_with_all)
         self._unmarked[task] = made
         self.orphan(task, "forgotten")
         return True
@@ -224,14 +233,21 @@ class Ledger(Copied):
         if hazard is None or not self._unmarked:
             return []
         is_all_claimed = self._board.remaining == len(self._open)
-        return [
-            (task, made)
-            for task, made in list(self._unmarked.items())
-            if made.call < call
-            and made.finished_s <= since_s
-            and self._may_mark(agent, task, made)
-            and hazard.notices(turns, is_all_claimed)
-        ]
+        found: list[tuple[int, Unmarked]] = []
+        together: dict[int, bool] = {}  # by call
+        for task, made in list(self._unmarked.items()):
+            if made.call >= call or made.finished_s > since_s:
+                continue
+            if not self._may_mark(agent, task, made):
+                continue
+            notices = together.get(made.call)
+            if notices is None:
+                notices = hazard.notices(turns, is_all_claimed)
+            if made.is_with_all:
+                together[made.call] = notices
+            if notices:
+                found.append((task, made))
+        return found
 
     def _may_mark(self, agent: int, task: int, made: Unmarked) -> bool:
         """Return whether an agent may mark done what was finished under a claim."""

@@ -361,7 +361,7 @@ def test_a_calibration_is_written_and_read_again(simulated_data: Path, tmp_path:
     (tmp_path / "fits.json").write_text('{"version": 99}')
     with pytest.raises(TeamsimError, match=r"version 99.*calibrate again"):
         read_calibration(tmp_path)
-    (tmp_path / "fits.json").write_text('{"version": 5, "cells": [{}]}')
+    (tmp_path / "fits.json").write_text('{"version": 6, "cells": [{}]}')
     with pytest.raises(TeamsimError, match="is damaged"):
         read_calibration(tmp_path)
     with pytest.raises(TeamsimError, match="holds no calibrated cells"):

@@ -15,9 +15,9 @@ from analysis.calibration.cache_life import CacheLife, fit_cache_life
 from analysis.calibration.cell import as_said
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
+from analysis.calibration.goodness import anderson_darling
 from analysis.calibration.latency import (
     _quasi_demeaning,
-    anderson_darling,
     between_rounds,
     between_runs,
     fit_latencies,

@@ -387,6 +387,18 @@ def test_sessions_simulated_from_a_fit_to_real_calls_cost_what_these_do() -> Non
         assert mean[name] == pytest.approx(1, abs=0.10), name
 
 
+def test_sessions_that_are_all_alike_have_no_ratio_of_variances() -> None:
+    session = pd.DataFrame({"duration_s": np.tile([3.0, 4.0, 5.0, 6.0], 6)})
+    session = session.assign(
+        model="m", cached=0.0, output=10 * session.duration_s, censored=False,
+        input=1000.0, uncached=1000.0,
+    )  # fmt: skip
+    calls = pd.concat([session.assign(session=f"s{i}") for i in range(6)], ignore_index=True)
+    sums = check_held_out(calls, 0.5).sums.set_index(["sessions", "sum of 20"])
+    assert sums["ratio"].isna().equals(sums["real"] == 0)
+    assert (sums.loc[(slice(None), "variance"), "real"] == 0).all()
+
+
 @pytest.mark.thorough
 def test_real_calls_are_predicted_from_their_tokens() -> None:
     if not REAL_CALLS.is_dir():

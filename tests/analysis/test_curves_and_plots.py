@@ -20,9 +20,10 @@ from analysis.plots import (
     scaling_figure,
     sweep_figure,
 )
+from analysis.plots.default import wanted_figure
 from analysis.statistics.curves import check_figure, check_names, scaling_curves, with_series
 from analysis.statistics.laws import amdahl_speedup
-from analysis.statistics.series import name_value
+from analysis.statistics.series import axes_of, name_value
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study
@@ -209,3 +210,41 @@ def test_a_picture_of_what_there_is_not_says_which_option_is_wrong(
     figure = Figure(**{"y": ["makespan_s"], **asked})
     with pytest.raises(TeamsimError, match=said):
         check_names(figure, ["team.size", "topology"])
+
+
+def _swept(sweep: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    head = TEXT.partition("sweep:")[0].replace("replications: 25", "replications: 2")
+    results = run_sweep(parse_study(f"{head}sweep: {sweep}\n"), workers=1).to_pandas()
+    return results, {"axes": axes_of(results), "figure": None}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "x", "names"),
+    [
+        ("{provider.concurrency: [null, 1, 2]}", "provider.concurrency", ["not set", "1", "2"]),
+        ("{team.agent.context.cache: [true, false]}", "team.agent.context.cache",
+         ["true", "false"]),
+        ("[{name: a}, {name: b, provider.concurrency: 1}]", "provider.concurrency",
+         ["as in the file", "1"]),
+    ],
+)  # fmt: skip
+def test_every_point_has_its_place_on_an_axis(sweep: str, x: str, names: list[str]) -> None:
+    results, manifest = _swept(sweep)
+    if not sweep.startswith("["):
+        assert wanted_figure(results, manifest).x == x
+    figure = sweep_figure(results, Figure(x=x, y=("makespan_s",), log_x=True))
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == names
+
+
+def test_named_teams_of_different_sizes_are_all_drawn() -> None:
+    results, _ = _swept("[{name: a, team.size: 1}, {name: b, team.size: 3}]")
+    axes = plot_scaling(scaling_curves(results, ["makespan_s"]), "makespan_s", "s")
+    drawn = [line.get_xdata() for line in axes.lines if line.get_marker() not in ("None", "")]
+    assert {float(x) for each in drawn for x in each} >= {1.0, 3.0}
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_0_everywhere_has_no_logarithmic_axis() -> None:
+    results, _ = _swept("{team.size: [1, 2]}")
+    figure = sweep_figure(results, Figure(x="team.size", y=("retries",), log_y=("retries",)))
+    assert figure.axes[0].get_yscale() == "linear"

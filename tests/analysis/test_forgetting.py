@@ -11,11 +11,10 @@ import pytest
 import yaml
 from scipy import special, stats
 
+from analysis.calibration import hyperpriors
 from analysis.calibration.cells import fit_cells
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import (
-    _PRIOR,
-    _PRIOR_SD,
     Forgetfulness,
     fit_forgetting,
     mark_forgotten,
@@ -29,6 +28,8 @@ from simulator.engine import Simulation
 from simulator.scenario import Scenario
 from simulator.scenario.forgetting import Forgetting
 from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_runs
+
+VAGUE = hyperpriors.VAGUE["forgetting"]
 
 
 def calls(*counts: tuple[int, int], agent: str = "Dev1", run: str = "run") -> pd.DataFrame:
@@ -85,8 +86,17 @@ def test_waits_are_rows_of_calls_in_which_nothing_owed_is_handed_in(
     counts: list[tuple[int, int]], expected: list[tuple[Any, ...]]
 ) -> None:
     found = waits(calls(*counts))
-    assert list(found.columns) == WAITS
-    assert list(found.itertuples(index=False, name=None)) == expected
+    assert list(found.columns) == [*WAITS, "claims", "at_once"]
+    assert list(found[WAITS].itertuples(index=False, name=None)) == expected
+
+
+def test_a_wait_tells_how_many_its_call_claimed_and_how_many_of_these_it_handed_in() -> None:
+    found = waits(calls((3, 1), (0, 1), (4, 0), (0, 0)))
+    assert found[["tasks", "claims", "at_once"]].to_numpy().tolist() == [
+        [1, 3, 1],
+        [1, 3, 1],
+        [4, 4, 0],
+    ]
 
 
 def test_what_is_written_again_is_handed_in_before_what_is_claimed() -> None:
@@ -177,13 +187,26 @@ def test_agents_that_hand_in_all_they_claim_at_once_forget_little() -> None:
     assert special.expit(fit.logit.at[0]) < 3 / 120
 
 
+def test_what_calls_keep_as_a_whole_is_told_by_those_that_hand_in_none() -> None:
+    """Of 30 calls that have forgotten something for good, 20 claimed four tasks and kept all."""
+    runs = [calls(*[(4, 4)] * 5, run=f"run {i}") for i in range(40)]
+    runs += [calls((4, 3 * (i >= 20)), *[(0, 0)] * 40, run=f"stalled {i}") for i in range(30)]
+    told = fit_waits(pd.concat(runs, ignore_index=True))
+    assert told.drawn.all()
+    # The error of the logit of a share is 1 / sqrt(n p (1 - p)), a little less with the prior.
+    error = 1 / np.sqrt(30 * 2 / 3 * 1 / 3)
+    assert 0.8 * error < told.all_or_nothing.error < error
+    assert abs(told.all_or_nothing.at - special.logit(2 / 3)) < error
+
+
 @pytest.mark.parametrize("logit", [-800.0, -20.8, -20.7, -3.0, 36.0, 800.0])
 def test_slopes_may_be_said_beside_any_probability_that_is_drawn(logit: float) -> None:
     law = VectorFit(np.asarray([logit, -0.1, 1.0, 0.5]), np.zeros((4, 4)))
-    said = Forgetfulness(law, Estimate(-3.0, 0.1, "logit")).spec()
+    said = Forgetfulness(law, Estimate.of(0.25, 0.1, "logit"), Estimate(-3.0, 0.1, "logit")).spec()
     known = Forgetting.model_validate(said)
     assert known.probability.probability == pytest.approx(special.expit(logit), abs=2e-9, rel=1e-3)
     assert (known.claims_logit, known.team_logit, known.waiting_logit) == (-0.1, 1.0, 0.5)
+    assert known.all_or_nothing == 0.25
 
 
 LONGEST = 12
@@ -213,10 +236,10 @@ def truth_of(rng: np.random.Generator) -> dict[str, float]:
     and the estimate takes what a call forgets for one event. Nor is more than one in three of the
     tasks for which most wait.
     """
-    _, claims, company, waiting = rng.normal(_PRIOR, _PRIOR_SD)
+    _, claims, company, waiting = rng.normal(VAGUE.mean, VAGUE.sd)
     logit = np.inf
     while logit > special.logit(0.05) or logit + waiting * np.log(LONGEST) > special.logit(1 / 3):
-        logit = rng.normal(_PRIOR[0], _PRIOR_SD[0]) - waiting * CENTRE
+        logit = rng.normal(VAGUE.mean[0], VAGUE.sd[0]) - waiting * CENTRE
     _, notice, mean, more = rng.normal(_MIXTURE[:4], _MIXTURE_SD[:4])
     above, works_on = 1.0 + np.exp(more), special.expit(mean)
     return {
@@ -227,25 +250,29 @@ def truth_of(rng: np.random.Generator) -> dict[str, float]:
         "notice": notice,
         "a": above,
         "b": above * (1.0 - works_on) / works_on,
+        "together": special.expit(rng.normal(_MIXTURE[6], _MIXTURE_SD[6])),
     }
 
 
 class Worker:
     """An agent that claims tasks of a list, one of five times to work on them in later calls too.
 
-    It forgets some; its teammates see on the board what is claimed and what is handed in.
+    It forgets some, or all of a call together, and notices them so; its teammates see on the board
+    what is claimed and what is handed in.
     """
 
     def __init__(self, team: Team, rng: np.random.Generator, truth: dict[str, float]) -> None:
         self._team, self._rng, self._truth = team, rng, truth
         self._at_hand: list[int] = []
-        self._forgotten: list[int] = []
+        self._forgotten: list[list[int]] = []
         self._works_on = 0.0
 
     def call(self) -> tuple[int, int]:
         """Return how many tasks a call claims, and how many it hands in."""
         rng, truth, team = self._rng, self._truth, self._team
-        noticed = [t for t in self._forgotten if rng.random() < special.expit(truth["notice"])]
+        found = [rng.random() < special.expit(truth["notice"]) for _ in self._forgotten]
+        noticed = [t for i, each in enumerate(self._forgotten) if found[i] for t in each]
+        self._forgotten = [each for i, each in enumerate(self._forgotten) if not found[i]]
         done: list[int] = []
         claims = 0
         if self._at_hand:
@@ -261,9 +288,14 @@ class Worker:
             else:
                 done = claimed
         more = max(claims, len(done)) - 1
-        missed = [t for t in done if rng.random() < special.expit(team.logit(t, more, truth))]
+        chances = [float(special.expit(team.logit(t, more, truth))) for t in done]
+        if rng.random() < truth["together"]:
+            missed = done if rng.random() < 1.0 - np.prod([1.0 - p for p in chances]) else []
+            self._forgotten += [missed] if missed else []
+        else:
+            missed = [t for t, p in zip(done, chances, strict=True) if rng.random() < p]
+            self._forgotten += [[t] for t in missed]
         handed_in = [t for t in done if t not in missed] + noticed
-        self._forgotten = [t for t in self._forgotten if t not in noticed] + missed
         team.marked.update(handed_in)
         return claims, len(handed_in)
 
@@ -315,29 +347,31 @@ def log_of(
 def test_ranks_of_forgetting_are_uniform() -> None:
     """Talts et al. (2018): 150 truths from the priors, each with logs of 60 runs of two lists.
 
-    Ranks fall into ten bins alike (five tests at a family-wise level of 0.1 %), and 95 % intervals
+    Ranks fall into ten bins alike (six tests at a family-wise level of 0.1 %), and 95 % intervals
     hold at least as often as |z| < 4 of the binomial's standard error allows. For one parameter,
     errors that are too small by a factor of 1.5 fail with a probability of 0.8.
     """
     names = ["logit", "claims", "company", "waiting", "notice"]
-    ranks: dict[str, list[float]] = {name: [] for name in names}
+    ranks: dict[str, list[float]] = {name: [] for name in [*names, "together"]}
     for draw in range(150):
         rng = np.random.default_rng([11, draw])
         truth = truth_of(rng)
         logs = [log_of(rng, truth, waiting, 30) for waiting in WAITING]
         log = pd.concat(logs, ignore_index=True)
         cells = [[(log[: len(logs[0])], LISTS[0])], [(log[len(logs[0]) :], LISTS[1])]]
-        fits = fit_forgetting(cells, fit_waits(log))
+        fits = fit_forgetting(cells, fit_waits(log), VAGUE)
         fit = fits[draw % 2]
         estimates = [fit.logit.estimate(i, "identity") for i in range(4)] + [fit.notice]
         for name, estimate in zip(names, estimates, strict=True):
             z = (truth[name] - estimate.at) / estimate.error
             ranks[name].append(float(stats.norm.cdf(z)))
+        z = (special.logit(truth["together"]) - fit.all_or_nothing.at) / fit.all_or_nothing.error
+        ranks["together"].append(float(stats.norm.cdf(z)))
     least = 0.95 - 4 * np.sqrt(0.95 * 0.05 / 150)
     for name, each in ranks.items():
         assert np.mean([0.025 < rank < 0.975 for rank in each]) > least, name
         counts = np.histogram(each, 10, (0, 1))[0]
-        assert stats.chisquare(counts).pvalue > 0.001 / 5, (name, counts)
+        assert stats.chisquare(counts).pvalue > 0.001 / 6, (name, counts)
 
 
 @pytest.mark.thorough
@@ -349,12 +383,13 @@ def test_who_forgets_in_company_only_is_seen_to_though_waits_at_work_are_long() 
     standard error allows.
     """
     truth = {"logit": -5.0, "claims": 0.0, "company": 2.5, "waiting": 0.0, "notice": -3.0}
+    truth["together"] = 0.0
     works_on = special.expit(-0.5)
     truth |= {"a": 3.0, "b": 3.0 * (1.0 - works_on) / works_on}
     held = []
     for draw in range(16):
         log = log_of(np.random.default_rng([12, draw]), truth, WAITING[0], 60)
-        (fit,) = fit_forgetting([[(log, LISTS[0])]], fit_waits(log))
+        (fit,) = fit_forgetting([[(log, LISTS[0])]], fit_waits(log), VAGUE)
         company = fit.logit.estimate(2, "identity")
         held.append(abs(company.at - truth["company"]) < 1.96 * company.error)
     assert np.mean(held) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 16)
@@ -407,7 +442,7 @@ def test_real_teams_and_simulated_ones_fail_as_often_and_for_the_same_reason(
     """Fitted to all runs: shares of runs that fail, by team size and model, and by size and list.
 
     Three standard errors of a difference of two shares (Newcombe's square-and-add would be wider),
-    and of the mean of how many tasks several agents have left then, where tasks wait for others.
+    and of the mean of how many tasks several agents have left then.
     All failures end at the limit. Those of several agents do so by claims that nobody hands in; one
     agent alone may also be too slow, as two of the four real ones are that still hand in then.
     """
@@ -444,5 +479,4 @@ def test_real_teams_and_simulated_ones_fail_as_often_and_for_the_same_reason(
     left = (20 - done).groupby(given_up.set_index("run_dir")["p_label"])
     for name, theirs in left:
         mine = failed.loc[(failed["p_label"] == name) & (failed["n_teammates"] > 1), "left"]
-        if name != "p09":
-            assert abs(mine.mean() - theirs.mean()) < 3 * mine.std() / np.sqrt(len(theirs)), name
+        assert abs(mine.mean() - theirs.mean()) < 3 * mine.std() / np.sqrt(len(theirs)), name

@@ -12,6 +12,7 @@ from scipy import stats
 
 from analysis.calibration import hyperpriors
 from analysis.calibration.estimates import VectorFit, common_of
+from analysis.calibration.forgetting import fit_forgetting
 from analysis.calibration.hyperprior_fits import fit_priors, in_common, of_a_cell
 from analysis.calibration.hyperpriors import (
     FILE,
@@ -25,8 +26,10 @@ from analysis.calibration.hyperpriors import (
 from analysis.calibration.latency import fit_latencies
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
+from analysis.calibration.waits import fit_waits
 from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.distributions import Floats
+from tests.analysis.test_forgetting import LISTS, WAITING, log_of, truth_of
 from tests.analysis.test_token_fits import cell as token_cell
 
 VAGUE = Prior(np.asarray([0.0]), np.asarray([3.0]))
@@ -124,6 +127,10 @@ def fitted(group: str, prior: Prior | None) -> Floats:
     if group == "tokens":
         at = np.asarray([7.0, 7.3, 2.0, 3.1, 5.5, 5.0])
         return fit_tokens([token_cell(0, at, 8, np.random.default_rng(4))], prior)[0].fit.at
+    if group == "forgetting":
+        truth = truth_of(np.random.default_rng(4))
+        log = log_of(np.random.default_rng(5), truth, WAITING[1], 8)
+        return fit_forgetting([[(log, LISTS[1])]], fit_waits(log), prior)[0].logit.at
     return fit_styles([no_calls()], prior)[0].at
 
 

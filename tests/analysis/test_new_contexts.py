@@ -111,4 +111,13 @@ def test_the_end_of_a_request_is_no_full_window(shrinks: bool) -> None:
         requests = replace(requests, turns=turns)
     context = {"system_tokens": 100.0, "window_tokens": 4_000.0, "compaction": 0.2}
     begin_requests_anew(context, requests)
-    assert ("window_tokens" in context) == ("compaction" in context) == shrinks
+    assert context["window_tokens"] == (4_000 if shrinks else 200_000)
+    assert ("compaction" in context) == shrinks
+
+
+def test_a_model_that_reads_much_keeps_its_large_window() -> None:
+    requests = find_requests(requests_of(keeps=False).calls)
+    requests = replace(requests, turns=requests.turns.assign(input=requests.turns["input"] * 100))
+    context = {"system_tokens": 100.0, "window_tokens": 1_000_000.0}
+    begin_requests_anew(context, requests)
+    assert context["window_tokens"] == 1_000_000

@@ -661,6 +661,8 @@ def test_the_share_of_the_context_that_is_kept_is_that_of_the_inputs() -> None:
     half = 60.0 + 100.0 * (1.5 + 0.5 + 0.125) / 4
     assert tuning._kept(context, 4.0, 210.0, half) == 0.5
     assert tuning._kept(context, 4.0, 210.0, 60.0) == 0.0
+    for made, wanted in ((np.nan, 60.0), (210.0, np.nan)):  # no call was answered, or none counted
+        assert tuning._kept(context, 4.0, made, wanted) == context.get("retention", 1.0)
     assert tuning._kept(context | {"retention": 0.5}, 4.0, half, 250.0) == 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,23 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     assert is_run_table(parquet, {})
     one, other = (read_run_table(path, {"success": "ok"}).runs for path in (csv, parquet))
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path) -> None:
+    text = "Protocol,Team Size,Wall (s),Total Tokens\nstatique été,4,1250.5,1000\n"
+    semicolons = text.replace(",", ";").replace("1250.5", "1250,5")
+    written_as = {
+        "a.csv": text.encode("cp1252"),
+        "b.csv": b"\xef\xbb\xbf" + semicolons.encode(),
+        "c.tsv": text.replace(",", "\t").encode("utf-16"),
+        "d.csv.gz": gzip.compress(("\n\n" + text).encode()),
+    }
+    for name, data in written_as.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert is_run_table(path, {}), name
+        found = read_run_table(path).runs[["protocol", "n", "seconds", "tokens"]]
+        assert found.to_numpy().tolist() == [["statique été", 4, 1250.5, 1000.0]], name
 
 
 def test_a_table_of_calls_is_none_of_runs(tmp_path: Path) -> None:

@@ -224,6 +224,39 @@ def test_zeros_of_a_call_that_failed_are_no_counts(tmp_path: Path) -> None:
     assert counts_in(langsmith(tmp_path, {"input_tokens": 0, "output_tokens": 0})) == [(None,) * 4]
 
 
+def test_no_prompt_is_empty(tmp_path: Path) -> None:
+    # Writers that were told no counts, of a stream for example, say 0 of a call that went well.
+    spans = [call(1, (0, 0, 0)), call(2, (0, 0, 9)), call(3, (9, 0, 0)), call(4, (9, 4, 3))]
+    path = lines(tmp_path / "spans.jsonl", [document(*spans)])
+    unknown = None, None, None, None
+    assert counts_in(path) == [unknown, (None, None, None, 9), (9, 0, None, 0), (9, 4, None, 3)]
+    assert read_traces([path]).report.placeholders.count == 2
+    table = tmp_path / "calls.csv"
+    table.write_text("session,duration_s,input_tokens,output_tokens\na,4,0,0\na,4,900,20\n")
+    assert counts_in(table) == [unknown, (900, None, None, 20)]
+
+
+def test_a_table_that_has_sums_of_tokens_alone_tells_neither_kind(tmp_path: Path) -> None:
+    table = tmp_path / "calls.csv"
+    table.write_text("session,model,duration_s,total_tokens\na,m,4,900\na,m,5,950\n")
+    assert counts_in(table) == [(None, None, None, None)] * 2
+
+
+@pytest.mark.parametrize("unit", ["TOKENS", "CHARACTERS", None])
+def test_usage_of_langfuse_in_another_unit_is_no_count(unit: str | None, tmp_path: Path) -> None:
+    row = {
+        "id": "o", "traceId": "t", "type": "GENERATION", "model": "m",
+        "startTime": stamp(0), "endTime": stamp(2),
+    }  # fmt: skip
+    usages = [{"usage": {"input": 4000, "output": 400, "unit": unit}},
+              {"unit": unit, "promptTokens": 4000, "completionTokens": 400}]  # fmt: skip
+    for usage in usages:
+        path = lines(tmp_path / "observations.jsonl", [{**row, **usage}])
+        is_known = unit in ("TOKENS", None)
+        assert counts_in(path) == [(4000, None, None, 400) if is_known else (None,) * 4]
+        assert read_traces([path]).report.errors.count == (not is_known)
+
+
 def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
     span = otel(
         1, None, "chat", 0, 2,

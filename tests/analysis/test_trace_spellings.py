@@ -374,3 +374,18 @@ def test_tools_in_parallel_are_not_one(tmp_path: Path) -> None:
     spans = [otel(i, None, f"execute_tool {name}", 0, 3, gen_ai__tool__name=name, **said)
              for i, name in enumerate(("ls", "ls", "grep"), start=1)]  # fmt: skip
     assert len(read_traces([whole(tmp_path / "a", document(*spans))]).tools) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_agents_whose_names_differ_by_an_umlaut_stay_apart(encoding: str, tmp_path: Path) -> None:
+    names = ["Möller", "Müller", "Muller"]
+    table = "agent;model;duration_s\n" + "".join(f"{name};m;4,5\n" for name in names)
+    spans = [
+        otel(i, None, "chat", 5 * i, 2, **CHAT, gen_ai__agent__name=name)
+        for i, name in enumerate(names, 1)
+    ]
+    text = {"calls.csv": table, "spans.jsonl": json.dumps(document(*spans), ensure_ascii=False)}
+    for name, said in text.items():
+        path = tmp_path / name
+        path.write_bytes(said.encode(encoding))
+        assert set(read_traces([path]).calls["agent_id"]) == set(names)

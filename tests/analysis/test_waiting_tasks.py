@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, special
 
 from analysis.calibration.logits import Trials, _Regression
-from analysis.calibration.waiting import WaitingTasks, stalled_at, which_tasks
+from analysis.calibration.waiting import Runs, WaitingTasks, stalled_at, which_tasks
 
 
 def tree() -> WaitingTasks:
@@ -37,10 +37,10 @@ def test_as_many_tasks_are_left_as_wait_for_what_was_forgotten(left: int, number
 
 def test_what_waits_for_a_forgotten_task_is_not_done() -> None:
     tasks = tree()
-    assert tasks.shares(None).tolist() == pytest.approx([10 / 13, 2 / 13, 1 / 13])
+    assert tasks.shares[-1].tolist() == pytest.approx([10 / 13, 2 / 13, 1 / 13])
     # Without a, a1 and a2: eight for which none waits, b and top.
-    assert tasks.shares(1).tolist() == pytest.approx([0.8, 0.1, 0.1])
-    assert tasks.shares(2).tolist() == [1.0, 0.0, 0.0]  # the four alone
+    assert tasks.shares[1].tolist() == pytest.approx([0.8, 0.1, 0.1])
+    assert tasks.shares[2].tolist() == [1.0, 0.0, 0.0]  # the four alone
 
 
 def log() -> pd.DataFrame:
@@ -50,12 +50,13 @@ def log() -> pd.DataFrame:
 
 
 def test_a_run_with_one_forgotten_task_tells_which_and_one_with_two_tells_what_it_may_be() -> None:
-    tasks, calls = tree(), log()
-    for_good = pd.Series([1, 1, 1], index=[1, 2, 3])
-    stalled = stalled_at(calls, for_good, tasks)
+    tasks, runs = tree(), Runs(log())
+    for_good = np.array([0.0, 1.0, 1.0, 1.0, 0.0])
+    places, are_one = stalled_at(runs, for_good, tasks)
     # Three tasks are left in both, of which one is a second that was forgotten.
-    assert stalled == {"one": (1, True), "two": (0, False)}
-    of_call, known = which_tasks(calls, for_good, stalled, tasks)
+    assert places.tolist() == [1, 0, -1]
+    assert are_one.tolist() == [True, False, False]
+    of_call, known = which_tasks(runs.of, for_good, (places, are_one), tasks)
     assert known.tolist() == [False, True, False, False, False]
     assert of_call.tolist() == pytest.approx(
         np.array([[0.8, 0.1, 0.1], [0, 1, 0], [1, 0, 0], [1, 0, 0], [10 / 13, 2 / 13, 1 / 13]])
@@ -67,7 +68,8 @@ def test_what_others_hand_in_is_not_done_twice() -> None:
     calls = pd.DataFrame(
         [("run", 11, 11), ("run", 0, 0)], columns=["run_dir", "claims", "completed"]
     )
-    assert stalled_at(calls, pd.Series([1], index=[0]), tree()) == {"run": (1, True)}
+    places, are_one = stalled_at(Runs(calls), np.array([1.0, 0.0]), tree())
+    assert (places.tolist(), are_one.tolist()) == ([1], [True])
 
 
 def test_a_hit_of_an_unknown_row_counts_as_one_of_any_of_them() -> None:

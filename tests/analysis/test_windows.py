@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.calibration.calls import usable
-from analysis.calibration.windows import window_of
+from analysis.calibration.windows import own_limit, window_of
 from analysis.observation.simulated import simulate
 from tests.conftest import scenario
 
@@ -136,3 +136,9 @@ def test_how_sure_the_limit_and_the_share_are_goes_by_agents_not_by_falls() -> N
     sizes = np.array([91, 11, 11, 11])
     agents = sizes.sum() ** 2 / (sizes**2).sum()  # 1.8 of 4: one has most of the calls
     assert (found.share.hits, found.share.misses) == pytest.approx((agents + 0.5, 0.5))
+
+
+def test_the_limit_of_a_model_holds_what_it_has_read() -> None:
+    limits = {200_000: 200_000, 200_001: 1_000_000, 1.5e6: 2_000_000, 3e6: 3e6, float("nan"): 2e5}
+    assert {read: own_limit(read) for read in limits} == limits
+    assert window_of(calls_of(rise(1.2e6, 1.9e6))).spec(0) == {"window_tokens": 2_000_000}

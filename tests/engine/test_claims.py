@@ -221,6 +221,15 @@ def test_the_tasks_of_a_call_tell() -> None:
     assert abs(z_score(found, 5 * odds / (1 + odds))) < 4
 
 
+@pytest.mark.theory
+def test_a_call_may_keep_all_or_nothing() -> None:
+    fields = team(1, 0.2, tasks=5, all_or_nothing=1.0)
+    fields["team__agent"] = {**fields["team__agent"], "batch": 5}
+    found = [m.orphaned_claims for m in runs(800, **fields)]
+    assert set(found) == {0, 5}
+    assert abs(z_score([kept == 5 for kept in found], 1 - 0.8**5)) < 4
+
+
 @pytest.mark.parametrize("lease", [1, 2, 5])
 @pytest.mark.parametrize("claims", ["immediate", "at_commit"])
 def test_a_lease_in_rounds_ends_after_so_many(lease: int, claims: str) -> None:

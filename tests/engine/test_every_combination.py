@@ -303,6 +303,7 @@ FORGETTING: list[dict[str, Any] | None] = [
     {"probability": 0.5, "notice": 0.3},
     {"probability": {"probability": 0.3, "agent_sigma": 1}, "depth_logit": 0.5, "notice": 0.8},
     {"probability": 0.9, "claims_logit": -0.5, "waiting_logit": -0.4, "team_logit": 0.1},
+    {"probability": 0.4, "all_or_nothing": 0.7, "notice": 0.2},
 ]
 
 

@@ -291,3 +291,55 @@ def test_another_model_answers_while_the_breaker_is_open() -> None:
     )
     # Fails in a second; the other answers in one each until five seconds are over: three times.
     assert (m.fallbacks, m.makespan_s, m.requests) == (3, 4.0, 1 + 3)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"retry": {"max_retries": 50, "backoff": {"kind": "none"}}},
+        {"fallback": {"model": {"latency": {"kind": "seconds", "base": 8}}}},
+    ],
+)
+def test_who_asks_again_at_once_finds_the_place_that_it_has_left(again: dict[str, Any]) -> None:
+    # A useless reply is a request that the provider has served to its end: it holds no place then,
+    # whether or not the provider notices when clients give up.
+    length = {"kind": "uniform", "low": 5, "high": 15}
+    found = run(
+        team={
+            "size": 1,
+            "agent": agent(latency={"kind": "seconds", "base": length}, faults={"malformed": 0.5}),
+        },
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workload__tasks=100,
+        provider={"concurrency": 1, "cancels": False},
+        resilience=again,
+    )
+    assert found.malformed > 30
+    assert found.rate_limits == 0
+    assert found.waiting_s == 0.0
+
+
+def test_what_is_sent_at_the_instant_of_the_end_is_not_billed() -> None:
+    # Two calls, of which the first one's hedge is paid for, too; the second's is due when the
+    # deadline passes, whatever the rounding of sums of such times.
+    for k in range(1, 40):
+        base_s, after_s = 10 + k * 0.1, 4 + k * 0.07
+        found = run(
+            team={
+                "size": 1,
+                "agent": agent(
+                    latency={"kind": "seconds", "base": base_s},
+                    tokens={"output": 0, "message": 0},
+                    context={
+                        "system_tokens": 1000, "board_tokens_per_task": 0, "retention": 0,
+                        "cache": False,
+                    },
+                    price={"input_per_mtok": 1},
+                ),
+            },
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload__tasks=2,
+            resilience={"hedge": {"after_s": after_s}},
+            limits={"deadline_s": base_s + after_s},
+        )  # fmt: skip
+        assert found.cost_usd == pytest.approx(0.003), k

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.experiment import crew, run_points
+from simulator.experiment import pool as pool_module
 from simulator.experiment.pool import Processes, in_processes
 from simulator.scenario import Point, Scenario
 from simulator.worker import tell_main
@@ -70,6 +71,25 @@ def test_one_process_or_one_job_needs_no_other_process() -> None:
         assert in_processes(process, [7], pool) == [(7, os.getpid())]
         assert not alone.is_started
         assert not pool.is_started
+
+
+def take_a_while(job: int) -> int:
+    time.sleep(0.15)
+    return job
+
+
+def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "_WORTH_S", 0.5)
+    heard: list[float] = []
+    with Processes(2) as pool:
+        quick = in_processes(process, range(20), pool, lambda done, most: heard.append(done))
+        assert quick == [(job, os.getpid()) for job in range(20)]
+        assert heard == list(range(21))
+        assert not pool.is_started
+        assert in_processes(take_a_while, range(8), pool) == list(range(8))
+        assert pool.is_started
 
 
 def half_done(sign: Path) -> str:

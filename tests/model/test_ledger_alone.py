@@ -32,7 +32,7 @@ class Book(Bench):
 
     def finish(self, agent: int, task: int) -> bool:
         """Let an agent finish a task in its first call; return whether it forgets it."""
-        return self.ledger.forgets(agent, task, CORRECT, 1, 0, 0.0)
+        return self.ledger.forgets(agent, task, CORRECT, 1, [task], 0.0)
 
     def ends(self) -> list[tuple[int | None, str | None]]:
         """Return the claims that have ended, and how."""
@@ -148,7 +148,7 @@ def test_what_was_finished_on_the_other_side_is_taken_over_unless_it_is_done() -
     fork = book.ledger.fork(book.board.copy())
     for task in (0, 3):
         fork.open(task, agent=1)
-        fork.forgets(1, task, CORRECT, 1, 0, 0.0)
+        fork.forgets(1, task, CORRECT, 1, [task], 0.0)
     book.board.complete(3, 0, 1.0)
     book.ledger.take_in(fork)
     assert book.ledger.sum_up() == book.metrics.unmarked_tasks == 1
@@ -199,7 +199,51 @@ def test_the_slopes_add_up_on_the_logit_scale(is_alone: bool) -> None:
     x = logit(0.1) + (0.0 if is_alone else 0.4) + 0.3 * 2 - 0.2 * 3 - 0.5 * math.log(2)
     p = 1.0 / (1.0 + math.exp(-x))
     # 4 standard errors: about 1 test in 16,000 fails by chance.
-    assert abs(z_score([hazard.forgets(2, 3, graph) for _ in range(4000)], p)) < 4
+    assert abs(z_score([hazard.forgets(1, 3, [1, 2, 3], Board(graph)) for _ in range(4000)], p)) < 4
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_call_that_keeps_all_or_nothing_keeps_any_as_often(share: float) -> None:
+    """It keeps two tasks with chances 1/3 and 0.2, as another waits for one, which it cannot do."""
+    fields = {"probability": 0.2, "waiting_logit": 1.0, "all_or_nothing": share}
+    hazard = Forgetfulness(Forgetting.model_validate(fields), 0, True, Streams(4, 0))
+    board, done = Board(tasks(a="", b="a", c="")), [0, 2]
+    kept = [
+        tuple(hazard.forgets(n, each, [0, 1, 2], board) for each in done) for n in range(1, 4001)
+    ]
+    apart = {(True, False): 0.8 / 3, (False, True): 0.2 * 2 / 3, (True, True): 0.2 / 3}
+    for which, chance in apart.items():
+        all_ = 1.0 - 0.8 * 2 / 3 if all(which) else 0.0
+        p = share * all_ + (1.0 - share) * chance
+        found = [each == which for each in kept]
+        assert abs(z_score(found, p)) < 4 if p else not any(found)
+
+
+def test_what_a_call_keeps_as_a_whole_is_noticed_together() -> None:
+    fields = {"probability": 1.0, "notice": 0.3}
+    for share, is_together in ((0.0, False), (1.0, True)):
+        spec = Forgetting.model_validate({**fields, "all_or_nothing": share})
+        book = Book(spec=spec)
+        for task in range(3):
+            book.ledger.open(task, agent=0)
+            assert book.ledger.forgets(0, task, CORRECT, 1, [0, 1, 2], 0.0)
+        found = [len(book.ledger.noticed_by(0, call, 1, 0.0)) for call in range(2, 402)]
+        assert set(found) == ({0, 3} if is_together else {0, 1, 2, 3})
+        mean = 3 * 0.3  # of each call, with a standard deviation of the number noticed of
+        deviation = (9 * 0.3 * 0.7 if is_together else 3 * 0.3 * 0.7) ** 0.5
+        assert abs(np.mean(found) - mean) < 4 * deviation / 400**0.5
+
+
+def test_calls_that_keep_each_task_by_itself_are_not_whole_though_they_keep_all() -> None:
+    board = Board(tasks(a="", b="", c=""))
+    spec = Forgetting.model_validate({"probability": 1.0, "all_or_nothing": 0.5})
+    hazard = Forgetfulness(spec, 0, True, Streams(4, 0))
+    whole = []
+    for call in range(1, 401):
+        assert all(hazard.forgets(call, task, [0, 1, 2], board) for task in range(3))
+        whole.append(hazard.keeps_all)
+    assert abs(z_score(whole, 0.5)) < 4
 
 
 @pytest.mark.theory

@@ -974,8 +974,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/waits.py",
-        'posterior.moments().estimate(1, "logit")',
-        'posterior.moments().estimate(0, "logit")',
+        'drawn, known.estimate(1, "logit")',
+        'drawn, known.estimate(0, "logit")',
         _SMALL,
         "noticed_is_told",
     ),
@@ -1016,8 +1016,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/output_limits.py",
-        "CensoredData(known, right=censored)",
-        "CensoredData(np.append(known, censored))",
+        "_censored_normal(known, right=censored)",
+        "_censored_normal(np.append(known, censored), right=censored[:0])",
         _SMALL,
         "is_a_matter_of_time",
     ),
@@ -1647,7 +1647,14 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/calls/flight.py",
-        "share_done(elapsed_s - self.sent_s, second.seconds - self.sent_s)",
+        "is_over = left_s <= AN_INSTANT * elapsed_s",
+        "is_over = left_s <= 0.0",
+        "tests/engine/test_requests_that_end_early.py",
+        "finds_the_place",
+    ),
+    Bug(
+        f"{_MODEL}/calls/flight.py",
+        "share_done(self.since_second_s(elapsed_s), seconds)",
         "share_done(elapsed_s, second.seconds)",
         _ALONE("flight"),
         "since_it_was_sent",
@@ -1686,6 +1693,20 @@ BUGS = [
         "self._notice if is_all_claimed else self._notice_last",
         _ALONE("ledger"),
         "nothing_else_is_left",
+    ),
+    Bug(
+        f"{_MODEL}/forgetfulness.py",
+        "self._rolls() < 1.0 - none",
+        "self._rolls() < none",
+        _ALONE("ledger"),
+        "keeps_any_as_often",
+    ),
+    Bug(
+        f"{_MODEL}/ledger.py",
+        "if made.is_with_all:",
+        "if False:",
+        _ALONE("ledger"),
+        "noticed_together",
     ),
     Bug(
         f"{_MODEL}/ledger.py",

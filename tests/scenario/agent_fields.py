@@ -161,6 +161,7 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("forgetting.depth_logit", _FORGETS, -3.0),
     ("forgetting.waiting_logit", _FORGETS, -3.0),
     ("forgetting.team_logit", _FORGETS, -3.0),
+    ("forgetting.all_or_nothing", _FORGETS, 1.0),
     ("forgetting.notice", _FORGETS, 0.9),
     ("forgetting.all_claimed_logit", _FORGETS, 5.0),
     ("errors.probability", {}, 0.6),

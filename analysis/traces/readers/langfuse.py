@@ -58,6 +58,10 @@ def _is_trace_or_observation(row: Mapping[str, Any]) -> bool:
     return _is_observation(row)
 
 
+_TOKENS = "TOKENS"
+"""The unit of usage; the first versions of Langfuse know others, such as CHARACTERS."""
+
+
 def _is_observation(row: Any) -> bool:
     if not isinstance(row, dict) or str(row.get("type")).upper() not in {*_KINDS, *_OTHERS}:
         return False
@@ -119,7 +123,11 @@ def _span(
     )
     span.belong_to(text(pick(raw, "sessionId", "session_id")) or session or span.session)
     if span.operation == "chat":
-        span.know(_counts(raw))
+        unit = str(pick(raw, "unit") or pick(mapping(raw.get("usage")), "unit") or _TOKENS)
+        if unit.upper() == _TOKENS:
+            span.know(_counts(raw))
+        else:
+            out.skip(place, f"its usage is in {unit[:40]}, not in {_TOKENS.lower()}")
         first = _first_chunk(raw, start)
         span.know({} if first is None else {"first_chunk_s": first})
     return span

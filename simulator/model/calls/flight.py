@@ -89,6 +89,11 @@ class Flight:
             return False
         return self.second.seconds < self.first.seconds or bool(self.first.why)
 
+    def since_second_s(self, elapsed_s: float) -> float:
+        """Return for how long the second has been in flight; 0 at the instant of sending."""
+        since_s = elapsed_s - self.sent_s
+        return since_s if since_s > AN_INSTANT * elapsed_s else 0.0
+
     def stall(self, elapsed_s: float) -> int:
         """Let what is in flight never come back; return how many requests that stops."""
         stopped, self.done = 0, self.share_done(elapsed_s)
@@ -109,10 +114,13 @@ class Flight:
             shares.append(share_done(elapsed_s, self.first.seconds))
         second = None if self.second_is_over else self.second
         if second is not None and second.why.is_billed:
-            shares.append(share_done(elapsed_s - self.sent_s, second.seconds - self.sent_s))
+            seconds = second.seconds - self.sent_s
+            shares.append(share_done(self.since_second_s(elapsed_s), seconds))
         return max(shares)
 
 
 def time_left(seconds: float, elapsed_s: float) -> float:
     """Return how long a request that is given up would still have been in service."""
-    return 0.0 if math.isinf(seconds) else max(0.0, seconds - elapsed_s)
+    left_s = seconds - elapsed_s
+    is_over = left_s <= AN_INSTANT * elapsed_s  # what has just ended has a rounding error
+    return 0.0 if is_over or math.isinf(seconds) else left_s

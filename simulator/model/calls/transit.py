@@ -279,7 +279,7 @@ class Transit:
         if second is not None and not flight.second_is_over:
             seconds = second.seconds - flight.sent_s
             said = second.by(elapsed_s, why)
-            self._pay(agent, elapsed_s - flight.sent_s, seconds, said, wasted_s)
+            self._pay(agent, flight.since_second_s(elapsed_s), seconds, said, wasted_s)
 
     def _pay(
         self, agent: AgentState, elapsed_s: float, seconds: float, why: Why, wasted_s: float = 0.0

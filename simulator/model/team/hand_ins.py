@@ -50,8 +50,8 @@ class HandIns:
         ledger, call = agent.dispatcher.ledger, agent.call
         if ledger is None:
             return False
-        more = len(call.picks) - 1
-        if not ledger.forgets(agent.index, task, answer, call.number, more, agent.time.started_s):
+        began_s = agent.time.started_s
+        if not ledger.forgets(agent.index, task, answer, call.number, call.picks, began_s):
             return False
         agent.dispatcher.forgotten(agent.index, task)
         return True
