@@ -149,7 +149,8 @@ class Rounds(Timing):
             started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
             clock.begin_round(journal.round)
-            self._news = env.event()
+            if self._news.triggered:
+                self._news = env.event()
             somebody_called = yield from self._shifts()
             if clock.woken:
                 clock.take_woken()  # nobody sleeps: all are asked in the next round
