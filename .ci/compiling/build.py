@@ -75,6 +75,7 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     checked = check(modules)
     declarations = Declarations(checked)
     sources = Sources(checked, declarations)
+    stage.mkdir(parents=True, exist_ok=True)
     _write(stage / DECLARED.name, DECLARED.read_text("utf-8"))
     for name, module in checked.modules.items():
         file = stage / (name.replace(".", "/") + ".py")
