@@ -76,16 +76,14 @@ class Sources:
             lines[line - 1] = lines[line - 1].replace("(slots=True)", "")
 
     def _type_variables(self, module: Module, lines: list[str]) -> None:
-        """Type the variables of methods that are not declared, in the blank line above each."""
+        """Type the variables of what is not declared, in the blank line above each function."""
         lines[:] = [
             f"{line}; import cython" if line == "from __future__ import annotations" else line
             for line in lines
         ]
-        for name, found in self._checked.classes.items():
-            if found.module == module.name and name in self._checked.extensions:
-                for tree, decorator in self._declarations.decorators(name):
-                    if not lines[tree.lineno - 2]:
-                        lines[tree.lineno - 2] = " " * tree.col_offset + decorator
+        for tree, decorator in self._declarations.decorators(module):
+            if not lines[tree.lineno - 2]:
+                lines[tree.lineno - 2] = " " * tree.col_offset + decorator
 
     def _replace_parts(self, module: Module, lines: list[str]) -> None:
         """Put numbers in the place of constants, and functions of C where arrays are indexed."""

@@ -17,7 +17,7 @@ from simulator.distributions import Floats
 Block = Sequence[float]
 """Draws that follow each other."""
 
-FIRST, NEXT, MOST = 16, 64, 512
+FIRST, NEXT, MOST = 16, 64, 256
 """Draws in the first block of a stream, in the next, and in the largest: multiples of 4."""
 
 _UNUSED = np.random.SeedSequence(0)
