@@ -216,11 +216,10 @@ class Rounds(Timing):
             yield self._barrier_after(callers, share)
             return
         # No agent sees the team before the last call has ended, so one event is enough for all.
-        ends, started = self._calls.ends, self._env.now
-        in_order = sorted(callers, key=_duration_s)
+        started, in_order = self._env.now, sorted(callers, key=_duration_s)
         yield self._env.timeout(in_order[-1].time.duration_s)
         for agent in in_order:
-            ends.end_call(agent, started + agent.time.duration_s)
+            self._calls.ends.end_call(agent, started + agent.time.duration_s)
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
