@@ -129,7 +129,8 @@ def test_a_circle_is_found_wherever_the_import_stands(tmp_path: Path, line: str)
 
 
 MAKERS = re.compile(r"subprocess\.\w+|os\.(fork|forkpty|posix_spawnp?|spawn\w+|system|popen)|"
-                    r"(.*\.)?(Process|Pool|ProcessPoolExecutor|create_subprocess_\w+)")  # fmt: skip
+                    r"(?!simpy\.)(.*\.)?(Process|Pool|ProcessPoolExecutor|create_subprocess_\w+)"
+                    )  # fmt: skip
 """What of Python's library starts another process."""
 
 

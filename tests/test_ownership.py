@@ -15,12 +15,10 @@ COUNTERS = {"metrics", "report", "out"}
 
 FOREIGN: dict[str, set[str] | None] = {
     "simulator.compiled": {"meta_path"},  # how Python finds modules
-    "simulator.engine.asynchronous": {"_ok", "_value", "callbacks"},  # SimPy's events
+    "simulator.engine.asynchronous": {"callbacks"},  # SimPy's events
     "simulator.engine.calls": {"callbacks"},
     "simulator.engine.clock": {"_ok", "_value", "callbacks"},
-    "simulator.engine.course": {"callbacks"},
-    "simulator.engine.rounds": {"callbacks"},
-    "simulator.engine.simulation": {"vars"},  # SimPy's environment
+    "simulator.engine.schedule": {"callbacks"},
     "simulator.late": {"modules", "__class__"},  # the interpreter's, and of packages of others
     "simulator.model.uniforms": {"state"},  # a generator of NumPy
     "simulator.scenario.loaders": {"yaml_implicit_resolvers"},  # PyYAML
@@ -41,8 +39,6 @@ FOREIGN: dict[str, set[str] | None] = {
 """Attributes of other libraries' objects, which are set up by writing them; None for all."""
 
 HOT: dict[str, set[str]] = {
-    # A pick is taken out of a hand once a call: a method for it took 1 % more instructions.
-    "simulator.model.protocols._dealt": {"ready"},
     # Each call begins and ends here: methods for that were three of its 25 functions.
     "simulator.model.calls.book": {
         *("number", "picks", "work", "output", "message_tokens"),

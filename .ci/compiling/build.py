@@ -13,6 +13,7 @@ from Cython import __version__ as CYTHON
 from Cython.Build import cythonize
 from setuptools import Distribution, Extension
 
+from compiling.arrays import DECLARED
 from compiling.classes import ROOT, check
 from compiling.declarations import Declarations
 from compiling.modules import MODULES
@@ -74,6 +75,8 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     checked = check(modules)
     declarations = Declarations(checked)
     sources = Sources(checked, declarations)
+    stage.mkdir(parents=True, exist_ok=True)
+    _write(stage / DECLARED.name, DECLARED.read_text("utf-8"))
     for name, module in checked.modules.items():
         file = stage / (name.replace(".", "/") + ".py")
         file.parent.mkdir(parents=True, exist_ok=True)

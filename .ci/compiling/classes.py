@@ -27,6 +27,8 @@ from mypy.options import Options
 from mypy.traverser import NameAndMemberCollector
 from mypy.types import CallableType, Type
 
+from compiling import arrays
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _NO_BASE = {"builtins.object", "abc.ABC"}
@@ -87,6 +89,8 @@ class Module:
     text: str
     tree: ast.Module
     file: MypyFile
+    arrays: dict[tuple[int, int], str]
+    """Where arrays are named, and of what they are: see `arrays.kinds`."""
 
 
 @dataclass
@@ -182,7 +186,9 @@ def check(names: Sequence[str], root: Path = ROOT) -> Checked:
     modules, classes = dict[str, Module](), dict[str, Class]()
     for name, path in paths.items():
         text = path.read_text("utf-8")
-        modules[name] = module = Module(name, text, ast.parse(text), result.files[name])
+        file = result.files[name]
+        found = arrays.kinds(file, result.types)
+        modules[name] = module = Module(name, text, ast.parse(text), file, found)
         for each in module.tree.body:
             if isinstance(each, ast.ClassDef):
                 node = module.file.names[each.name].node

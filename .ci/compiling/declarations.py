@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mypy.nodes import ARG_OPT, FuncDef
 from mypy.types import (
+    CallableType,
     Instance,
     LiteralType,
     NoneType,
@@ -17,6 +18,7 @@ from mypy.types import (
     get_proper_type,
 )
 
+from compiling.arrays import ARRAY
 from compiling.classes import Checked, Class, Module, signature, variables
 from compiling.modules import WIDE
 
@@ -29,7 +31,12 @@ _EXACT = {
     "builtins.str": "str",
 }
 """Types of which no subclass is used where one is named: a subclass raises TypeError."""
+_ARRAY = "carray"
 _OBJECT = "object"
+_ARRAYS = (
+    "from cpython.array cimport array as carray",
+    "from arrays cimport get_int, put_int, add_int, get_float, put_float, add_float",
+)
 _NESTED = (ast.FunctionDef, ast.Lambda, ast.GeneratorExp, ast.Yield, ast.YieldFrom)
 """What a function that C can call must not have in it."""
 
@@ -82,24 +89,25 @@ class Declarations:
         for each in module.tree.body:
             if isinstance(each, ast.FunctionDef):
                 node = module.file.names[each.name].node
-                said = self._signature(
-                    f"{module.name}.{each.name}", each, node if isinstance(node, FuncDef) else None
-                )
+                said = self._function(module, each, node if isinstance(node, FuncDef) else None)
                 if said is not None:
                     lines.append(self._declared(each.name, said, used, ()))
+                elif isinstance(node, FuncDef):
+                    self._in_locals([*self._arguments(node), *self._variables(each, node)], used)
         others = [self._checked.classes[name] for name in sorted(used)]
         imports = [
             f"from {each.module} cimport {each.name}"
             for each in others
             if each.module != module.name
         ]
-        return "\n".join(["cimport cython", *imports, *lines, ""])
+        return "\n".join(["cimport cython", *_ARRAYS, *imports, *lines, ""])
 
     def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
         used.update(base.fullname for base in found.bases)
         for tree, node in found.functions():
             if node is not None and not self._methods[name][tree.name]:
-                self._in_locals(self._variables(tree, node), used)  # they are named there
+                # They are named there.
+                self._in_locals([*self._arguments(node), *self._variables(tree, node)], used)
         bases = ", ".join(base.name for base in found.bases)
         yield f"cdef class {found.name}({bases}):" if bases else f"cdef class {found.name}:"
         yield "    pass"
@@ -120,20 +128,40 @@ class Declarations:
             if name in own and c_type != _OBJECT:
                 yield name, c_type
 
-    def decorators(self, name: str) -> Iterator[tuple[ast.FunctionDef, str]]:
-        """Return what types the variables of those methods that only Python can call.
+    def decorators(self, module: Module) -> Iterator[tuple[ast.FunctionDef, str]]:
+        """Return what types the arguments and variables of functions that only Python can call.
 
         They are not declared: each is decorated with its types.
         """
-        found = self._checked.classes[name]
-        for tree, node in found.functions():
+        for tree, node in self._only_python(module):
             # Variables that a function within uses are cells, and have no C types.
-            is_plain = node is not None and not tree.decorator_list and not _has_scopes(tree)
-            if is_plain and not tree.name.startswith("__") and not self._methods[name][tree.name]:
-                assert node is not None
-                shown = self._in_locals(self._variables(tree, node), set())
+            if not (tree.decorator_list or _has_scopes(tree) or tree.name.startswith("__")):
+                shown = self._in_locals(
+                    [*self._arguments(node), *self._variables(tree, node)], set()
+                )
                 if shown:
                     yield tree, shown
+
+    def _only_python(self, module: Module) -> Iterator[tuple[ast.FunctionDef, FuncDef]]:
+        for name, found in self._checked.classes.items():
+            if found.module == module.name and name in self._checked.extensions:
+                for tree, node in found.functions():
+                    if node is not None and not self._methods[name][tree.name]:
+                        yield tree, node
+        for each in module.tree.body:
+            if isinstance(each, ast.FunctionDef):
+                symbol = module.file.names[each.name].node
+                if isinstance(symbol, FuncDef) and not self._function(module, each, symbol):
+                    yield each, symbol
+
+    def _arguments(self, node: FuncDef) -> Iterator[tuple[str, str]]:
+        """Return the arguments of a function that are objects of compiled classes, and these."""
+        if isinstance(node.type, CallableType):
+            pairs = zip(node.arg_names, node.arg_kinds, node.type.arg_types, strict=True)
+            for name, kind, said in pairs:
+                c_type = self._c_type(said)
+                if name != "self" and not kind.is_star() and c_type in self._checked.extensions:
+                    yield name or "", c_type
 
     def _in_locals(self, variables: Iterable[tuple[str, str]], used: set[str]) -> str:
         """Return a decorator with the types of variables; nothing without any."""
@@ -164,6 +192,11 @@ class Declarations:
         if tree.name.startswith("__"):
             return None
         return self._signature(f"{found.info.fullname}.{tree.name}", tree, node, is_method=True)
+
+    def _function(
+        self, module: Module, tree: ast.FunctionDef, node: FuncDef | None
+    ) -> Signature | None:
+        return self._signature(f"{module.name}.{tree.name}", tree, node)
 
     def _signature(
         self, name: str, tree: ast.FunctionDef, node: FuncDef | None, is_method: bool = False
@@ -217,6 +250,8 @@ class Declarations:
         name = kind.type.fullname
         if name in self._checked.extensions:
             return name
+        if name == ARRAY:
+            return _ARRAY
         return _NUMBERS.get(name) or _EXACT.get(name) or _OBJECT
 
     def _agree(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo, Var
 
+from compiling import arrays
 from compiling.classes import Checked, Module
 from compiling.declarations import Declarations
 
@@ -40,7 +41,7 @@ class Sources:
                 self._import_from_home(each, module.file, lines)
             if isinstance(each, ast.ClassDef):
                 self._drop_metaclass(f"{module.name}.{each.name}", each, lines)
-        self._write_constants(module, lines)
+        self._replace_parts(module, lines)
         self._type_variables(module, lines)
         for each in ast.walk(module.tree):
             if isinstance(each, ast.Delete):
@@ -75,21 +76,26 @@ class Sources:
             lines[line - 1] = lines[line - 1].replace("(slots=True)", "")
 
     def _type_variables(self, module: Module, lines: list[str]) -> None:
-        """Type the variables of methods that are not declared, in the blank line above each."""
+        """Type the variables of what is not declared, in the blank line above each function."""
         lines[:] = [
             f"{line}; import cython" if line == "from __future__ import annotations" else line
             for line in lines
         ]
-        for name, found in self._checked.classes.items():
-            if found.module == module.name and name in self._checked.extensions:
-                for tree, decorator in self._declarations.decorators(name):
-                    if not lines[tree.lineno - 2]:
-                        lines[tree.lineno - 2] = " " * tree.col_offset + decorator
+        for tree, decorator in self._declarations.decorators(module):
+            if not lines[tree.lineno - 2]:
+                lines[tree.lineno - 2] = " " * tree.col_offset + decorator
 
-    def _write_constants(self, module: Module, lines: list[str]) -> None:
-        """Put numbers that have names, and never change, in the place of their names."""
+    def _replace_parts(self, module: Module, lines: list[str]) -> None:
+        """Put numbers in the place of constants, and functions of C where arrays are indexed."""
+        found = {*self._constants_in(module), *arrays.edits(module.tree, module.arrays)}
+        # What begins at the same place as another begins before it, or is inserted after it.
+        for line, start, end, value in sorted(found, reverse=True):
+            text = lines[line - 1].encode()  # Python counts bytes
+            lines[line - 1] = (text[:start] + value.encode() + text[end:]).decode()
+
+    def _constants_in(self, module: Module) -> Iterator[arrays.Edit]:
+        """Return the names of numbers that never change, and these."""
         functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef)]
-        found: dict[tuple[int, int], tuple[int, str]] = {}
         for function in functions:
             own = _bound(function)
             for statement in function.body:
@@ -97,11 +103,7 @@ class Sources:
                     if isinstance(node, ast.Name) and node.id not in own:
                         value = self._value(node.id, module)
                         if value is not None:
-                            place = node.lineno - 1, node.col_offset
-                            found[place] = node.end_col_offset or 0, value
-        for (line, start), (end, value) in sorted(found.items(), reverse=True):
-            text = lines[line].encode()  # Python counts bytes
-            lines[line] = (text[:start] + value.encode() + text[end:]).decode()
+                            yield node.lineno, node.col_offset, node.end_col_offset or 0, value
 
     def _value(self, name: str, module: Module) -> str | None:
         symbol = module.file.names.get(name)

@@ -153,7 +153,7 @@ def which_tasks(
         Whether a call has forgotten for good the one task that has stalled its run.
     """
     places, are_one = stalled[0][run], stalled[1][run]
-    of_call = waiting.shares[places]
+    of_call = np.take(waiting.shares, places, axis=0)
     stays = for_good > 0
     for i in np.flatnonzero(stays):
         of_call[i] = 0.0

@@ -7,10 +7,10 @@ from collections.abc import Generator, Sequence
 from functools import partial
 
 import simpy
-from simpy.events import NORMAL, EventCallbacks
 
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
+from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 
@@ -20,20 +20,20 @@ def _place(agent: AgentState) -> int:
     return (COORDINATOR, VERIFIER, WORKER).index(agent.role)
 
 
-class Asynchronous:
+class Asynchronous(Timing):
     """Each agent calls as soon as it can; an agent without work sleeps until an event concerns it.
 
     A worker with a coordinator waits, after each call that reported, until its report has
     been answered; the coordinator answers one report at a time, first come first served.
 
     An agent is a SimPy process if its calls have steps, or if it keeps pace with others. If a call
-    is nothing but its service, the end of one begins the next by a callback, because the processes
+    is nothing but its service, the end of one begins the next, because the processes
     of a thousand agents would not fit into the processor's cache; the ends of all calls of an agent
     are one event, which is scheduled again.
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Schedule
     clock : Clock
     calls : Calls
     agents : sequence of AgentState
@@ -49,7 +49,6 @@ class Asynchronous:
         "_clock",
         "_ends",
         "_env",
-        "_on_end",
         "_pace",
         "_waiting",
         "processes",
@@ -57,7 +56,7 @@ class Asynchronous:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Schedule,
         clock: Clock,
         calls: Calls,
         agents: Sequence[AgentState],
@@ -74,9 +73,8 @@ class Asynchronous:
         """Agents asleep that could not take a task: only events meant for them wake them."""
         self.processes: list[simpy.Process] = []
         """One for each agent, or a single one that starts all agents."""
-        self._ends: list[simpy.Event] = []
+        self._ends: list[CallDue] = []
         """Of each agent the end of its call, where calls are nothing but their service."""
-        self._on_end: EventCallbacks = [self._call_ends]
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
@@ -85,7 +83,7 @@ class Asynchronous:
         if self._calls.is_stepwise or self._pace is not None:
             self.processes = [self._env.process(self._work(agent)) for agent in everyone]
         else:
-            self._ends = [self._end_of(agent) for agent in self._agents]
+            self._ends = [CallDue(agent, self) for agent in self._agents]
             self.processes = [self._env.process(self._begin(everyone))]
 
     def forget(self) -> None:
@@ -95,7 +93,6 @@ class Asynchronous:
         self._asleep.clear()
         self._waiting.clear()
         self._ends.clear()
-        self._on_end.clear()
 
     def _react(self) -> None:
         clock = self._clock
@@ -140,33 +137,29 @@ class Asynchronous:
             self._waiting[agent.index] = alarm
         return alarm
 
-    def _end_of(self, agent: AgentState) -> simpy.Event:
-        end = self._env.event()
-        end._ok, end._value = True, agent
-        return end
-
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
-        self._clock.reach(self._env._now)
+        self._clock.reach(self._env.now)
         for agent in agents:
             self._call(agent)
         yield from ()
 
-    def _call(self, agent: AgentState, event: simpy.Event | None = None) -> None:
+    def _call(self, agent: AgentState) -> None:
         """Let an agent call if it can, and again after that, or sleep."""
         env = self._env
-        if event is not None:
-            self._clock.reach(env._now)
-        if self._calls.starts.begin_call(agent, env._now, False):
-            end = self._ends[agent.index]
-            end.callbacks = self._on_end
-            env.schedule(end, NORMAL, agent.time.duration_s)
+        if self._calls.starts.begin_call(agent, env.now, False):
+            env.due(self._ends[agent.index], agent.time.duration_s)
         else:
-            self._alarm(agent).callbacks.append(partial(self._call, agent))
+            self._alarm(agent).callbacks.append(partial(self._wakes, agent))
 
-    def _call_ends(self, event: simpy.Event) -> None:
-        agent = event._value
-        self._calls.ends.end_call(agent, self._env._now)
+    def _wakes(self, agent: AgentState, event: simpy.Event) -> None:
+        """Let an agent that has slept call if it can."""
+        self._clock.reach(self._env.now)
+        self._call(agent)
+
+    def call_ends(self, agent: AgentState) -> None:
+        """End a call that was nothing but its service, and begin the next."""
+        self._calls.ends.end_call(agent, self._env.now)
         if self._clock.woken:
             self._wake()
         if not self._clock.check_limits():
@@ -182,7 +175,7 @@ class Asynchronous:
             pace.join(agent.index)
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
-        env, timeout = self._env, simpy.Timeout
+        env = self._env
         clock, starts, ends = self._clock, self._calls.starts, self._calls.ends
         pace = None if agent.role else self._pace
         stepwise = self._calls.is_stepwise
@@ -191,8 +184,8 @@ class Asynchronous:
         while True:
             if pace is not None:
                 yield from pace.keep(agent.index)
-            clock.reach(env._now)
-            if not starts.begin_call(agent, env._now, False):
+            clock.reach(env.now)
+            if not starts.begin_call(agent, env.now, False):
                 yield from self._sleep(agent, pace)
                 continue
             if stepwise:
@@ -200,8 +193,8 @@ class Asynchronous:
                     self._wake()
                 yield from self._calls.take_through(agent)
             else:
-                yield timeout(env, agent.time.duration_s)
-            ends.end_call(agent, env._now)
+                yield env.timeout(agent.time.duration_s)
+            ends.end_call(agent, env.now)
             if clock.woken:
                 self._wake()
             if clock.resumed or clock.interrupted:
@@ -217,7 +210,7 @@ class _Pace:
 
     __slots__ = ("_at_work", "_calls", "_env", "_news", "_slowest", "_staleness")
 
-    def __init__(self, env: simpy.Environment, staleness: int) -> None:
+    def __init__(self, env: Schedule, staleness: int) -> None:
         self._env = env
         self._staleness = staleness
         self._calls: Counter[int] = Counter()

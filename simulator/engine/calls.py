@@ -7,6 +7,7 @@ from collections.abc import Generator
 import simpy
 
 from simulator.engine.clock import Clock
+from simulator.engine.schedule import CallDue, Due, Schedule
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
@@ -22,7 +23,7 @@ class Calls:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Schedule
     clock : Clock
     call_start : CallStart
     call_end : CallEnd
@@ -51,7 +52,7 @@ class Calls:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Schedule,
         clock: Clock,
         call_start: CallStart,
         call_end: CallEnd,
@@ -73,7 +74,7 @@ class Calls:
         self, agent: AgentState, steps: Steps | None = None
     ) -> Generator[simpy.Event, object, None]:
         """Take one call of `agent`, which has begun, through its steps, as its process."""
-        env, clock, timeout = self._env, self._clock, simpy.Timeout
+        env, clock = self._env, self._clock
         steps = steps or self._steps.of(agent)
         process = env.active_process
         if process is not None:
@@ -82,7 +83,7 @@ class Calls:
         while True:
             try:
                 if mishap is None:
-                    clock.move(env._now)
+                    clock.move(env.now)
                     seconds = next(steps)
                 else:
                     seconds = steps.throw(mishap)
@@ -99,9 +100,9 @@ class Calls:
                 if seconds is None:
                     yield clock.halt(agent.index)
                 else:
-                    yield timeout(env, seconds)
+                    yield env.timeout(seconds)
             except simpy.Interrupt as interrupt:
-                clock.interrupted_at(agent.index, env._now)
+                clock.interrupted_at(agent.index, env.now)
                 why = Why(str(interrupt.cause))
                 mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)
@@ -116,12 +117,11 @@ class Calls:
         """Return the agents whose calls go on at this instant."""
         agents = {process._resume: index for index, process in self._under_way.items()}
         found = set()
-        for time_s, _, _, event in self._env._queue:
-            if time_s > self._env._now:
-                continue
-            if isinstance(event._value, AgentState):  # its call is nothing but its service
-                found.add(event._value.index)
-            found.update(agents[each] for each in event.callbacks if each in agents)
+        for event in self._env.at_this_instant():
+            if isinstance(event, CallDue):
+                found.add(event.agent.index)
+            elif not isinstance(event, Due):
+                found.update(agents[each] for each in event.callbacks if each in agents)
         return found
 
     def forget(self) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import simpy
-from simpy.events import NORMAL, EventPriority
+from simpy.events import NORMAL
 
 from simulator.engine.course import Course
+from simulator.engine.schedule import Due, Schedule
 from simulator.engine.watched import Watched
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -18,7 +19,7 @@ from simulator.model.metrics import Metrics
 from simulator.model.timers import AN_INSTANT, Timer
 from simulator.scenario.schema import Limits
 
-_LAST = EventPriority(NORMAL + 1)
+_LAST = NORMAL + 1
 """The priority of what happens after all else at the same time."""
 
 
@@ -34,12 +35,25 @@ _MANY = 100_000
 """Number of timers that go off without progress in any call, after which the team is stuck."""
 
 
+class _TimerDue(Due):
+    """A timer that goes off."""
+
+    __slots__ = ("_clock", "_timer")
+
+    def __init__(self, clock: Clock, timer: Timer) -> None:
+        self._clock, self._timer = clock, timer
+
+    def happen(self) -> None:
+        """Let it go off."""
+        self._clock.goes_off(self._timer)
+
+
 class Clock(Agenda):
     """Watches over one replication: puts tasks on the board as they arrive, ends the run.
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Schedule
     limits : Limits
     ending : Ending or None
         How the run ends, if that is known; None if it is to be found out.
@@ -51,7 +65,6 @@ class Clock(Agenda):
     """
 
     __slots__ = (
-        "_ended",
         "_env",
         "_halted",
         "_has_budget",
@@ -69,26 +82,21 @@ class Clock(Agenda):
         "_settle",
         "_tasks_arrive",
         "_timers",
-        "_when_due",
         "limits",
         "only_calls_happen",
     )
 
-    def __init__(
-        self, env: simpy.Environment, limits: Limits, ending: Ending | None = None
-    ) -> None:
+    def __init__(self, env: Schedule, limits: Limits, ending: Ending | None = None) -> None:
         super().__init__()
         self._env = env
         self._known = ending
         self.limits = limits
-        self._ended = env.event()
         self._has_ended = False
         self._outcome = ("", "")
         self._run: Watched
         self._react: Callable[[], None]
         self._settle: Callable[[], None]
         self._timers: set[Timer] = set()
-        self._when_due = self._goes_off  # one object for all timers
         self._tasks_arrive = False
         self._has_budget = limits.budget_usd is not None
         self._most_calls = limits.max_calls
@@ -172,9 +180,8 @@ class Clock(Agenda):
         """Let a timer go off at a later time."""
         self._timers.add(timer)
         env = self._env
-        left_s = time_s - env._now
-        event = simpy.Timeout(env, left_s if left_s > 0.0 else 0.0, timer)
-        event.callbacks.append(self._when_due)
+        left_s = time_s - env.now
+        env.due(_TimerDue(self, timer), left_s if left_s > 0.0 else 0.0)
 
     def _let_last(self, time_s: float, action: Callable[[simpy.Event], None]) -> None:
         """Do something at a later time, after all else that happens then."""
@@ -183,8 +190,8 @@ class Clock(Agenda):
         event.callbacks.append(action)
         self._env.schedule(event, _LAST, max(0.0, time_s - self._env.now))
 
-    def _goes_off(self, event: simpy.Event) -> None:
-        timer = event._value
+    def goes_off(self, timer: Timer) -> None:
+        """Let a timer go off now."""
         if not timer.matters() and self._is_stuck():
             # Only after all other events of this instant, as one of them may make progress.
             self._let_last(self._env.now, partial(self._goes_off_last, timer))
@@ -198,7 +205,7 @@ class Clock(Agenda):
 
     def _act(self, timer: Timer) -> None:
         self._timers.discard(timer)
-        self.reach(self._env._now)
+        self.reach(self._env.now)
         timer.go_off()
         self._run.sides.note_woken()
         self._react()
@@ -226,10 +233,10 @@ class Clock(Agenda):
         env, arrive, react = self._env, self._run.sides.arrive, self._react
         arrivals_s = self._run.sides.board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
-            wait = arrivals_s[task] - env._now
+            wait = arrivals_s[task] - env.now
             if wait > 0.0:
-                yield simpy.Timeout(env, wait)
-            if arrive(task, env._now):
+                yield env.timeout(wait)
+            if arrive(task, env.now):
                 react()
         self._tasks_arrive = False
 
@@ -238,7 +245,7 @@ class Clock(Agenda):
         if not self._has_ended:
             self._has_ended = True
             self._outcome = (outcome, reason)
-            self._ended.succeed()
+            self._env.end()
 
     def count_turn(self) -> None:
         """Count the beginning of a loop's second or later turn as a call."""
@@ -250,7 +257,7 @@ class Clock(Agenda):
 
     def begin_round(self, number: int) -> None:
         """Tell the protocols that a round begins now."""
-        self.reach(self._env._now)
+        self.reach(self._env.now)
         self._run.sides.begin_round(number)
 
     def keep_rounds(self, on_turn_end: Callable[[int, float], None]) -> None:
@@ -295,7 +302,7 @@ class Clock(Agenda):
         run = self._run
         course = Course(self._env, run.metrics, run.sides, self._callers, going_on_now)
         tell = None if progress is None else lambda: progress(self._share_over())
-        if not course.follow(self._ended, tell):
+        if not course.follow(tell):
             self._outcome = ("deadlock", "")
         outcome, reason = self._outcome
         if self._is_overdue:
@@ -322,7 +329,7 @@ class Clock(Agenda):
         """Break the circles of references to the clock, after the run."""
         self._timers.clear()
         self._on_turn_end = _in_no_rounds
-        del self._run, self._react, self._settle, self._when_due
+        del self._run, self._react, self._settle
 
     def _over(self, outcome: str) -> str:
         """Return which limit was reached, and how much was done by then."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
-from itertools import repeat
 
-import simpy
-from simpy.core import EmptySchedule, StopSimulation
-
+from simulator.engine.schedule import Schedule
 from simulator.errors import TeamsimError
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import METRIC_NAMES, Metrics
@@ -38,7 +35,7 @@ class Course:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Schedule
     metrics : Metrics
     sides : Sides
     agents : callable
@@ -62,7 +59,7 @@ class Course:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Schedule,
         metrics: Metrics,
         sides: Sides,
         agents: Callable[[], Sequence[AgentState]],
@@ -74,12 +71,11 @@ class Course:
         self._now, self._done, self._events = -1.0, 0, 0
         self._before: dict[str, int] = {}
 
-    def follow(self, until: simpy.Event, tell: Callable[[], None] | None) -> bool:
-        """Follow events until a certain one; return whether that has happened, or none is left.
+    def follow(self, tell: Callable[[], None] | None) -> bool:
+        """Follow events until the run is over; return whether it is, or no event is left.
 
         Parameters
         ----------
-        until : simpy.Event
         tell : callable or None
             Called now and then, to tell how far the replication is.
 
@@ -88,25 +84,17 @@ class Course:
         TeamsimError
             If time stands still.
         """
-        # As SimPy's own `Environment.run`, which looks at nothing on the way.
-        step = self._env.step
-        until.callbacks.append(StopSimulation.callback)
-        try:
-            while True:
-                for _ in repeat(None, _EVENTS_AT_A_TIME):
-                    step()
-                self._check_time(_EVENTS_AT_A_TIME)
-                if tell is not None:
-                    tell()
-        except StopSimulation:
-            return True
-        except EmptySchedule:
-            return False
+        env = self._env
+        while env.go_on(_EVENTS_AT_A_TIME):
+            self._check_time(_EVENTS_AT_A_TIME)
+            if tell is not None:
+                tell()
+        return env.is_over
 
     def _check_time(self, events: int) -> None:
         """Raise an error if time stands still after so many more events."""
-        if self._env._now > self._now or self._metrics.tasks_done > self._done:
-            self._now, self._done, self._events = self._env._now, self._metrics.tasks_done, 0
+        if self._env.now > self._now or self._metrics.tasks_done > self._done:
+            self._now, self._done, self._events = self._env.now, self._metrics.tasks_done, 0
             self._before = self._counted()
             return
         self._events += events

@@ -12,6 +12,7 @@ import simpy
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
+from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
@@ -39,7 +40,7 @@ def _in_turn(callers: list[AgentState], metrics: Metrics) -> list[AgentState]:
     return sorted(callers, key=_last_admitted) if is_short else callers
 
 
-class Rounds:
+class Rounds(Timing):
     """Rounds with a barrier: each lasts as long as its slowest call.
 
     After the workers' barrier the verifiers call, and then the coordinators, level by level. Each
@@ -47,7 +48,7 @@ class Rounds:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Schedule
     clock : Clock
     calls : Calls
     shifts : list of lists of AgentState
@@ -91,7 +92,7 @@ class Rounds:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Schedule,
         clock: Clock,
         calls: Calls,
         shifts: list[list[AgentState]],
@@ -145,10 +146,11 @@ class Rounds:
             if journal.round >= clock.limits.max_rounds:
                 clock.end("max_rounds")
                 return
-            started, done_before = env._now, metrics.tasks_done
+            started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
             clock.begin_round(journal.round)
-            self._news = env.event()
+            if self._news.triggered:
+                self._news = env.event()
             somebody_called = yield from self._shifts()
             if clock.woken:
                 clock.take_woken()  # nobody sleeps: all are asked in the next round
@@ -159,7 +161,7 @@ class Rounds:
             if metrics.tasks_done == done_before:
                 metrics.idle_rounds += 1
             if journal.trace is not None:
-                journal.note(Event.ROUND_END, duration_s=env._now - started, at_s=env._now)
+                journal.note(Event.ROUND_END, duration_s=env.now - started, at_s=env.now)
             if self._overhead is not None and not self._is_over():
                 yield from self._harness()
 
@@ -191,12 +193,12 @@ class Rounds:
         if self._of_turns:
             return [self._halfway.of_this_round_s(agent) for agent in workers]
         if self._calls_each == 1:
-            return [agent.time.duration_s for agent in workers]
+            return list(map(_duration_s, workers))
         return [self._served_s[agent.index] for agent in workers]
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return the agents that begin a call, or go on with one."""
-        starts, now, halfway = self._calls.starts, self._env._now, self._halfway
+        starts, now, halfway = self._calls.starts, self._env.now, self._halfway
         self._clock.reach(now)
         if halfway:
             callers = [a for a in agents if a in halfway or starts.begin_call(a, now, must_call)]
@@ -214,12 +216,10 @@ class Rounds:
             yield self._barrier_after(callers, share)
             return
         # No agent sees the team before the last call has ended, so one event is enough for all.
-        ends, started = self._calls.ends, self._env._now
-        lengths_s = [agent.time.duration_s for agent in callers]
-        in_order = sorted(range(len(callers)), key=lengths_s.__getitem__)
-        yield self._env.timeout(lengths_s[in_order[-1]])
-        for i in in_order:
-            ends.end_call(callers[i], started + lengths_s[i])
+        started, in_order = self._env.now, sorted(callers, key=_duration_s)
+        yield self._env.timeout(in_order[-1].time.duration_s)
+        for agent in in_order:
+            self._calls.ends.end_call(agent, started + agent.time.duration_s)
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
@@ -227,7 +227,7 @@ class Rounds:
         When `share` of them have succeeded, the others are cancelled. A call that has failed, or
         whose attempts have all failed their tests, does not count as a success.
         """
-        env, ends, timeout = self._env, self._call_ends, simpy.Timeout
+        env = self._env
         self._pending = len(callers)
         # Idle calls are not waited for, and do not count among the calls that must succeed.
         at_work = sum(1 for agent in callers if agent.call.picks) if share < 1.0 else 0
@@ -245,7 +245,7 @@ class Rounds:
         # Scheduled in the order in which they will end, so that a large schedule is read in memory
         # order. A callback for each call, rather than a process, halves the number of events.
         for agent in sorted(callers, key=_duration_s):
-            timeout(env, agent.time.duration_s, agent).callbacks.append(ends)
+            env.due(CallDue(agent, self), agent.time.duration_s)
         return self._barrier
 
     def _go_on(self, callers: list[AgentState]) -> list[AgentState]:
@@ -268,8 +268,9 @@ class Rounds:
         if not self._pending:
             self._barrier.succeed()
 
-    def _call_ends(self, event: simpy.Event) -> None:
-        self._calls.ends.end_call(event._value, self._env._now)
+    def call_ends(self, agent: AgentState) -> None:
+        """End a call that was nothing but its service."""
+        self._calls.ends.end_call(agent, self._env.now)
         self._be_at_barrier()
 
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
@@ -287,7 +288,7 @@ class Rounds:
             self._calls.resume()
             last = made == self._calls_each or agent.role or self._is_complete()
             late = self._wanted <= 0
-            if late or last or not calls.starts.begin_call(agent, env._now, self._must_call):
+            if late or last or not calls.starts.begin_call(agent, env.now, self._must_call):
                 break
         self._wanted -= is_at_work and is_effective
         if self._halfway.leave(agent):
@@ -303,7 +304,7 @@ class Rounds:
         """End an agent's call; return whether it has succeeded, at least in part."""
         metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
-        self._calls.ends.end_call(agent, self._env._now)
+        self._calls.ends.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, object, None]:

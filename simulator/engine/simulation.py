@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import simpy
-
 from simulator.arguments import whole
 from simulator.documents import MOST_RUNS
 from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock, Ending
 from simulator.engine.rounds import Rounds
+from simulator.engine.schedule import Schedule
 from simulator.engine.watched import Watched
 from simulator.errors import TeamsimError, what_is
 from simulator.garbage import collector_paused
@@ -95,7 +94,7 @@ class Simulation:
         progress: Callable[[float], None] | None,
         ending: Ending | None,
     ) -> Metrics | Ending:
-        env = simpy.Environment()
+        env = Schedule()
         clock = Clock(env, self.scenario.limits, ending)
         run = self.model.replicate(replication, clock, trace)
         clock.watch(
@@ -123,7 +122,7 @@ class Simulation:
         return found
 
     def _timing(
-        self, env: simpy.Environment, clock: Clock, run: Replication, calls: Calls
+        self, env: Schedule, clock: Clock, run: Replication, calls: Calls
     ) -> Rounds | Asynchronous:
         """Return the timing of the scenario, which decides when the agents call."""
         said = self.scenario.coordination
@@ -147,12 +146,11 @@ class Simulation:
 
     @staticmethod
     def _forget(
-        env: simpy.Environment, timing: Rounds | Asynchronous, run: Replication, clock: Clock
+        env: Schedule, timing: Rounds | Asynchronous, run: Replication, clock: Clock
     ) -> None:
         """Break the circles of references in a replication that has ended, well or badly."""
         # Reference counts then free all of it at once. The cyclic garbage collector would have to
         # scan it, which for a thousand agents takes a seventh of the time, and several ended
         # replications would pile up before it does.
-        for part in (timing, run, clock):
+        for part in (timing, run, clock, env):
             part.forget()
-        vars(env).clear()  # SimPy binds the classes of its events to the environment itself

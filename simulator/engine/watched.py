@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.bill import Bill
@@ -15,17 +14,39 @@ from simulator.model.team.coordination import Coordination
 from simulator.model.team.sides import Sides
 
 
-@dataclass(frozen=True, slots=True)
 class Watched:
-    """The parts of a replication that its clock uses."""
+    """The parts of a replication that its clock uses.
 
-    agents: Sequence[AgentState]
-    subagents: SubagentPool
-    sides: Sides
-    coordination: Coordination
-    book: CallBook
-    bill: Bill
-    closing: Closing
-    metrics: Metrics
-    set_timers: Callable[[], None]
-    """Schedules what the scenario lets happen at later times, such as faults."""
+    Attributes
+    ----------
+    set_timers : callable
+        Schedules what the scenario lets happen at later times, such as faults.
+    """
+
+    __slots__ = (
+        "agents",
+        "bill",
+        "book",
+        "closing",
+        "coordination",
+        "metrics",
+        "set_timers",
+        "sides",
+        "subagents",
+    )
+
+    def __init__(
+        self,
+        agents: Sequence[AgentState],
+        subagents: SubagentPool,
+        sides: Sides,
+        coordination: Coordination,
+        book: CallBook,
+        bill: Bill,
+        closing: Closing,
+        metrics: Metrics,
+        set_timers: Callable[[], None],
+    ) -> None:
+        self.agents, self.subagents, self.sides = agents, subagents, sides
+        self.coordination, self.book, self.bill = coordination, book, bill
+        self.closing, self.metrics, self.set_timers = closing, metrics, set_timers

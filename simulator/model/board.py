@@ -23,6 +23,8 @@ class Board(Copied):
 
     Attributes
     ----------
+    artifacts : sequence of sequences of int, shape (N, any), or None
+        The graph's.
     missing : array of int, shape (N,)
         Dependencies of each task that are not done; one more until the task has arrived.
     done : bytearray, shape (N,)
@@ -52,6 +54,7 @@ class Board(Copied):
         "_writer",
         "_written_s",
         "_written_task",
+        "artifacts",
         "doer",
         "done",
         "failures",
@@ -69,6 +72,7 @@ class Board(Copied):
     def __init__(self, graph: TaskGraph) -> None:
         n = len(graph)
         self.graph = graph
+        self.artifacts = graph.artifacts
         self._dependents = graph.dependents
         self.left = n
         self.listed = 0 if graph.arrivals_s else n
@@ -283,7 +287,9 @@ class TaskPool(Copied):
         if not (self.items and count):
             return []
         find = self._is_in.find
-        self._lowest = task = find(1, self._lowest)
+        task = self._lowest
+        if not self._is_in[task]:
+            self._lowest = task = find(1, task)
         found = [task]
         while len(found) < count:
             task = find(1, task + 1)

@@ -113,8 +113,8 @@ class CallEnd:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
         call, memory, agenda = agent.call, agent.memory, self._agenda
         freed: list[int]
-        if agent.byzantine == "silent":
-            self._fall_silent(agent)
+        if agent.byzantine:
+            self._misbehave(agent)
         self._book.end(agent, now, not call.failed)
         if call.failed:
             agenda.reach(now)
@@ -194,8 +194,10 @@ class CallEnd:
         if call.outdated:
             call.forget_outdated()
 
-    def _fall_silent(self, agent: AgentState) -> None:
-        """Let a Byzantine agent keep what it has done to itself."""
+    def _misbehave(self, agent: AgentState) -> None:
+        """Let a Byzantine agent that is silent keep what it has done to itself."""
+        if agent.byzantine != "silent":
+            return
         call = agent.call
         call.be_silent()
         if not self._attempts_nothing(agent):

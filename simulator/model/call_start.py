@@ -217,7 +217,7 @@ class CallStart:
                     draw_message = habits.message
                     message = draw_message(memory.unread_tokens)
                 output += message
-            duration_s = agent.latency(work, memory.uncached, memory.cached, output)
+            duration_s = agent.latency.seconds(work, memory.uncached, memory.cached, output)
             if not agent.is_steady:
                 duration_s *= agent.pace()
         else:

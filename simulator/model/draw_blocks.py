@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from simulator import special
 from simulator.distributions import Distribution, Floats
-from simulator.model.uniforms import FIRST, NEXT, Block, Uniforms, packed
+from simulator.model.uniforms import FIRST, Block, Uniforms, later, packed
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
@@ -51,15 +52,14 @@ class Bank:
         self._waiting.pop(index, None)  # it was the only one
         row = self._rows.pop(index, None)
         yield (self._block(index, factor, 0, FIRST) if row is None else row).tolist()
-        start = FIRST
-        while True:
-            yield packed(self._block(index, factor, start, NEXT))
-            start += NEXT
+        for start, size in later():
+            yield packed(self._block(index, factor, start, size))
 
     def _block(self, index: int, factor: float, start: int, size: int) -> Floats:
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         with np.errstate(over="ignore"):
-            return self._distribution.transform(u) * factor
+            values = self._distribution.transform(u)
+            return values if factor == 1.0 else values * factor
 
     def _fill(self) -> None:
         """Make the first blocks of all that wait for theirs."""
@@ -88,8 +88,8 @@ def phased(
 ) -> Iterator[Block]:
     """Yield draws with phases, each multiplied by `factor`, from the address of a stream."""
     entity, index, purpose = address
-    start, size, phase = 0, FIRST, 0.0
-    while True:
+    phase = 0.0
+    for start, size in chain([(0, FIRST)], later()):
         u = uniforms.block(entity, index, purpose, start, size)
         phases = _phases(uniforms, distribution, address, start, size, phase)
         phase = float(phases[-1])
@@ -97,7 +97,6 @@ def phased(
             values = distribution.transform(u) * factor
             values = values * np.exp(distribution.phase_sigma * phases)
         yield packed(values)
-        start, size = start + size, NEXT
 
 
 def of_parts(
@@ -108,8 +107,8 @@ def of_parts(
 ) -> Iterator[Block]:
     """Yield draws from a mixture whose components have effects of their own."""
     entity, index, purpose = address
-    start, size, phase = 0, FIRST, 0.0
-    while True:
+    phase = 0.0
+    for start, size in chain([(0, FIRST)], later()):
         u = uniforms.block(entity, index, purpose, start, size)
         sigmas = distribution.part_sigmas(u)
         assert sigmas is not None
@@ -122,7 +121,6 @@ def of_parts(
         with np.errstate(over="ignore"):
             values = distribution.transform(u) * np.exp(logs)
         yield packed(values)
-        start, size = start + size, NEXT
 
 
 def _phases(

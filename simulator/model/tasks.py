@@ -153,13 +153,13 @@ class TaskGraph:
         return found
 
     @cached_property
-    def order(self) -> Sequence[int]:
+    def order(self) -> array[int]:
         """Tasks in topological order, the first listed first (Kahn 1962, with a heap)."""
         if all(needed < task for task, all_ in enumerate(self.dependencies) for needed in all_):
-            return range(len(self))
+            return array("i", range(len(self)))
         missing = [len(needed) for needed in self.dependencies]
         startable = [task for task, count in enumerate(missing) if count == 0]
-        found = []
+        found = array("i")
         while startable:
             task = heappop(startable)
             found.append(task)

@@ -1,8 +1,7 @@
 """Uniform numbers by their address: any of them can be read in about a microsecond.
 
-The first 16 of a stream are made alone, since many streams are read no further; the later ones in
-blocks of 64: more at once are hardly faster, and those of a thousand agents would no longer fit
-the cache.
+The first 16 of a stream are made alone, since many streams are read no further; those after them in
+blocks that grow, so that no more are made than were read, and little is spent on making them.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from simulator.distributions import Floats
 Block = Sequence[float]
 """Draws that follow each other."""
 
-FIRST, NEXT = 16, 64
-"""Draws in the first block of a stream, and in those after it: multiples of 4."""
+FIRST, NEXT, MOST = 16, 64, 256
+"""Draws in the first block of a stream, in the next, and in the largest: multiples of 4."""
 
 _UNUSED = np.random.SeedSequence(0)
 """Seed of generators whose state is set before they draw: without one, Philox asks the operating
@@ -90,10 +89,16 @@ class Uniforms:
     def blocks(self, entity: int, index: int, purpose: int) -> Iterator[Block]:
         """Yield a stream of uniforms, block by block."""
         yield self.block(entity, index, purpose, 0, FIRST).tolist()
-        start = FIRST
-        while True:
-            yield packed(self.block(entity, index, purpose, start, NEXT))
-            start += NEXT
+        for start, size in later():
+            yield packed(self.block(entity, index, purpose, start, size))
+
+
+def later() -> Iterator[tuple[int, int]]:
+    """Yield the positions and the sizes of a stream's blocks after the first."""
+    start, size = FIRST, NEXT
+    while True:
+        yield start, size
+        start, size = start + size, min(2 * size, MOST)
 
 
 def packed(values: Floats) -> array[float]:

@@ -148,6 +148,21 @@ def test_what_is_told_during_a_call_comes_too_late_for_it() -> None:
     assert holders.decide(0, 0, CORRECT) == CORRECT
 
 
+def test_for_which_tasks_an_agent_does_not_wait_is_the_same_however_they_came() -> None:
+    found = set()
+    tasks = [0, 2, 4, 6, 8, 10]
+    for order in (tasks, tasks[::-1], [4, 0, 10, 2, 8, 6]):
+        holders = alone("ask_holders", bag(12), workers=2, impatience=0.5)
+        for task in order:
+            holders.forget(task)
+        for task in order:
+            holders.task_ready(task)
+        call(holders, 0)  # asks
+        found.add(tuple(holders.choose(0, 6) or []))
+    assert len(found) == 1
+    assert 0 < len(found.pop()) < len(tasks)  # so that the order could matter
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     workers=st.integers(1, 6),

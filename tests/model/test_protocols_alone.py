@@ -18,6 +18,7 @@ from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
 from simulator.model.protocols._dealt import Dealt
+from simulator.model.protocols._hand import Hand
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
@@ -128,7 +129,7 @@ SHARED = {"setting", "graph", "_journal", "_metrics", "_inherited"}
 
 def plain(thing: object) -> object:
     """Return what an object holds, to compare what it is with what it was."""
-    if isinstance(thing, (list, tuple)) or type(thing).__name__ == "deque":
+    if isinstance(thing, (list, tuple, Hand)) or type(thing).__name__ == "deque":
         return [plain(each) for each in thing]  # type: ignore[attr-defined]
     if isinstance(thing, dict):
         return [(key, plain(each)) for key, each in thing.items()]
@@ -478,11 +479,12 @@ def test_a_protocol_that_watches_no_attempts_would_have_nothing_to_say(kind: str
     assert dispatcher.watches_attempts == (kind != "pre_assigned")
     if isinstance(dispatcher, Hands) and not dispatcher.watches_attempts:
         for task in dispatcher.choose(0, 2) or []:
-            before = [hand[:] for hand in dispatcher.ready], dispatcher.board.owner[:]
+            before = [list(hand) for hand in dispatcher.ready], dispatcher.board.owner[:]
             assert dispatcher.may_attempt(0, task)
             assert dispatcher.may_attempt(1, task)
             dispatcher.attempt_ended(0, task, done=True)
-            assert (dispatcher.ready, dispatcher.board.owner) == before
+            hands = [list(hand) for hand in dispatcher.ready]
+            assert (hands, dispatcher.board.owner) == before
 
 
 def test_a_kind_of_dealt_tasks_that_watches_attempts_is_told_of_them() -> None:

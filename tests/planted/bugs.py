@@ -1352,7 +1352,7 @@ BUGS = [
         "what_is_lost_of_the_cache",
     ),
     Bug(
-        f"{_MODEL}/latency/seconds.py",
+        f"{_MODEL}/latency/_durations.py",
         "per_token * (uncached + cached)",
         "per_token * uncached",
         _ALONE("latency"),

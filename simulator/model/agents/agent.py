@@ -59,8 +59,8 @@ class AgentState:
         The parameters of the model that answers: its own, or one that stands in.
     outbox : tuple of Outlet
         Where it speaks.
-    latency : callable
-        Draws how long a call takes, in seconds.
+    latency : Durations
+        Draws how long a call takes.
     loop : Loop or None
         The turns of its call; None where a call is one.
     is_steady : bool
@@ -139,7 +139,7 @@ class AgentState:
         speaks = bool(self.outbox) or voice.notes is not None
         self.habits = Habits(spec, draws, speaks)
         self.judgement = Judgement(spec, draws, difficulty)
-        self.latency = LatencyModel.of(spec.latency).sampler(draws.of)
+        self.latency = LatencyModel.of(spec.latency).durations(draws.of)
         self.loop: Loop | None = None
         if spec.loop is not None and spec.loops:
             self.loop = Loop(spec.loop, spec.tools, draws)
@@ -247,7 +247,7 @@ class AgentState:
         if speaks:
             message = habits.message(unread_tokens)
             output += message
-        duration_s = self.latency(work, memory.uncached, memory.cached, output)
+        duration_s = self.latency.seconds(work, memory.uncached, memory.cached, output)
         return output, message, duration_s if self.is_steady else duration_s * self.pace()
 
     def pace(self) -> float:

@@ -6,14 +6,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from simulator.distributions import Distribution
+from simulator.model.latency._durations import Durations, Sampler, durations
 from simulator.model.streams import Draw, Purpose
 from simulator.scenario.families import LatencySpec
 
 DrawFrom = Callable[[Distribution, Purpose], Draw]
 """Gives one agent's stream of draws from a distribution, for a purpose."""
-
-Sampler = Callable[[float, int, int, int], float]
-"""``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
 
 
 class LatencyModel(LatencySpec):
@@ -33,6 +31,10 @@ class LatencyModel(LatencySpec):
 
         A call that takes no task has 0 work units.
         """
+
+    def durations(self, draw_from: DrawFrom) -> Durations:
+        """Return one agent's call durations: what `sampler` gives, as the model calls it."""
+        return durations(self.sampler(draw_from))
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
+from simulator.model.latency._durations import ByWork, Drawn, Sampler
+from simulator.model.latency._latency import DrawFrom, LatencyModel
 from simulator.model.streams import Purpose
 from simulator.spec import NonNegative, Positive
 
@@ -46,16 +47,5 @@ class Seconds(LatencyModel):
 
         is_plain = self.residual.constant == 1.0 and not (per_work or per_token or idle)
         if is_plain and most_s == math.inf:
-
-            def base_seconds(work: float, uncached: int, cached: int, output: int) -> float:
-                return base()
-
-            return base_seconds
-
-        def seconds(work: float, uncached: int, cached: int, output: int) -> float:
-            if idle is not None and work == 0.0:
-                return idle()
-            duration = (base() + per_work * work + per_token * (uncached + cached)) * residual()
-            return duration if duration < most_s else most_s
-
-        return seconds
+            return Drawn(base)
+        return ByWork(base, per_work, per_token, residual, most_s, idle)

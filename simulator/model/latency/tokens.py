@@ -8,7 +8,8 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
+from simulator.model.latency._durations import ByTokens, Sampler
+from simulator.model.latency._latency import DrawFrom, LatencyModel
 from simulator.model.streams import Purpose
 from simulator.spec import NonNegative
 
@@ -40,14 +41,9 @@ class TokenLatency(LatencyModel):
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""
         residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
-        base, per_uncached = self.base_s, self.uncached_s_per_1k / 1000.0
-        per_cached, per_output = self.cached_s_per_1k / 1000.0, self.output_s_per_1k / 1000.0
-
-        def seconds(work: float, uncached: int, cached: int, output: int) -> float:
-            mean = base + per_uncached * uncached + per_cached * cached + per_output * output
-            return mean * residual()
-
-        return seconds
+        per_uncached, per_cached = self.uncached_s_per_1k / 1000.0, self.cached_s_per_1k / 1000.0
+        per_output = self.output_s_per_1k / 1000.0
+        return ByTokens(self.base_s, per_uncached, per_cached, per_output, residual)
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""

@@ -107,7 +107,7 @@ class Claims(Dispatcher):
         scarce = deference > 0.0 and not redo and len(self._open) < len(self._redo)
         if scarce and self._defers[agent]() < deference:
             return None if self.has_tasks(agent) else []
-        picks = redo[:count]
+        picks = redo[:count] if redo else redo
         missing = count - len(picks)
         if missing:
             if self._sees_all:
@@ -117,7 +117,7 @@ class Claims(Dispatcher):
             else:
                 found = self._pick_blindly(agent, missing, picks)
             # What it tries again may be open: another's claim to it has ended.
-            picks += [task for task in found if task not in picks] if picks else found
+            picks = picks + [task for task in found if task not in picks] if picks else found
         if self._immediate:
             for task in picks:
                 if self.board.owner[task] == NOBODY and not self.board.missing[task]:

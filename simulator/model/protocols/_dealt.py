@@ -31,10 +31,7 @@ class Dealt(Hands):
         board, workers = self.board, setting.workers
         self.works_ahead = works_ahead
         # Who holds a task is known, and stays: nothing to ask or to tell, but for other kinds.
-        self.watches_attempts = (
-            type(self).may_attempt is not Hands.may_attempt
-            or type(self).attempt_ended is not Hands.attempt_ended
-        )
+        self.watches_attempts = type(self) is not Dealt
         board.deal(owners)
         habits = [spec.behaviour for spec in setting.specs]
         self._blindness = [habit.dependency_blindness for habit in habits]
@@ -73,17 +70,17 @@ class Dealt(Hands):
         if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
             blindness = 1.0
         if count == 1 and not blindness:
-            return [order[heappop(ready)]] if ready else []
+            return [order[ready.take()]] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []
         while len(picks) < count:
             if blindness and self._overlooks(agent, blindness, picks):
                 continue
-            if ahead and (not ready or ahead[0] < ready[0]):
+            if ahead and (not ready or ahead[0] < ready.first()):
                 task = order[heappop(ahead)]
             elif ready:
-                task = order[heappop(ready)]
+                task = order[ready.take()]
             else:
                 break
             if task in picks:

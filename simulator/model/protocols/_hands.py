@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
 from typing import Self
 
 import numpy as np
 
 from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Dispatcher, Setting
+from simulator.model.protocols._hand import Hand
 
 
 class Hands(Dispatcher):
-    """Each agent's tasks: a heap of those that can start, in topological order.
+    """Each agent's tasks, of which its hand has those that can start.
 
     ``board.owner`` says whose a task is; a subclass sets it.
     """
@@ -24,19 +24,19 @@ class Hands(Dispatcher):
         super().__init__(setting)
         self.order = self.board.graph.order
         self.rank = self.board.graph.ranks
-        self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
+        self.ready = [Hand() for _ in range(setting.workers)]
         self._turn = 0
 
     def fork(self, board: Board) -> Self:
         """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
-        other.ready = [hand[:] for hand in self.ready]
+        other.ready = [hand.copy() for hand in self.ready]
         return other
 
     def task_ready(self, task: int) -> int:
         """Note that `task` can start; it concerns its owner."""
         owner = self.board.owner[task]
-        heappush(self.ready[owner], self.rank[task])
+        self.ready[owner].put(self.rank[task])
         return owner
 
     def has_tasks(self, agent: int) -> bool:
@@ -46,7 +46,7 @@ class Hands(Dispatcher):
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's first tasks that can start."""
         ready, order = self.ready[agent], self.order
-        return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
+        return [order[ready.take()] for _ in range(min(count, len(ready)))]
 
     def take_those(self, agent: int, count: int, may: Callable[[int], bool]) -> list[int]:
         """Return the agent's first tasks that can start and that it `may` do; the others stay."""
@@ -54,13 +54,13 @@ class Hands(Dispatcher):
         picks: list[int] = []
         kept: list[int] = []
         while ready and len(picks) < count:
-            rank = heappop(ready)
+            rank = ready.take()
             if may(order[rank]):
                 picks.append(order[rank])
             else:
                 kept.append(rank)
         for rank in kept:
-            heappush(ready, rank)
+            ready.put(rank)
         return picks
 
     def due(self, agent: int) -> int:
@@ -80,13 +80,13 @@ class Hands(Dispatcher):
     def attempt_ended(self, agent: int, task: int, done: bool) -> None:
         """Put a task that failed its tests back in the agent's hand."""
         if not done:
-            heappush(self.ready[self.board.owner[task]], self.rank[task])
+            self.ready[self.board.owner[task]].put(self.rank[task])
 
     def returned(self, agent: int, task: int) -> None:
         """Put the task back in the agent's hand."""
         ready, rank = self.ready[self.board.owner[task]], self.rank[task]
         if not self.board.missing[task] and not self.board.done[task] and rank not in ready:
-            heappush(ready, rank)
+            ready.put(rank)
 
     def give_away(self, agent: int) -> int:
         """Deal the agent's tasks to the others in turn, each chain to one of them."""
@@ -112,16 +112,10 @@ class Hands(Dispatcher):
         self.forget(task)
         self.board.give(task, heir)
         if was_ready:
-            heappush(self.ready[heir], self.rank[task])
+            self.ready[heir].put(self.rank[task])
 
     def forget(self, task: int) -> None:
         """Take the task out of its owner's hand."""
-        owner, rank = self.board.owner[task], self.rank[task]
-        if owner < 0:
-            return
-        ready = self.ready[owner]
-        if ready and ready[0] == rank:
-            heappop(ready)
-        elif rank in ready:
-            ready.remove(rank)
-            heapify(ready)
+        owner = self.board.owner[task]
+        if owner >= 0:
+            self.ready[owner].discard(self.rank[task])

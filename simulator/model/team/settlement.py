@@ -79,7 +79,9 @@ class Settlement:
             agent.dispatcher.take_over(agent.index, task)
         if agent.dispatcher.watches_attempts:
             agent.dispatcher.attempt_ended(agent.index, task, True)
-        freed += board.complete(task, agent.index, now)
+        startable = board.complete(task, agent.index, now)
+        if startable:
+            freed += startable
         metrics.tasks_done += 1
         if self._is_watched:
             self._patterns.task_done(agent, task, is_of_use=not is_known)

@@ -59,7 +59,7 @@ class Writes:
     def write(self, agent: AgentState, task: int, now: float) -> None:
         """Write what an attempt at a task has made."""
         board = agent.board
-        artifacts = board.graph.artifacts
+        artifacts = board.artifacts
         if not self._is_traced and artifacts is None:  # one artifact a task, and no trace
             outcome = board.write(task, agent.index, task, agent.time.read_s, now)
             if outcome != FIRST:

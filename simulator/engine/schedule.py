@@ -1,0 +1,144 @@
+"""What is to happen when: as much of SimPy's environment as its events and processes need."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import cast
+
+import simpy
+from simpy.events import NORMAL, ProcessGenerator
+
+from simulator.model.agents.agent import AgentState
+
+
+class Due:
+    """What happens at some time and is no event of SimPy: nobody waits for it."""
+
+    __slots__ = ()
+
+    def happen(self) -> None:
+        """Happen now."""
+
+
+class Timing(ABC):
+    """What decides when agents call."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def call_ends(self, agent: AgentState) -> None:
+        """End a call that was nothing but its service."""
+
+
+class CallDue(Due):
+    """The end of an agent's call that is nothing but its service."""
+
+    __slots__ = ("_timing", "agent")
+
+    def __init__(self, agent: AgentState, timing: Timing) -> None:
+        self.agent, self._timing = agent, timing
+
+    def happen(self) -> None:
+        """End the call."""
+        self._timing.call_ends(self.agent)
+
+
+class _End(Due):
+    """The end of the run."""
+
+    __slots__ = ("_schedule",)
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    def happen(self) -> None:
+        """Let nothing else happen."""
+        self._schedule.is_over = True
+
+
+class Schedule:
+    """A SimPy environment that is compiled, in which there are also events of our own.
+
+    Attributes
+    ----------
+    now : float
+        Simulated seconds.
+    is_over : bool
+        Whether nothing else is to happen.
+    """
+
+    __slots__ = ("_active_proc", "_count", "_queue", "is_over", "now")
+
+    def __init__(self) -> None:
+        self.now: float = 0  # as in SimPy, and in traces
+        self.is_over = False
+        self._queue: list[tuple[float, int, int, simpy.Event | Due]] = []
+        self._count = 0
+        self._active_proc: simpy.Process | None = None  # SimPy sets it
+
+    @property
+    def active_process(self) -> simpy.Process | None:
+        """The process that goes on now, if one does."""
+        return self._active_proc
+
+    def schedule(self, event: simpy.Event | Due, priority: int = NORMAL, delay: float = 0) -> None:
+        """Let an event happen after `delay` seconds; of those at one time, by priority."""
+        self._count += 1
+        heappush(self._queue, (self.now + delay, priority, self._count, event))
+
+    def due(self, event: Due, delay: float) -> None:
+        """Let an event of our own happen after `delay` seconds."""
+        self._count += 1
+        heappush(self._queue, (self.now + delay, NORMAL, self._count, event))
+
+    def end(self) -> None:
+        """Let nothing else happen, after what is already to happen now."""
+        self.due(_End(self), 0)
+
+    def event(self) -> simpy.Event:
+        """Return an event to wait for."""
+        return simpy.Event(cast(simpy.Environment, self))
+
+    def timeout(self, delay: float) -> simpy.Event:
+        """Return the event that `delay` seconds have passed."""
+        return simpy.Timeout(cast(simpy.Environment, self), delay)
+
+    def process(self, steps: ProcessGenerator) -> simpy.Process:
+        """Start a process."""
+        return simpy.Process(cast(simpy.Environment, self), steps)
+
+    def go_on(self, events: int) -> bool:
+        """Let so many events happen; return whether there may be more."""
+        queue = self._queue
+        for _ in range(events):
+            if not queue:
+                return False
+            self.now, _, _, event = heappop(queue)
+            if isinstance(event, Due):
+                ours: Due = event
+                ours.happen()
+                if self.is_over:
+                    return False
+                continue
+            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+            for callback in callbacks:
+                callback(event)
+            if not (event._ok or event.defused):
+                raise _copy(cast(Exception, event._value)) from cast(Exception, event._value)
+        return True
+
+    def at_this_instant(self) -> Iterator[simpy.Event | Due]:
+        """Return what is still to happen at the present time."""
+        return (event for time_s, _, _, event in self._queue if time_s <= self.now)
+
+    def forget(self) -> None:
+        """Drop all that has not happened."""
+        self._queue.clear()
+        self._active_proc = None
+
+
+def _copy(error: Exception) -> Exception:
+    """Return an error for a traceback of its own, as SimPy raises that of a failed event."""
+    return type(error)(*error.args)

@@ -1,0 +1,106 @@
+"""How long the calls of one agent take: what the latency models give an agent."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+Sampler = Callable[[float, int, int, int], float]
+"""``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
+
+
+class Durations(ABC):
+    """A `Sampler` that is no plain function: what is compiled calls it as C does."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+
+    def __call__(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+        return self.seconds(work, uncached, cached, output)
+
+
+class Told(Durations):
+    """Durations as a function draws them."""
+
+    __slots__ = ("_sampler",)
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+        return self._sampler(work, uncached, cached, output)
+
+
+def durations(sampler: Sampler) -> Durations:
+    """Return durations as a sampler draws them, which may be such already."""
+    return sampler if isinstance(sampler, Durations) else Told(sampler)
+
+
+class Drawn(Durations):
+    """Durations that do not depend on what is in the call."""
+
+    __slots__ = ("_base",)
+
+    def __init__(self, base: Callable[[], float]) -> None:
+        self._base = base
+
+    def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+        return self._base()
+
+
+class ByWork(Durations):
+    """``(base + per_work * work + per_token * input) * residual``, and at most `most_s`.
+
+    A call without work takes what `idle` draws, where that is given.
+    """
+
+    __slots__ = ("_base", "_idle", "_most_s", "_per_token", "_per_work", "_residual")
+
+    def __init__(
+        self,
+        base: Callable[[], float],
+        per_work: float,
+        per_token: float,
+        residual: Callable[[], float],
+        most_s: float,
+        idle: Callable[[], float] | None,
+    ) -> None:
+        self._base, self._residual, self._idle = base, residual, idle
+        self._per_work, self._per_token, self._most_s = per_work, per_token, most_s
+
+    def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+        if self._idle is not None and work == 0.0:
+            return self._idle()
+        base_s = self._base() + self._per_work * work
+        seconds = (base_s + self._per_token * (uncached + cached)) * self._residual()
+        return seconds if seconds < self._most_s else self._most_s
+
+
+class ByTokens(Durations):
+    """``base`` and what each token takes that is read, cached or written, times ``residual``."""
+
+    __slots__ = ("_base", "_per_cached", "_per_output", "_per_uncached", "_residual")
+
+    def __init__(
+        self,
+        base: float,
+        per_uncached: float,
+        per_cached: float,
+        per_output: float,
+        residual: Callable[[], float],
+    ) -> None:
+        self._base, self._residual = base, residual
+        self._per_uncached, self._per_cached = per_uncached, per_cached
+        self._per_output = per_output
+
+    def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
+        """Draw how long a call takes, in seconds."""
+        mean = self._base + self._per_uncached * uncached + self._per_cached * cached
+        return (mean + self._per_output * output) * self._residual()

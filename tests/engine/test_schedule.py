@@ -1,0 +1,84 @@
+"""Our schedule beside SimPy's environment, whose place it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import cast
+
+import pytest
+import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simpy.events import NORMAL
+
+from simulator.engine.schedule import Due, Schedule
+
+Said = list[tuple[float, int]]
+WAITS = st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=4), max_size=5)
+
+
+def told(env: Schedule, waits: list[list[float]], run: bool = True) -> Said:
+    """Return when which process went on: each waits, and wakes the one before it."""
+    said: Said = []
+    alarms = [env.event() for _ in waits]
+
+    def process(number: int) -> Generator[simpy.Event, object, None]:
+        for wait in waits[number]:
+            yield env.timeout(wait)
+            said.append((env.now, number))
+        if number and not alarms[number - 1].triggered:
+            alarms[number - 1].succeed()
+        yield alarms[number]
+        said.append((env.now, -number))
+
+    for number in range(len(waits)):
+        env.process(process(number))
+    if run:
+        assert not env.go_on(10_000)
+    else:
+        cast(simpy.Environment, env).run()
+    return said
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(waits=WAITS)
+def test_events_of_simpy_happen_as_in_its_own_environment(waits: list[list[float]]) -> None:
+    theirs = cast(Schedule, simpy.Environment())
+    assert told(Schedule(), waits) == told(theirs, waits, run=False)
+
+
+class Note(Due):
+    """Something that happens, and notes that it does."""
+
+    def __init__(self, env: Schedule, said: Said, number: int) -> None:
+        self.env, self.said, self.number = env, said, number
+
+    def happen(self) -> None:
+        self.said.append((self.env.now, self.number))
+
+
+def test_ours_happen_between_those_of_simpy_until_the_end() -> None:
+    env, said = Schedule(), Said()
+    env.due(Note(env, said, 1), 2.0)
+    event = env.event()
+    event.callbacks.append(lambda _: said.append((env.now, 2)))
+    event.succeed()
+    env.schedule(Note(env, said, 3), NORMAL + 1, 1.0)
+    env.due(Note(env, said, 4), 1.0)
+    assert env.go_on(2)
+    assert said == [(0, 2), (1, 4)]
+    env.end()
+    env.due(Note(env, said, 5), 0)
+    assert not env.go_on(10)
+    assert env.is_over
+    assert said == [(0, 2), (1, 4)]  # what comes last at its time is too late
+
+
+def test_an_event_that_fails_raises_its_error_unless_somebody_takes_it() -> None:
+    env = Schedule()
+    env.event().fail(ValueError("so"))
+    with pytest.raises(ValueError, match="so"):
+        env.go_on(10)
+    taken = env.event().fail(ValueError("so"))
+    taken.defused = True
+    assert not env.go_on(10)
