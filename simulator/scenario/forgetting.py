@@ -30,8 +30,8 @@ class Forgetting(Spec):
     """Increase of its logit where there are other workers, however many."""
     all_or_nothing: Fraction = 0.0
     """Share of the calls that keep everything that they finish, or nothing, rather than each task
-    by itself, with the chance that they would keep any of those that they can do. What is kept
-    together is noticed together."""
+    by itself, with the chance that they would keep any of those that they try, if all of these
+    succeeded. What is kept together is noticed together."""
     notice: Fraction = 0.0
     """Probability, in each later call (in each of its turns, if it is a loop), of noticing a
     finished task that was not handed in, and of handing it in when the call ends. An agent can

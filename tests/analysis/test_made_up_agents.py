@@ -28,7 +28,9 @@ def test_calls_that_have_nothing_to_do_with_each_other_are_so_in_the_twin(
     assert_alike(found)
     context = found.twin.document["team"]["agent"]["context"]
     assert context["retention"] == 0
-    assert "window_tokens" not in context
+    # No window is taken for found: it is the model's own, and nothing is compacted.
+    assert context["window_tokens"] == 200_000
+    assert "compaction" not in context
     assert (context.get("cache") is False) == (cached != 400.0)
 
 
