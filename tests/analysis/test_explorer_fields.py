@@ -308,11 +308,8 @@ def quickstart() -> Study:
     return load_study("quickstart")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "width"),
-    [pytest.param("light", 390, marks=pytest.mark.thorough), ("dark", 1280)],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_fields_are_added_by_keyboard_and_changes_are_seen_where_one_is(
     browser: Any, address: str, scheme: str, width: int, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.distributions import Floats
 from tests.analysis.test_forgetting import LISTS, WAITING, log_of, truth_of
 from tests.analysis.test_token_fits import cell as token_cell
+from tests.conftest import first_in_ci
 
 VAGUE = Prior(np.asarray([0.0]), np.asarray([3.0]))
 
@@ -55,7 +56,7 @@ def planted(
     return mean, of_a_cell(found, VAGUE)
 
 
-@pytest.mark.parametrize("agents", [3, 6, 24])
+@pytest.mark.parametrize("agents", first_in_ci(1, [3, 6, 24]))
 @pytest.mark.parametrize(("between", "within"), [(0.2, 0.8), (0.8, 0.4)])
 def test_planted_hyperparameters_are_recovered(agents: int, between: float, within: float) -> None:
     """Of 200 sets: no bias of the mean, a standard deviation that is not too small, and coverage.

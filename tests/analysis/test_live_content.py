@@ -103,7 +103,7 @@ def _check_columns(content: Content) -> None:
 
 @pytest.mark.slow
 @settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(each=scenarios(fails=True))
 def test_the_content_of_any_team_is_what_its_metrics_say(each: Scenario) -> None:

@@ -163,11 +163,8 @@ def written(
 
 
 @pytest.mark.theory
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("runs", "cells"),
-    [(10, 1), *(pytest.param(*each, marks=pytest.mark.thorough) for each in ((25, 1), (10, 4)))],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize(("runs", "cells"), [(10, 1), (25, 1), (10, 4)])
 def test_intervals_of_what_runs_write_more_or_less_hold_the_truth(runs: int, cells: int) -> None:
     """The spread between runs of the logarithm of all that their calls write.
 
@@ -219,6 +216,7 @@ def test_intervals_of_what_calls_read_and_write_hold_the_truth(runs: int, cells:
 
 
 @pytest.mark.theory
+@pytest.mark.thorough
 def test_intervals_of_the_spread_between_rounds_hold_the_truth() -> None:
     """Of runs of three to eight rounds, which their own mean takes much of the spread out of."""
     ranks, off, errors = [], [], []

@@ -79,7 +79,7 @@ def test_the_scenario_that_is_written_says_where_the_work_comes_from(found: Obse
     assert "no team can share them" in base.assumptions[0]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_of_few_sessions_the_median_one_stands_for_all(tmp_path: Path) -> None:
     few = sessions(tmp_path, FEWEST - 1, LONG, MANY)
     assert few.twin.document["workload"]["kind"] == "parallel_fraction"

@@ -294,7 +294,7 @@ def test_agents_of_one_role_keep_their_own_tasks_and_wait_as_they_did() -> None:
     assert row["observed"] > 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_twin_does_the_tasks_in_their_order(tmp_path: Path) -> None:
     # Two chains side by side, of which no stages are to be seen.
     chains = {"a": set[str](), "b": {"a"}, "c": set[str](), "d": {"c"}}

@@ -72,7 +72,7 @@ def test_a_team_is_observed(lead: Path, tmp_path: Path, teamsim_here: Here) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [LEAD, PIPELINE])
+@pytest.mark.parametrize("kind", first_in_ci(1, [PIPELINE, LEAD]))
 def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: Here) -> None:
     write_runs(team(kind, 1), tmp_path / "traces", 4)
     out = tmp_path / "out"
@@ -346,7 +346,7 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     assert len(named) == len(set(named)) == 6  # each is told from the others
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_twin_has_the_seed_that_is_given(
     lead: Path, tmp_path: Path, undrawn: None, teamsim_here: Here
 ) -> None:

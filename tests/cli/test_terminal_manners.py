@@ -185,7 +185,7 @@ def test_a_traced_run_has_no_cost_of_0_either(mine: Path, teamsim_here: Here) ->
         ("compare", "quickstart", "amdahl", "-r", 4),
         ("chaos", "amdahl", "-r", 4),
         ("run", "amdahl", "-r", 4, "--expect", "makespan_s.p95 < 2000"),
-        pytest.param(("stack", "amdahl", "-r", 2, "--out", "stack"), marks=pytest.mark.slow),
+        pytest.param(("stack", "amdahl", "-r", 2, "--out", "stack"), marks=pytest.mark.thorough),
         ("list",),
         ("scenarios",),
         ("new",),

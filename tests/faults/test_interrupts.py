@@ -115,7 +115,7 @@ LONG = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", first_in_ci(3, LONG))
+@pytest.mark.parametrize("name", first_in_ci(2, LONG))
 def test_all_long_commands_end_so(
     begin: Begin, sweep: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +147,7 @@ def test_commands_that_read_traces_end_so(begin: Begin, tmp_path: Path, name: st
     assert_interrupted(running)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_report_ends_so(begin: Begin, sweep: Path, tmp_path: Path) -> None:
     # Teams and one agent, which speed-up stacks are held against.
     small = "--set", "replications=3", "--set", "sweep={team.size: [1, 2]}"

@@ -125,7 +125,7 @@ class Shift:
 
 
 @pytest.mark.parametrize("fields", LEASES, ids=str)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(steps=STEPS)
 def test_a_lease_lasts_as_long_as_its_claim(
     fields: dict[str, Any], steps: list[tuple[str, int, bool]]

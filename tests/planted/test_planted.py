@@ -41,7 +41,7 @@ def test_mutants_change_one_place_each(tmp_path: Path) -> None:
     assert file.read_text().endswith("a + b * 2\n")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_tests_that_import_a_file_come_before_those_that_import_one_that_does() -> None:
     near = NearTests(["tests/analysis", "tests/test_words.py"]).of("analysis/statistics/ranges.py")
     assert near[:2] == ["tests/test_words.py", "tests/analysis/test_coverage.py"]
