@@ -136,11 +136,8 @@ def address() -> Iterator[str]:
         yield where
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "width"),
-    [pytest.param("light", 390, marks=pytest.mark.thorough), ("dark", 1280)],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_pin_link_and_file_by_keyboard(
     browser: Any, address: str, scheme: str, width: int, tmp_path: Path
 ) -> None:
