@@ -50,8 +50,16 @@ class Collector:
         self.team: TeamRuns | None = None
 
     def call(self, where: str, source: str, source_format: str, **fields: Any) -> None:
-        """Add a call of a model or of a tool; `where` is its place, for messages."""
+        """Add a call of a model or of a tool; `where` is its place, for messages.
+
+        One with a date at its end and none at its start is skipped: writers put 0 for what they do
+        not know.
+        """
         get = fields.get
+        start_ns, end_ns = get("start_ns"), get("end_ns")
+        if start_ns is not None and end_ns is not None and start_ns < DATE_NS <= end_ns:
+            self.skip(where, f"it ends at a date, and starts {start_ns / 1e9:g} s after 1970 began")
+            return
         for name, column in self._calls.items():
             column.append(get(name))
         self._calls["source"][-1] = source

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from analysis.traces.column_names import plain
 from analysis.traces.encodings import WINDOWS
 from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, encoding_of
-from analysis.traces.table_rows import with_decimal_point, without_separators
+from analysis.traces.table_rows import is_blank, with_decimal_point, without_separators
 from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name
 
@@ -265,10 +265,12 @@ def _value(cell: str | None, name: str, where: str) -> str | float:
         If it is not what the column holds.
     """
     column = COLUMNS[name]
-    if cell is None:
-        if column.is_needed:
-            raise TeamsimError(f"{where} is empty, and every run must say its {name}")
-        return "" if column.kind == "text" else float("nan")
+    if cell is None and column.is_needed:
+        raise TeamsimError(f"{where} is empty, and every run must say its {name}")
+    if cell is None and column.kind == "text":
+        return ""
+    if cell is None or (is_blank(cell) and not column.is_needed and column.kind != "text"):
+        return float("nan")
     if column.kind == "text":
         return cell
     if column.kind == "yes or no":

@@ -182,7 +182,7 @@ class Source:
         try:
             with self.open() as stream:
                 if layout in {"table", "parquet"}:
-                    rows = self._rows(stream)
+                    rows = self._rows(stream, skip)
                     for number, row in rows:
                         yield from walked(row, f"{self.name}, row {number}", nested, skip)
                 elif layout in {"lines", "document"}:
@@ -195,7 +195,7 @@ class Source:
         except (csv.Error, UnicodeError) as error:
             skip(self.name, f"no table from here on ({_why(error)})")
 
-    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _rows(self, stream: BinaryIO, skip: Skip) -> Iterator[tuple[int, dict[str, Any]]]:
         if self.head.layout == "parquet":
             start = 0
             for batch in pq.ParquetFile(io.BytesIO(stream.read())).iter_batches(4096):
@@ -206,8 +206,14 @@ class Source:
         header = text.readline()
         delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-        for number, cells in enumerate(csv.reader(_no_nulls(text), delimiter=delimiter)):
-            if cells:
+        lines = _Lines(text)
+        for number, cells in enumerate(csv.reader(lines, delimiter=delimiter)):
+            if any(cells[len(columns) :]):  # a comma within a text: who knows which cell is which
+                why = f"it has {len(cells)} cells, and the header {len(columns)} names"
+                skip(f"{self.name}, row {number}", why)
+            elif lines.break_off and 0 < len(cells) < len(columns):
+                skip(f"{self.name}, row {number}", "it breaks off")
+            elif cells:
                 yield number, _row(columns, cells)
 
 
@@ -320,9 +326,23 @@ def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
     }
 
 
-def _no_nulls(text: io.TextIOWrapper) -> Iterator[str]:
-    for line in text:
-        yield line.replace("\x00", "")
+class _Lines:
+    """The lines of a text, without null characters.
+
+    Attributes
+    ----------
+    break_off : bool
+        Whether the last line that was read has no end, as that of a file which was cut off.
+    """
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.break_off = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text:
+            self.break_off = not line.endswith(("\n", "\r"))
+            yield line.replace("\x00", "")
 
 
 def _why(error: BaseException) -> str:

@@ -113,7 +113,7 @@ def test_a_column_that_is_needed_and_not_found_is_asked_for(tmp_path: Path) -> N
         ("m,static,4.5,2,1,1,1", "line 3: 'team_size' is '4.5', not a whole number from 1"),
         ("m,static,0,2,1,1,1", "line 3: 'team_size' is '0', not a whole number from 1"),
         ("m,static,99999,2,1,1,1", "line 3: 'team_size' is '99999', not a whole number"),
-        ("m,static,4,2,nan,1,1", "line 3: 'total_tokens' is 'nan', not a number above 0"),
+        ("m,static,4,2,inf,1,1", "line 3: 'total_tokens' is 'inf', not a number above 0"),
         ("m,static,4,2,-1,1,1", "line 3: 'total_tokens' is '-1', not a number above 0"),
         ("m,static,4,2,1,1.5,1", "line 3: 'total_rounds' is '1.5', not a whole number from 1"),
         ("m,static,4,2,1,1,maybe", "line 3: 'ok' is 'maybe', not true or false"),
