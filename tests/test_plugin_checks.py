@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
-from simulator import plugins, testing
+from simulator import Simulation, plugins, testing
 from simulator.distributions import DISTRIBUTIONS, Distribution, Floats
+from simulator.errors import TeamsimError
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.protocols import self_claim
-from simulator.scenario import families
+from simulator.scenario import Scenario, families
 
 SAID: dict[str, list[dict[str, Any]]] = {
     "parallel_fraction": [{"tasks": 12, "parallel_fraction": 0.5}],
@@ -115,6 +116,62 @@ def test_bad_plugins_are_told_what_is_wrong() -> None:
         testing.check_latency(Restless())
     with pytest.raises(AssertionError, match="idler: 1 agents, rounds: "):
         testing.check_protocol(Idler())
+
+
+class Odd(LatencyModel):
+    """Says times that are none."""
+
+    kind: Literal["odd"] = "odd"
+    says: float
+
+    def sampler(self, draw_from: DrawFrom) -> Sampler:
+        return lambda work, uncached, cached, output: self.says
+
+
+@pytest.mark.parametrize("says", [-1.0, -1e-9, float("nan"), float("inf")])
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize("where", ["first", "again", "elsewhere"])
+def test_a_latency_that_is_no_time_is_an_error_and_no_negative_makespan(
+    says: float, timing: str, where: str
+) -> None:
+    bad = Odd.model_construct(says=says)
+    fields: dict[str, Any] = {
+        "name": "odd",
+        "team": {"size": 2, "agent": {"latency": {"kind": "seconds", "base": 1}}},
+        "topology": "decentralised",
+        "coordination": {"protocol": "self_claim", "timing": timing},
+        "workload": {"kind": "parallel_fraction", "tasks": 4, "parallel_fraction": 1},
+        "limits": {"max_calls": 50},
+    }
+    if where != "first":
+        fields["team"]["agent"]["faults"] = {"malformed": 1.0}
+        fields["resilience"] = {"retry": {"max_retries": 1}}
+    if where == "elsewhere":
+        fields["resilience"] = {"fallback": {"model": {"latency": {"kind": "seconds", "base": 1}}}}
+    scenario = Scenario.model_validate(fields)
+    agent = scenario.team.agent
+    if where == "elsewhere":
+        fallback = scenario.resilience.fallback
+        assert fallback is not None
+        assert fallback.model is not None
+        object.__setattr__(fallback.model, "latency", bad)
+    elif where == "again":
+        object.__setattr__(agent, "latency", Again.model_construct(says=says))
+    else:
+        object.__setattr__(agent, "latency", bad)
+    with pytest.raises(TeamsimError, match=f"'odd' says that a call takes {says} s"):
+        Simulation(scenario).run(0)
+
+
+class Again(LatencyModel):
+    """Says a time at first, and one that is none where a request is sent again."""
+
+    kind: Literal["odd"] = "odd"
+    says: float
+
+    def sampler(self, draw_from: DrawFrom) -> Sampler:
+        said = itertools.count()
+        return lambda work, uncached, cached, output: 1.0 if next(said) % 2 == 0 else self.says
 
 
 class Links(plugins.Topology):

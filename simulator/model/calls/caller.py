@@ -136,7 +136,7 @@ class Caller:
             )
 
         # Draws of their own: what is sent again leaves the calls that follow as they would be.
-        self.latency_again = LatencyModel.of(agent.spec.latency).sampler(again)
+        self.latency_again = LatencyModel.of(agent.spec.latency).durations(again)
         self.slow_factors: dict[bool, Draw] = {}
         if agent.spec.faults.slow:
             factor = agent.spec.faults.slow.factor
@@ -145,7 +145,7 @@ class Caller:
         if other:
             windows = elsewhere(other.context.window_tokens, Purpose.WINDOW_TOKENS)
             self.window_elsewhere = windows()
-            self.latency_elsewhere = LatencyModel.of(other.latency).sampler(elsewhere)
+            self.latency_elsewhere = LatencyModel.of(other.latency).durations(elsewhere)
             agent.judgement.draw_with(rolls(Purpose.ERROR))
             spec = other.errors.probability
             self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)

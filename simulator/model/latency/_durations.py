@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+
+from simulator.errors import TeamsimError
 
 Sampler = Callable[[float, int, int, int], float]
 """``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
@@ -24,21 +27,42 @@ class Durations(ABC):
 
 
 class Told(Durations):
-    """Durations as a function draws them."""
+    """Durations as a function of another package draws them.
 
-    __slots__ = ("_sampler",)
+    Parameters
+    ----------
+    kind : str
+        The name of its latency model, for errors.
+    sampler : callable
+    """
 
-    def __init__(self, sampler: Sampler) -> None:
+    __slots__ = ("_kind", "_sampler")
+
+    def __init__(self, kind: str, sampler: Sampler) -> None:
+        self._kind = kind
         self._sampler = sampler
 
     def seconds(self, work: float, uncached: int, cached: int, output: int) -> float:
-        """Draw how long a call takes, in seconds."""
-        return self._sampler(work, uncached, cached, output)
+        """Draw how long a call takes, in seconds.
+
+        Raises
+        ------
+        TeamsimError
+            If it is no time: below 0, infinite or not a number.
+        """
+        found = self._sampler(work, uncached, cached, output)
+        if not 0.0 <= found < math.inf:
+            raise TeamsimError(
+                f"latency: {self._kind!r} says that a call takes {found} s, which is no time "
+                f"(work units {work:g}, input tokens {uncached:g} uncached and {cached:g} "
+                f"cached, output tokens {output:g})"
+            )
+        return found
 
 
-def durations(sampler: Sampler) -> Durations:
-    """Return durations as a sampler draws them, which may be such already."""
-    return sampler if isinstance(sampler, Durations) else Told(sampler)
+def durations(kind: str, sampler: Sampler) -> Durations:
+    """Return the durations that a latency model's sampler draws, which may be such already."""
+    return sampler if isinstance(sampler, Durations) else Told(kind, sampler)
 
 
 class Drawn(Durations):

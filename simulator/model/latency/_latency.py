@@ -34,7 +34,7 @@ class LatencyModel(LatencySpec):
 
     def durations(self, draw_from: DrawFrom) -> Durations:
         """Return one agent's call durations: what `sampler` gives, as the model calls it."""
-        return durations(self.sampler(draw_from))
+        return durations(self.kind, self.sampler(draw_from))
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""
