@@ -244,6 +244,32 @@ def test_of_two_agents_one_probes_the_other_in_every_period() -> None:
     assert found(crew) == [(8.0, 1, "dead")]
 
 
+def test_an_agent_probes_one_other_a_period_however_many_are_lost() -> None:
+    """Two dead, one prober: it cannot find both in the same period (it drew once for each)."""
+    crew = Crew(bag(1), workers=4)
+    ward = Ward(crew)
+    eye = detector(crew, ward, kind="swim", period_s=4)
+    draws = iter([0.5 / 3, 1.5 / 3, 0.5 / 3, 2.5 / 3])  # agents 1, 2, 1 again, 3
+    eye._targets[0] = lambda: next(draws)
+    for index in (1, 2, 3):
+        crew.clock.at(5.0, lambda index=index: ward.crash(crew.agents[index], None))
+    crew.run()
+    assert found(crew) == [(8.0, 1, "dead"), (12.0, 2, "dead"), (20.0, 3, "dead")]
+
+
+def test_who_is_lost_later_is_probed_with_those_lost_before() -> None:
+    crew = Crew(bag(1), workers=3)
+    ward = Ward(crew)
+    eye = detector(crew, ward, kind="swim", period_s=4)
+    draws = iter([0.75, 0.25, 0.75])  # agents 2, which is up, 1 and 2
+    eye._targets[0] = lambda: next(draws)
+    eye._targets[2] = lambda: 0.0  # agent 0, as long as it is up
+    for index, lost_s in ((1, 1.0), (2, 4.5)):
+        crew.clock.at(lost_s, lambda index=index: ward.crash(crew.agents[index], None))
+    crew.run()
+    assert found(crew) == [(8.0, 1, "dead"), (12.0, 2, "dead")]
+
+
 @pytest.mark.parametrize("n", [2, 3, 6])
 def test_an_agent_probes_all_others_alike_and_never_itself(n: int) -> None:
     for prober in range(n):

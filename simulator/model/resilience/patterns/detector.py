@@ -26,9 +26,11 @@ class Detector(Pattern):
         "_due_s",
         "_found_dead",
         "_health",
+        "_is_probing",
         "_journal",
         "_metrics",
         "_sides",
+        "_sought",
         "_spec",
         "_targets",
         "_watched",
@@ -44,6 +46,9 @@ class Detector(Pattern):
         self._health = setting.health
         self._found_dead = 0
         self._targets: list[Draw] = []
+        self._sought: dict[int, tuple[int, float]] = {}
+        """The life of each agent that probes may find, and from when on they may."""
+        self._is_probing = False
         self._due_s: dict[int, float] = {}
         """When it is suspicious that nothing has happened in the call that each agent is in."""
         self._watched: set[int] = set()
@@ -59,7 +64,10 @@ class Detector(Pattern):
             can_help = partial(self._can_help, agent, life)
             self._agenda.at(at_s, partial(self._find, agent, life), can_help)
         else:
-            self._probe_at((periods + 1) * spec.period_s, agent, life)
+            from_s = (periods + 1) * spec.period_s
+            self._sought[agent.index] = life, from_s
+            if not self._is_probing:
+                self._probe_at(from_s)
 
     def _is_lost(self, agent: AgentState, life: int) -> bool:
         return self._health.lives[agent.index] == life
@@ -69,25 +77,37 @@ class Detector(Pattern):
         acts = self._spec.reassign or bool(self._health.on_found)
         return acts and self._is_lost(agent, life)
 
-    def _probe_at(self, time_s: float, agent: AgentState, life: int) -> None:
-        can_be_found = partial(self._can_be_found, agent, life)
-        self._agenda.at(time_s, partial(self._probe, agent, life), can_be_found)
+    def _probe_at(self, time_s: float) -> None:
+        self._is_probing = True
+        self._agenda.at(time_s, self._probe, self._can_find)
 
-    def _can_be_found(self, agent: AgentState, life: int) -> bool:
-        """Return whether somebody is there to probe the agent, who is still lost."""
-        return self._can_help(agent, life) and not all(each.is_down for each in self._agents)
+    def _can_find(self) -> bool:
+        """Return whether somebody is there to probe those who are lost, to some purpose."""
+        if all(each.is_down for each in self._agents):
+            return False
+        return any(
+            self._can_help(self._agents[index], life) for index, (life, _) in self._sought.items()
+        )
 
-    def _probe(self, agent: AgentState, life: int) -> None:
-        """Let everybody who is up probe somebody at random."""
-        if not self._is_lost(agent, life):
-            return
+    def _probe(self) -> None:
+        """Let everybody who is up probe somebody at random, as long as anybody is sought."""
+        now = self._agenda.now
+        self._sought = {
+            i: each for i, each in self._sought.items() if self._is_lost(self._agents[i], each[0])
+        }
+        due = {i for i, (_, from_s) in self._sought.items() if from_s <= now * (1.0 + AN_INSTANT)}
         others = len(self._agents) - 1
-        for prober in (other for other in self._agents if not other.is_down):
+        for prober in [other for other in self._agents if not other.is_down]:
+            if not due:
+                break
             target = int(self._targets[prober.index]() * others)
-            if target + (target >= prober.index) == agent.index:
-                self._find(agent, life)
-                return
-        self._probe_at(self._agenda.now + self._spec.period_s, agent, life)
+            target += target >= prober.index
+            if target in due:
+                due.remove(target)
+                self._find(self._agents[target], self._sought.pop(target)[0])
+        self._is_probing = False
+        if self._sought:
+            self._probe_at(now + self._spec.period_s)
 
     def _find(self, agent: AgentState, life: int) -> None:
         if not self._is_lost(agent, life):
