@@ -24,6 +24,7 @@ from simulator.cli.harmless import say, say_words
 from simulator.cli.interrupts import when_interrupted
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
+from simulator.cli.same_values import note_on_same, same_in_all
 from simulator.cli.terminal import (
     PICTURES,
     check_table_writable,
@@ -169,6 +170,8 @@ def _described(
     notes = [str(each) for each in missed]
     if not is_cost_known(scenario):
         notes += cost_notes(scenario)
+    shown = _shown_metrics(scenario, columns)
+    notes += _notes_on_same(same_in_all(scenario, columns, shown), columns)
     return {
         "replications": len(columns["replication"]),
         "outcomes": dict(_outcomes(columns)),
@@ -185,18 +188,21 @@ def _outcomes(columns: Columns) -> list[tuple[str, int]]:
 
 
 def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortfall]) -> None:
-    rows = _summary(columns, _shown_metrics(scenario, columns))
+    shown = _shown_metrics(scenario, columns)
+    same = same_in_all(scenario, columns, shown)
     heads = ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
-    print_rows([_with_bounds(name, row) for name, row in rows.items()], heads)
+    rows = _summary(columns, shown)
+    print_rows([_with_bounds(name, row, name in same) for name, row in rows.items()], heads)
+    are_known = not same and all(row["sd"] == 0.0 for row in rows.values())
     runs = len(columns["replication"])
     for note in cost_notes(scenario):
         say_words(note)
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
-        if count > runs:
+        if count > runs and not are_known:
             tell(f"{name} is not known from {counted(runs, 'replication')}: {count} needed")
-    for shortfall in missed:
-        say_words(shortfall)
+    for said in (*_notes_on_same(same, columns), *missed):
+        say_words(said)
     say_words(
         f"{counted(runs, 'replication')}: "
         + ", ".join(f"{name} {n}" for name, n in _outcomes(columns))
@@ -205,6 +211,11 @@ def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortf
         say_words(_time_to_success(columns))
     for outcome, replication, reason in _first_reasons(columns):
         say_words(f"{outcome}, replication {replication}: {reason}")
+
+
+def _notes_on_same(same: Sequence[str], columns: Columns) -> list[str]:
+    note = note_on_same(same, len(columns["replication"]))
+    return [] if note is None else [note]
 
 
 def _first_reasons(columns: Columns) -> Iterator[tuple[str, int, str]]:
@@ -217,19 +228,20 @@ def _first_reasons(columns: Columns) -> Iterator[tuple[str, int, str]]:
             yield outcome, replication, reason
 
 
-def _with_bounds(metric: str, row: Mapping[str, float]) -> list[object]:
+def _with_bounds(metric: str, row: Mapping[str, float], may_vary: bool = True) -> list[object]:
     """Return a row of a summary as printed; an unknown quantile is printed as a bound."""
-    sd = row["sd"]
-    quantiles = [
-        _quantile(row[name], row[f"{name}_low"], row[f"{name}_high"], sd, metric in SHARE_METRICS)
-        for name in QUANTILES
-    ]
+    sd, is_share = row["sd"], metric in SHARE_METRICS
+    if sd == 0.0 and not may_vary:
+        quantiles = [number(row[name]) for name in QUANTILES]
+    else:
+        quantiles = [
+            _quantile(row[name], row[f"{name}_low"], row[f"{name}_high"], is_share)
+            for name in QUANTILES
+        ]
     return [metric, row["mean"], row["low"], row["high"], sd, *quantiles]
 
 
-def _quantile(estimate: float, low: float, high: float, sd: float, is_share: bool) -> str:
-    if sd == 0.0:
-        return number(estimate)
+def _quantile(estimate: float, low: float, high: float, is_share: bool) -> str:
     if is_share and (low >= 1.0 or high <= 0.0):
         return number(estimate)  # a share cannot be beyond
     if not math.isfinite(estimate) or (math.isinf(low) and math.isinf(high)):

@@ -166,6 +166,43 @@ def test_run_says_which_quantiles_are_not_known(scenario_file: Path, teamsim_her
     assert "is not known" not in quiet.stdout
 
 
+RARE = {"probability": 1e-6, "detection": 0}
+
+
+def test_values_that_were_the_same_in_few_runs_are_not_said_to_be_sure(
+    scenario_file: Path, teamsim_here: Here
+) -> None:
+    """Of few attempts none was faulty: that shows neither the mean of the correct ones nor p99."""
+    told = ("run", scenario_file, "-r", 5, "--set", f"team.agent.errors={json.dumps(RARE)}")
+    said = " ".join(teamsim_here(*told).stdout.split())
+    assert "the same in all 5 runs: tasks_done, tasks_correct," in said
+    assert "of further runs up to 45 % may have another value (95 % confidence)" in said
+    found = json.loads(teamsim_here(*told, "--json").stdout)
+    assert found["metrics"]["tasks_correct"]["sd"] == 0.0
+    assert "the same in all 5 runs" in " ".join(found["notes"])
+
+
+def test_the_only_value_of_few_runs_is_a_bound_of_a_quantile() -> None:
+    row = {"mean": 4.0, "low": 4.0, "high": 4.0, "sd": 0.0}
+    for name in QUANTILES:
+        row |= {name: 4.0, f"{name}_low": -math.inf, f"{name}_high": 4.0}
+    assert set(_with_bounds("calls", row)[-4:]) == {"≤ 4"}
+    assert set(_with_bounds("agents", row, may_vary=False)[-4:]) == {"4"}
+
+
+def test_values_of_a_scenario_without_chance_are_sure(tmp_path: Path, teamsim_here: Here) -> None:
+    path = tmp_path / "sure.yaml"
+    path.write_text(
+        "name: sure\nteam: {size: 2, agent: {latency: {kind: seconds, base: 3}}}\n"
+        "topology: {kind: independent, aggregate: false}\ncoordination: {protocol: pre_assigned}\n"
+        "workload: {kind: parallel_fraction, tasks: 4, parallel_fraction: 1}\n"
+    )
+    done = teamsim_here("run", path, "-r", 5)
+    assert "makespan_s" in done.stdout
+    assert "the same in all" not in done.stdout
+    assert "is not known" not in done.stdout
+
+
 def test_a_share_is_not_at_least_1() -> None:
     row = {"mean": 0.9, "low": 0.8, "high": 1.0, "sd": 0.1}
     for name in QUANTILES:

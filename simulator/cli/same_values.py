@@ -1,0 +1,59 @@
+"""Which numbers were the same in all runs made, and need not be in others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from analysis.statistics.intervals import most_unseen
+from simulator.experiment.intervals import SHARE_METRICS
+from simulator.model.metrics import NUMERIC_METRICS
+from simulator.model.workloads._workload import Workload
+from simulator.scenario import Scenario
+from simulator.scenario.rare_events import rare_events
+
+
+def same_in_all(
+    scenario: Scenario, columns: Mapping[str, npt.NDArray[Any]], metrics: Sequence[str]
+) -> list[str]:
+    """Return the metrics that had one value in all of several runs, and may have others.
+
+    None where nothing in the scenario is random; nor is what the scenario says itself.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    columns : mapping of str to ndarray, each of shape (replications,)
+        All numeric metrics.
+    metrics : sequence of str
+        Those that are looked at.
+    """
+    if len(columns["replication"]) < 2:
+        return []
+    varying = {name for name in NUMERIC_METRICS if len(set(columns[name].tolist())) > 1}
+    if not varying and not rare_events(scenario, negligible=0.0):
+        return []
+    fixed = {"agents"} if Workload.of(scenario.workload).is_random else {"agents", "tasks"}
+    return [name for name in metrics if name not in varying | fixed]
+
+
+def note_on_same(metrics: Sequence[str], runs: int) -> str | None:
+    """Return what the intervals of such metrics do not say; None where they say it, as of shares.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        As `same_in_all` returns them.
+    runs : int
+        Runs that were made.
+    """
+    means = [name for name in metrics if name not in SHARE_METRICS]
+    if not means:
+        return None
+    return (
+        f"the same in all {runs:,} runs: {', '.join(means)}; what no run has shown is not in "
+        f"their intervals, and of further runs up to {100 * most_unseen(runs):.2g} % may have "
+        "another value (95 % confidence)"
+    )
