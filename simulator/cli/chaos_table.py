@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from analysis.statistics.intervals import most_unseen
 from simulator.cli.terminal import print_table
 from simulator.words import percent
 
@@ -34,6 +35,18 @@ def print_chaos(table: pd.DataFrame, priced: bool) -> None:
         before = row["fault"]
     spent = "extra USD" if priced else "extra tokens"
     print_table([*heads, spent, f"{spent}, 95 %"], rows, names=2)
+
+
+def notes_on_alike(table: pd.DataFrame, replications: int) -> list[str]:
+    """Return what is not known where all runs under a fault ended alike; nothing if none did."""
+    if not table["completed"].isin([0.0, 1.0]).any():
+        return []
+    return [
+        "where all runs were completed, or none, up to "
+        f"{100 * most_unseen(replications):.2g} % of further ones may end otherwise (95 % "
+        "confidence), as where a fault that is drawn has hit nobody; nor has what was the same in "
+        "all runs an interval"
+    ]
 
 
 def _recovery(seconds: float, completed: float) -> str:

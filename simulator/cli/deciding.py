@@ -16,7 +16,7 @@ from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
-from simulator.cli.chaos_table import print_chaos, span
+from simulator.cli.chaos_table import notes_on_alike, print_chaos, span
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.options import NAMED_BY_SCENARIO
@@ -276,7 +276,7 @@ def chaos(
     if out is not None:
         write_table(table, out)
     priced = is_cost_known(scenario)
-    notes = cost_notes(scenario)
+    notes = [*cost_notes(scenario), *notes_on_alike(table, replications)]
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))

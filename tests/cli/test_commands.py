@@ -279,6 +279,8 @@ def test_chaos_prints_and_writes_one_table(
     assert done.returncode == 0, done.stderr
     assert "one worker is lost" in done.stdout
     assert "without retry" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "where all runs were completed, or none, up to 53 % of further ones may end" in said
     assert "cost: unknown, since no price is said: give a price" in done.stdout
     written = pd.read_csv(table)
     assert set(written["patterns"]) == {
