@@ -10,7 +10,7 @@ from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
-from analysis.statistics.intervals import difference_of_shares_interval
+from analysis.statistics.intervals import difference_of_shares_interval, most_unseen
 from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
 from simulator.words import four_figures, percent
@@ -68,6 +68,7 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         verdict = _alone(name, rows, not all_done)
     else:
         verdict = "No run finished at any point: how long the work takes is not known."
+    section.say(*_alike(results))
     if all_done:
         section.say(unseen_failures(common))
     else:
@@ -84,6 +85,20 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     return verdict, section
 
 
+def _alike(results: pd.DataFrame) -> list[str]:
+    """Say at how many points all of several runs took equally long; nothing if at none."""
+    of_points = results[results["success"].astype(bool)].groupby("point")["makespan_s"]
+    runs = of_points.size()
+    alike = runs[(runs > 1) & (of_points.nunique() == 1)]
+    if alike.empty:
+        return []
+    return [
+        f"At {len(alike)} of {results['point'].nunique()} points all runs took equally long, and "
+        f"intervals of no width come of it: up to {100 * most_unseen(int(alike.min())):.2g} % of "
+        "further runs may take another time (95 % confidence)."
+    ]
+
+
 def _alone(name: str, rows: pd.DataFrame, may_fail: bool) -> str:
     """Say how long the only point takes whose time is known."""
     done, made = int(rows["success"].sum()), len(rows)
@@ -93,6 +108,8 @@ def _alone(name: str, rows: pd.DataFrame, may_fail: bool) -> str:
 
 
 def _seconds(mean: float, low: float, high: float) -> str:
+    if not math.isfinite(low):
+        return f"{four_figures(mean)} s (how sure that is one run does not tell)"
     return f"{four_figures(mean)} s ({four_figures(low)} to {four_figures(high)})"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,8 +67,13 @@ class Page:
 
 def table_of(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, Any]:
     """Return a table as a section shows it, folded up unless it `is_open`."""
-    html = frame.to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}", na_rep="")
+    html = frame.to_html(index=False, border=0, float_format=_shown, na_rep="")
     return {"title": title, "html": html, "open": is_open}
+
+
+def _shown(value: float) -> str:
+    """Return a number; the end of an interval that is infinite is not known."""
+    return "not known" if math.isinf(value) else f"{value:,.4g}"
 
 
 def capitalised(text: str) -> str:

@@ -278,3 +278,27 @@ def test_the_page_works_in_chromium(page: Path, browser: object) -> None:
     WebDriverWait(browser, 10).until(lambda driver: driver.execute_script(fits))
     errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not errors
+
+
+def _of_few_runs(replications: int, latency: str) -> tuple[str, str]:
+    """Return the verdict of a sweep, and the rest of its first section."""
+    text = SWEEP.replace("replications: 12", f"replications: {replications}").replace(
+        "{kind: lognormal, median: 5, sigma: 0.5}", latency
+    )
+    verdict, section = answer(run_sweep(parse_study(text)).to_pandas())
+    return verdict, " ".join([*section.words, *(table["html"] for table in section.tables)])
+
+
+def test_one_run_of_each_point_has_no_interval() -> None:
+    verdict, rest = _of_few_runs(1, "{kind: lognormal, median: 5, sigma: 0.5}")
+    assert "s (how sure that is one run does not tell), but others may be as quick." in verdict
+    assert "not known</td>" in rest
+    assert "inf</td>" not in rest
+
+
+def test_runs_that_took_equally_long_are_not_said_to_show_all() -> None:
+    verdict, rest = _of_few_runs(5, "{kind: deterministic, value: 5}")
+    assert verdict.startswith("Quickest of the 12 points: ")
+    said = "At 12 of 12 points all runs took equally long, and intervals of no width come of it: up"
+    assert f"{said} to 45 % of further runs may take another time (95 % confidence)." in rest
+    assert "took equally long" not in _of_few_runs(2, "{kind: exponential, mean: 5}")[1]
