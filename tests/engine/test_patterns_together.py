@@ -256,3 +256,27 @@ def test_what_was_saved_outlasts_a_crash_between_two_parts_of_a_call() -> None:
     )
     # Of the first 5 s, the last is not saved.
     assert metrics.makespan_s == pytest.approx(7 + 5 + 1 + 5)
+
+
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize("protocol", ["self_claim", "pre_assigned", "work_stealing"])
+@pytest.mark.parametrize("killed_s", [0, 20, 34])
+def test_a_simpler_protocol_takes_over_before_and_while_the_team_is_cut_in_two(
+    killed_s: float, protocol: str, timing: str
+) -> None:
+    """The coordinator is gone for good; the last of three workers is cut off from 15 to 45 s."""
+    metrics = run(
+        coordination={"protocol": "lead_assign", "timing": timing},
+        team={"size": 3, "agent": TEN},
+        topology="centralised",
+        workload__tasks=9,
+        workspace={"kind": "quorum", "on_partition": "consistent"},
+        network={"partitions": [{"at_s": 15, "duration_s": 30, "minority": 0.34}]},
+        faults=[{"at_s": killed_s, "kind": "kill", "agent": "coordinator"}],
+        resilience={"simpler_protocol": {"protocol": protocol}, "detector": {}},
+    )
+    assert (metrics.outcome, metrics.tasks_done, metrics.tasks_correct) == ("completed", 9, 9)
+    worked = metrics.work_s + metrics.rework_s + metrics.wasted_s + metrics.coordination_s
+    time = worked + metrics.waiting_s + metrics.down_s
+    assert time == pytest.approx(metrics.agents * metrics.makespan_s, rel=1e-9)
+    assert metrics.work_s == 90
