@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ _DATE = 1e8
 
 _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
+
+_CLOCK = re.compile(r":\d\d(?:[.,]\d+)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
+"""The end of a text with a time of day, and its zone if it says one."""
 
 Ns = list[int | None]
 
@@ -79,12 +82,22 @@ class Times:
             for what in ("start", "end")
             if what in found
         }
+        self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         factor = self._common_factor(moments)
         self._moments: dict[str, Ns] = {
             what: [_moment(v, unit or factor) for v in self._dates(name, values)]
             for what, ((name, unit), values) in moments.items()
         }
+
+    def _note_zones(self, values: Iterable[Any]) -> None:
+        """Note it where some times say their zone and others do not: these may be hours away."""
+        clocks = (_CLOCK.search(v.strip()) for v in values if isinstance(v, str))
+        zones = {bool(clock[1]) for clock in clocks if clock is not None}
+        if len(zones) > 1:
+            self._notes.append(
+                f"{self._file}: some times say their zone; the others are taken as UTC"
+            )
 
     def wrong_in(self, i: int) -> str | None:
         """Return what is no time in a row; None if its times are missing, or are understood."""
@@ -154,7 +167,7 @@ class Times:
 
     def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
         values = column(name, True)
-        if any(isinstance(v, str) for v in values):
+        if not all(v is None or _is_number(v) for v in values):
             lengths = [_with_unit(v, unit) for v in values]
             is_read = (n is not None for n, v in zip(lengths, values, strict=True) if _is_text(v))
             if any(is_read):

@@ -100,3 +100,33 @@ def test_words_for_nothing_are_nothing_in_tables_of_runs(tmp_path: Path) -> None
     runs = read_run_table(path).runs
     assert runs["tokens"].tolist()[1:] == [5.0]
     assert runs[["calls", "success"]].isna().all().all()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "is_noted"),
+    [
+        ("2026-03-01T10:00:00Z", "2026-03-01 10:00:05", True),
+        ("2026-03-01T12:00:00.5+02:00", "2026-03-01T10:00:05,25", True),
+        ("2026-03-01T10:00:00Z", "2026-03-01T12:00:05+0200", False),
+        ("2026-03-01T10:00:00", "2026-03-01 10:00:05.123", False),
+        ("1772359200", "1772359205", False),
+    ],
+)
+def test_times_of_which_only_some_say_their_zone_are_noted(
+    tmp_path: Path, start: str, end: str, is_noted: bool
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f'{HEAD}"{start}","{end}",100,10,a\n')
+    notes = read_traces([path]).notes
+    said = f"{path}: some times say their zone; the others are taken as UTC"
+    assert (said in notes) is is_noted
+
+
+def test_a_duration_that_is_an_object_is_none(tmp_path: Path) -> None:
+    rows = [{"start_time": f"2026-03-01T10:00:0{i}Z", "latency_s": at, "prompt_tokens": 9}
+            for i, at in enumerate(({"p50": 2}, 3.0, [1, 2], 4.0))]  # fmt: skip
+    traces = read_traces([lines(tmp_path / "calls.jsonl", rows)])
+    lengths = (traces.calls["end_ns"] - traces.calls["start_ns"]) / 1e9
+    assert lengths.tolist() == [3.0, 4.0]
+    places = {each.removeprefix(f"{tmp_path / 'calls.jsonl'}:")[0] for each in traces.skipped}
+    assert places == {"1", "3"}
