@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
+from analysis.traces.copied_calls import told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
@@ -131,7 +132,7 @@ class Collector:
         """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _frame(self._calls, CALLS)
         self._calls = {name: [] for name in CALLS}
-        calls = self._without_duplicates(self._each_once(calls))
+        calls = self._without_duplicates(self._told_once(self._each_once(calls)))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
         self._note_quantised_clock(calls)
         agents = _agents_of(calls, list(self._agents.values()))
@@ -177,6 +178,16 @@ class Collector:
             }
             self._tasks = {key: task for key, task in self._tasks.items() if key[0] not in gone}
         return found.calls
+
+    def _told_once(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """Drop calls that an earlier file of the same format has told of already."""
+        repeated = told_before(calls)
+        n = int(repeated.sum())
+        if n:
+            first = calls[repeated].iloc[0]
+            self.duplicate(f"{first['source']}, run {first['run_id']}", n)
+            self.notes.append(f"{counted(n, 'call')} left out that other files tell of too")
+        return calls[~repeated]
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that repeat one of another run: same model, tokens, start and length."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.traces.reading import read_traces
 from analysis.traces.run_tables import read_run_table
-from tests.analysis.trace_samples import attributes, document, lines, observation, whole
+from tests.analysis.trace_samples import (
+    attributes,
+    codex,
+    document,
+    gateway_table,
+    lines,
+    observation,
+    whole,
+)
 
 HEAD = "start_time,end_time,prompt_tokens,completion_tokens,agent\n"
 GOOD = "2026-03-01T10:00:06Z,2026-03-01T10:00:09Z,100,10,a\n"
@@ -120,6 +129,33 @@ def test_times_of_which_only_some_say_their_zone_are_noted(
     notes = read_traces([path]).notes
     said = f"{path}: some times say their zone; the others are taken as UTC"
     assert (said in notes) is is_noted
+
+
+SESSION = "start_time,end_time,prompt_tokens,completion_tokens,agent,session\n"
+CALL = "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z,100,10,a,s\n"
+
+
+def test_tables_that_overlap_tell_of_each_call_once(tmp_path: Path) -> None:
+    one, two = CALL.format(1, 2), CALL.format(3, 4)
+    (tmp_path / "january.csv").write_text(SESSION + one + two + two)  # two of one second are two
+    (tmp_path / "february.csv").write_text(SESSION + two + two + two + CALL.format(5, 6))
+    traces = read_traces([tmp_path])
+    starts = (traces.calls["start_ns"] // 10**9 % 10).tolist()
+    assert starts == [1, 3, 3, 3, 5]
+    assert traces.report.duplicates.count == 2
+    assert "2 calls left out that other files tell of too" in traces.notes
+
+
+@pytest.mark.parametrize("write", [codex, gateway_table])
+def test_a_copy_of_a_file_adds_nothing(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    path = write(tmp_path)
+    for file in [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]:
+        file.with_stem(f"{file.stem}-copy").write_bytes(file.read_bytes())
+    alone, both = read_traces([path]), read_traces([tmp_path])
+    if path.is_dir():
+        alone = read_traces([each for each in path.rglob("*") if "-copy" not in each.name])
+    columns = ["run_id", "agent_id", "start_ns", "input_tokens", "output_tokens"]
+    pd.testing.assert_frame_equal(both.calls[columns], alone.calls[columns])
 
 
 def test_a_duration_that_is_an_object_is_none(tmp_path: Path) -> None:
