@@ -13,11 +13,13 @@ from simulator.distributions._distribution import (
     PositiveDistribution,
     SharedDistribution,
 )
+from simulator.distributions._facts import Facts
 
 __all__ = [
     "DISTRIBUTIONS",
     "Distribution",
     "DistributionSpec",
+    "Facts",
     "Floats",
     "NonNegativeDistribution",
     "PositiveDistribution",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from simulator.distributions._facts import Facts
 from simulator.registry import OneOf, Plugin, Registry
 from simulator.spec import NonNegative, Positive
 
@@ -164,6 +165,25 @@ class Distribution(Plugin):
     def has_phases(self) -> bool:
         """Whether it has an effect that comes and goes."""
         return self.phase_sigma > 0.0
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What those who draw from it need to know."""
+        value = self.constant
+        if value is not None:
+            return Facts(is_constant=True, constant=value)
+        value, has_phases = self.constant_before_effects, self.phase_sigma > 0.0
+        has_part_effects = self.part_sigmas(np.zeros(1)) is not None
+        return Facts(
+            is_one_number=value is not None and not has_phases,
+            constant=value or 0.0,
+            has_part_effects=has_part_effects,
+            has_effects=bool(self.run_sigma or self.agent_sigma),
+            run_sigma=self.run_sigma,
+            agent_sigma=self.agent_sigma,
+            has_phases=has_phases,
+            largest=0.0 if has_part_effects else self.largest,
+        )
 
     @model_validator(mode="after")
     def _effects_have_an_effect(self) -> Self:

@@ -1,20 +1,59 @@
-"""Draws from distributions, block by block: the first blocks of all agents together."""
+"""Draws block by block: the first blocks of all agents together.
+
+The first 16 of a stream are made alone, since many streams are read no further; those after them in
+blocks that grow, so that no more are made than were read, and little is spent on making them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from simulator import special
 from simulator.distributions import Distribution, Floats
-from simulator.model.uniforms import FIRST, Block, Uniforms, later, packed
+from simulator.model.packed import Block, packed
+from simulator.model.uniforms import Uniforms
+
+FIRST, NEXT, MOST = 16, 64, 256
+"""Draws in the first block of a stream, in the next, and in the largest: multiples of 4."""
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
+
+
+def size_after(start: int, size: int) -> int:
+    """Return the size of the block that follows one of a `size` at `start`."""
+    return min(2 * size, MOST) if start else NEXT
+
+
+def sizes() -> Iterator[tuple[int, int]]:
+    """Yield the positions and the sizes of a stream's blocks."""
+    start, size = 0, FIRST
+    while True:
+        yield start, size
+        start, size = start + size, size_after(start, size)
+
+
+class Plain:
+    """A stream of uniforms, block by block; to end a generator takes as long as to make a block."""
+
+    __slots__ = ("_entity", "_index", "_purpose", "_size", "_start", "_uniforms")
+
+    def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
+        self._uniforms = uniforms
+        self._entity, self._index, self._purpose = entity, index, purpose
+        self._start, self._size = 0, FIRST
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        start, size = self._start, self._size
+        self._start, self._size = start + size, size_after(start, size)
+        return self._uniforms.numbers(self._entity, self._index, self._purpose, start, size)
 
 
 class Bank:
@@ -45,17 +84,16 @@ class Bank:
         """Note that an entity will draw, and what its draws are multiplied by."""
         self._waiting[index] = factor
 
-    def blocks(self, index: int, factor: float) -> Iterator[Block]:
-        """Yield the draws of one entity, each multiplied by `factor`, block by block."""
+    def first(self, index: int, factor: float) -> Floats:
+        """Return the first draws of one entity, each multiplied by `factor`."""
         if len(self._waiting) > 1 and index in self._waiting:
             self._fill()
         self._waiting.pop(index, None)  # it was the only one
         row = self._rows.pop(index, None)
-        yield (self._block(index, factor, 0, FIRST) if row is None else row).tolist()
-        for start, size in later():
-            yield packed(self._block(index, factor, start, size))
+        return self.block(index, factor, 0, FIRST) if row is None else row
 
-    def _block(self, index: int, factor: float, start: int, size: int) -> Floats:
+    def block(self, index: int, factor: float, start: int, size: int) -> Floats:
+        """Return `size` draws of one entity from position `start`."""
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         with np.errstate(over="ignore"):
             values = self._distribution.transform(u)
@@ -64,12 +102,32 @@ class Bank:
     def _fill(self) -> None:
         """Make the first blocks of all that wait for theirs."""
         indices = list(self._waiting)
-        u = self._uniforms.rows(self._entity, indices, self._purpose)
+        u = self._uniforms.rows(self._entity, indices, self._purpose, FIRST)
         factors = np.fromiter(self._waiting.values(), np.float64, len(indices))
         with np.errstate(over="ignore"):
             values = self._distribution.transform(u) * factors[:, np.newaxis]
         self._rows.update(zip(indices, values, strict=True))
         self._waiting.clear()
+
+
+class OfBank:
+    """The draws of one entity, block by block, each multiplied by `factor`."""
+
+    __slots__ = ("_bank", "_factor", "_index", "_size", "_start")
+
+    def __init__(self, bank: Bank, index: int, factor: float) -> None:
+        self._bank, self._index, self._factor = bank, index, factor
+        self._start, self._size = 0, FIRST
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        bank, start, size = self._bank, self._start, self._size
+        self._start, self._size = start + size, size_after(start, size)
+        if not start:
+            return packed(bank.first(self._index, self._factor))
+        return packed(bank.block(self._index, self._factor, start, size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +147,13 @@ def phased(
     """Yield draws with phases, each multiplied by `factor`, from the address of a stream."""
     entity, index, purpose = address
     phase = 0.0
-    for start, size in chain([(0, FIRST)], later()):
+    for start, size in sizes():
         u = uniforms.block(entity, index, purpose, start, size)
         phases = _phases(uniforms, distribution, address, start, size, phase)
         phase = float(phases[-1])
         with np.errstate(over="ignore"):
-            values = distribution.transform(u) * factor
+            # The name says what it is: mypy, and so the compiled build, would say it is a number.
+            values: Floats = distribution.transform(u) * factor
             values = values * np.exp(distribution.phase_sigma * phases)
         yield packed(values)
 
@@ -108,7 +167,7 @@ def of_parts(
     """Yield draws from a mixture whose components have effects of their own."""
     entity, index, purpose = address
     phase = 0.0
-    for start, size in chain([(0, FIRST)], later()):
+    for start, size in sizes():
         u = uniforms.block(entity, index, purpose, start, size)
         sigmas = distribution.part_sigmas(u)
         assert sigmas is not None

@@ -9,7 +9,6 @@ from simulator.model.replication import Replication
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.trace import Trace
-from simulator.model.uniforms import fresh_generator
 from simulator.model.workloads import Workload
 from simulator.scenario import Scenario
 
@@ -25,7 +24,6 @@ class Model:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.workload = Workload.of(scenario.workload)
-        self._generator = fresh_generator()
 
     @cached_property
     def parallel_fraction(self) -> float:
@@ -43,6 +41,6 @@ class Model:
 
     def replicate(self, replication: int, agenda: Agenda, trace: Trace | None) -> Replication:
         """Return the fresh state of one replication."""
-        streams = Streams(self.scenario.seed, replication, self._generator)
+        streams = Streams(self.scenario.seed, replication)
         graph = self.workload.graph(streams) if self.workload.is_random else self._first_graph
         return Replication(self.scenario, graph, streams, agenda, trace)

@@ -19,18 +19,23 @@ from itertools import chain
 import numpy as np
 
 from simulator import special
-from simulator.distributions import Distribution, Floats
+from simulator.distributions import Distribution, Facts, Floats
 from simulator.documents import MOST_NUMBER
-from simulator.model.draw_blocks import Bank, Effects, of_parts, phased
+from simulator.model.draw_blocks import Bank, Effects, OfBank, Plain, of_parts, phased
 from simulator.model.limited_draws import limited
-from simulator.model.uniforms import Block, Uniforms
+from simulator.model.packed import Block
+from simulator.model.uniforms import Uniforms
 from simulator.scenario.probability import Probability
 
 Draw = Callable[[], float]
 """Returns the next number of a stream."""
 
-_ANY = np.zeros(1)
-"""A uniform, to ask whether a draw has effects of its own."""
+
+@lru_cache(maxsize=1024)
+def _key(seed: int, replication: int) -> list[int]:
+    """Return the key of all streams, not to be changed: the next points have it, too."""
+    seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
+    return [int(word) for word in seeds.generate_state(2, np.uint64)]
 
 
 @lru_cache(maxsize=1024)
@@ -165,16 +170,23 @@ AGAIN, ELSEWHERE = 10_000, 20_000
 their own, so that the draws of later calls stay the same."""
 
 _EFFECT = {
-    Entity.AGENT: Entity.AGENT_EFFECT,
-    Entity.COORDINATOR: Entity.COORDINATOR_EFFECT,
-    Entity.VERIFIER: Entity.VERIFIER_EFFECT,
-    Entity.SUBAGENT: Entity.SUBAGENT_EFFECT,
-    Entity.RUN: Entity.AGENT_EFFECT,
+    int(entity): int(effect)
+    for entity, effect in (
+        (Entity.AGENT, Entity.AGENT_EFFECT),
+        (Entity.COORDINATOR, Entity.COORDINATOR_EFFECT),
+        (Entity.VERIFIER, Entity.VERIFIER_EFFECT),
+        (Entity.SUBAGENT, Entity.SUBAGENT_EFFECT),
+        (Entity.RUN, Entity.AGENT_EFFECT),
+    )
 }
 
 
+_SUBAGENT, _RUN_EFFECT = int(Entity.SUBAGENT), int(Entity.RUN_EFFECT)
+"""As numbers: a member of an enumeration takes Python code to be looked up by."""
+
+
 class Streams:
-    """The random streams of one replication.
+    """The random streams of one replication, for one thread.
 
     Parameters
     ----------
@@ -182,20 +194,16 @@ class Streams:
         Root of all streams, at least 0.
     replication : int
         Number of the replication, at least 0.
-    generator : Generator, optional
-        Of `fresh_generator`, to be used again in one thread; a new one when absent.
     """
 
     __slots__ = ("_banks", "_of_run", "_uniforms")
 
-    def __init__(
-        self, seed: int, replication: int, generator: np.random.Generator | None = None
-    ) -> None:
-        self._uniforms = Uniforms(seed, replication, generator)
+    def __init__(self, seed: int, replication: int) -> None:
+        self._uniforms = Uniforms(_key(seed, replication))
         self._banks: dict[tuple[int, int, int], Bank] = {}
         self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
-    def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
+    def block(self, entity: int, index: int, purpose: int, start: int, size: int) -> Floats:
         """Return `size` uniforms on [0, 1) from position `start` (a multiple of 4)."""
         return self._uniforms.block(entity, index, purpose, start, size)
 
@@ -204,14 +212,14 @@ class Streams:
         seeds = self.block(Entity.RUN, 0, purpose, 0, 4)
         return np.random.Generator(np.random.Philox([int(u * 2**53) for u in seeds]))
 
-    def uniforms(self, entity: Entity, index: int, purpose: int) -> Draw:
+    def uniforms(self, entity: int, index: int, purpose: int) -> Draw:
         """Return the stream of uniforms on [0, 1)."""
-        return _one_by_one(self._uniforms.blocks(entity, index, purpose))
+        return _one_by_one(Plain(self._uniforms, entity, index, purpose))
 
     def draws(
         self,
         distribution: Distribution,
-        entity: Entity,
+        entity: int,
         index: int,
         purpose: int,
         beside: int = 0,
@@ -222,49 +230,49 @@ class Streams:
         `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects. `what`
         it decides is said of a draw that is too large, where the purpose does not say it.
         """
-        constant = distribution.constant
-        if constant is not None:
-            return always(constant)
-        if distribution.part_sigmas(_ANY) is not None:
+        facts = distribution.facts
+        if facts.is_constant:
+            return always(facts.constant)
+        if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
             effects = Effects(self._normal_of_run(entity, purpose), of_agent)
             address = (entity, index, purpose + beside)
             blocks = of_parts(self._uniforms, distribution, address, effects)
             return _one_by_one(limited(blocks, what or _name_of(purpose)))
-        factor = self.factor(distribution, entity, index, purpose)
-        value = distribution.constant_before_effects
-        has_phases = distribution.phase_sigma > 0.0
-        if value is not None and not has_phases and abs(value * factor) <= MOST_NUMBER:
-            return _only(value * factor)
-        if has_phases:
+        factor = self._factor(facts, entity, index, purpose) if facts.has_effects else 1.0
+        if facts.is_one_number and abs(facts.constant * factor) <= MOST_NUMBER:
+            return _only(facts.constant * factor)
+        if facts.has_phases:
             address = (entity, index, purpose + beside)
             blocks = phased(self._uniforms, distribution, address, factor)
         else:
             blocks = self._bank(distribution, entity, index, purpose + beside, factor)
-        if not distribution.largest * factor <= MOST_NUMBER:
+        if not facts.largest * factor <= MOST_NUMBER:
             blocks = limited(blocks, what or _name_of(purpose))
         return _one_by_one(blocks)
 
-    def factor(self, distribution: Distribution, entity: Entity, index: int, purpose: int) -> float:
+    def factor(self, distribution: Distribution, entity: int, index: int, purpose: int) -> float:
         """Return what the random effects of a run and of an agent multiply all draws by."""
-        if not (distribution.run_sigma or distribution.agent_sigma):
-            return 1.0
-        sigmas = distribution.run_sigma, distribution.agent_sigma
-        return math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
+        facts = distribution.facts
+        return self._factor(facts, entity, index, purpose) if facts.has_effects else 1.0
+
+    def _factor(self, facts: Facts, entity: int, index: int, purpose: int) -> float:
+        effect = self._effect(entity, index, purpose, facts.run_sigma, facts.agent_sigma)
+        return math.exp(min(_LARGEST_LOG, effect))
 
     def _bank(
-        self, distribution: Distribution, entity: Entity, index: int, purpose: int, factor: float
+        self, distribution: Distribution, entity: int, index: int, purpose: int, factor: float
     ) -> Iterator[Block]:
         """Return a stream whose first draws are made together with those of others."""
         key = (id(distribution), entity, purpose)
         bank = self._banks.get(key)
         if bank is None:
             bank = self._banks[key] = Bank(self._uniforms, distribution, entity, purpose)
-        if entity is not Entity.SUBAGENT:  # of those more and more come, and many never draw
+        if entity != _SUBAGENT:  # of those more and more come, and many never draw
             bank.expect(index, factor)
-        return bank.blocks(index, factor)
+        return OfBank(bank, index, factor)
 
-    def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
+    def logit(self, spec: Probability, entity: int, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
         p = spec.probability
         if p in (0.0, 1.0):
@@ -273,7 +281,7 @@ class Streams:
         return math.log(p / (1.0 - p)) + effect
 
     def _effect(
-        self, entity: Entity, index: int, purpose: int, run_sigma: float, agent_sigma: float
+        self, entity: int, index: int, purpose: int, run_sigma: float, agent_sigma: float
     ) -> float:
         total = 0.0
         if run_sigma > 0.0:
@@ -284,14 +292,14 @@ class Streams:
             total += agent_sigma * self._normal(_EFFECT[entity], index, purpose)
         return total
 
-    def _normal_of_run(self, entity: Entity, purpose: int) -> float:
-        key = (int(entity), purpose)
+    def _normal_of_run(self, entity: int, purpose: int) -> float:
+        key = (entity, purpose)
         if key not in self._of_run:
-            self._of_run[key] = self._normal(Entity.RUN_EFFECT, *key)
+            self._of_run[key] = self._normal(_RUN_EFFECT, entity, purpose)
         return self._of_run[key]
 
-    def _normal(self, entity: Entity, index: int, purpose: int) -> float:
-        u = self.block(entity, index, purpose, 0, 1)[0]
+    def _normal(self, entity: int, index: int, purpose: int) -> float:
+        (u,) = self._uniforms.numbers(entity, index, purpose, 0, 1)
         return float(special.ndtri(max(u, 2.0**-53)))
 
 

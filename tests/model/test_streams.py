@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from simulator.errors import TeamsimError
 from simulator.model.stream_numbers import purpose_of
 from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace
-from simulator.model.uniforms import fresh_generator
 from tests.conftest import scenario
 
 
@@ -47,14 +47,22 @@ def test_a_draw_does_not_depend_on_who_draws_beside_it(agent_sigma: float) -> No
     assert [late(), again(), early()] == [alone[0][0], alone[1][0], alone[1][1]]
 
 
-def test_replications_may_share_a_generator_in_turns() -> None:
-    generator = fresh_generator()
-    streams = [Streams(1, replication, generator) for replication in range(3)]
+def test_replications_of_one_thread_draw_in_turns() -> None:
+    streams = [Streams(1, replication) for replication in range(3)]
     turns = [stream.uniforms(Entity.AGENT, 0, Purpose.BATCH) for stream in streams]
     mixed = [[turn() for turn in turns] for _ in range(90)]
     for replication, one in enumerate(zip(*mixed, strict=True)):
         alone = Streams(1, replication).uniforms(Entity.AGENT, 0, Purpose.BATCH)
         assert list(one) == [alone() for _ in range(90)]
+
+
+def test_threads_draw_as_if_each_were_alone() -> None:
+    def first(replication: int) -> list[float]:
+        stream = Streams(1, replication).uniforms(Entity.AGENT, 0, Purpose.BATCH)
+        return [stream() for _ in range(5_000)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(first, range(8))) == [first(each) for each in range(8)]
 
 
 def test_a_constant_with_random_effects_is_one_number_an_agent() -> None:

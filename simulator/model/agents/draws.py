@@ -21,7 +21,7 @@ class OwnDraws:
 
     def __init__(self, streams: Streams, entity: Entity, number: int) -> None:
         self._streams = streams
-        self._who = entity
+        self._who = int(entity)
         self._number = number
 
     def of(self, distribution: Distribution, purpose: int, what: str = "") -> Draw:
