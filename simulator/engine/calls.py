@@ -7,7 +7,7 @@ from collections.abc import Generator
 import simpy
 
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import CallDue, Due, Schedule
+from simulator.engine.schedule import CallDue, Due, Pause, Schedule
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
@@ -120,8 +120,8 @@ class Calls:
         for event in self._env.at_this_instant():
             if isinstance(event, CallDue):
                 found.add(event.agent.index)
-            elif not isinstance(event, Due):
-                found.update(agents[each] for each in event.callbacks if each in agents)
+            elif isinstance(event, Pause) or not isinstance(event, Due):
+                found.update(agents[each] for each in event.callbacks or () if each in agents)
         return found
 
     def forget(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import cast
 
@@ -20,6 +20,23 @@ class Due:
 
     def happen(self) -> None:
         """Happen now."""
+
+
+class Pause(Due):
+    """That some time has passed: processes of SimPy wait for it as for its own time-outs."""
+
+    __slots__ = ("_ok", "_value", "callbacks")
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[Pause], None]] | None = []
+        self._ok, self._value = True, None
+
+    def happen(self) -> None:
+        """Let those go on who wait."""
+        callbacks, self.callbacks = self.callbacks, None
+        assert callbacks is not None
+        for callback in callbacks:
+            callback(self)
 
 
 class Timing(ABC):
@@ -99,15 +116,25 @@ class Schedule:
 
     def event(self) -> simpy.Event:
         """Return an event to wait for."""
-        return simpy.Event(cast(simpy.Environment, self))
+        return simpy.Event(self)  # type: ignore[arg-type]  # all that events need of one
 
     def timeout(self, delay: float) -> simpy.Event:
-        """Return the event that `delay` seconds have passed."""
-        return simpy.Timeout(cast(simpy.Environment, self), delay)
+        """Return the event that `delay` seconds have passed.
+
+        Raises
+        ------
+        ValueError
+            If `delay` is negative.
+        """
+        if delay < 0:
+            raise ValueError(f"a delay of {delay} seconds is negative")
+        pause = Pause()
+        self.due(pause, delay)
+        return pause  # type: ignore[return-value]  # as much of an event as processes look at
 
     def process(self, steps: ProcessGenerator) -> simpy.Process:
         """Start a process."""
-        return simpy.Process(cast(simpy.Environment, self), steps)
+        return simpy.Process(self, steps)  # type: ignore[arg-type]
 
     def go_on(self, events: int) -> bool:
         """Let so many events happen; return whether there may be more."""
@@ -126,7 +153,8 @@ class Schedule:
             for callback in callbacks:
                 callback(event)
             if not (event._ok or event.defused):
-                raise _copy(cast(Exception, event._value)) from cast(Exception, event._value)
+                error = cast(Exception, event._value)
+                raise type(error)(*error.args) from error
         return True
 
     def at_this_instant(self) -> Iterator[simpy.Event | Due]:
@@ -137,8 +165,3 @@ class Schedule:
         """Drop all that has not happened."""
         self._queue.clear()
         self._active_proc = None
-
-
-def _copy(error: Exception) -> Exception:
-    """Return an error for a traceback of its own, as SimPy raises that of a failed event."""
-    return type(error)(*error.args)

@@ -116,6 +116,12 @@ class TaskGraph:
         return len(self.sizes)
 
     @cached_property
+    def conditions(self) -> array[int]:
+        """How much must happen before each task can start: dependencies, and its arrival."""
+        on_arrival = 1 if self.arrivals_s else 0
+        return array("i", [len(needed) + on_arrival for needed in self.dependencies])
+
+    @cached_property
     def dependents(self) -> list[Sequence[int]]:
         """Which tasks wait for each task, shape (N, any)."""
         waiting: dict[int, list[int]] = {}

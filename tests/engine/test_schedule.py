@@ -82,3 +82,28 @@ def test_an_event_that_fails_raises_its_error_unless_somebody_takes_it() -> None
     taken = env.event().fail(ValueError("so"))
     taken.defused = True
     assert not env.go_on(10)
+
+
+def test_a_process_that_is_interrupted_waits_no_more_for_its_time() -> None:
+    env, said = Schedule(), Said()
+
+    def sleeper() -> Generator[simpy.Event, object, None]:
+        try:
+            yield env.timeout(5.0)
+        except simpy.Interrupt:
+            said.append((env.now, 1))
+        yield env.timeout(1.0)
+        said.append((env.now, 2))
+
+    def waker(asleep: simpy.Process) -> Generator[simpy.Event, object, None]:
+        yield env.timeout(2.0)
+        asleep.interrupt()
+
+    env.process(waker(env.process(sleeper())))
+    assert not env.go_on(100)
+    assert said == [(2.0, 1), (3.0, 2)]
+
+
+def test_no_time_passes_backwards() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        Schedule().timeout(-1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from simulator.model.calls.provider import Ticket
@@ -28,21 +27,39 @@ _NEVER = Fate(math.inf)
 _NOT_SENT = Ticket()
 
 
-@dataclass(slots=True)
 class Flight:
-    """A request and, if it is hedged, a second one."""
+    """A request and, if it is hedged, a second one.
 
-    first: Fate
-    second: Fate | None = None
-    sent_s: float = 0.0
-    """When, after the first, the second was sent."""
-    ticket: Ticket = _NOT_SENT
-    """The second request's ticket at the provider, once it is taken in."""
-    done: float = 0.0
-    """Share of the work that was done when what was in flight stalled."""
-    first_is_over: bool = False
-    second_is_over: bool = False
-    """Whether one of them has failed and is settled, while the other goes on."""
+    Attributes
+    ----------
+    first : Fate
+    second : Fate or None
+    sent_s : float
+        When, after the first, the second was sent.
+    ticket : Ticket
+        The second request's ticket at the provider, once it is taken in.
+    done : float
+        Share of the work that was done when what was in flight stalled.
+    first_is_over, second_is_over : bool
+        Whether one of them has failed and is settled, while the other goes on.
+    """
+
+    __slots__ = (
+        "done",
+        "first",
+        "first_is_over",
+        "second",
+        "second_is_over",
+        "sent_s",
+        "ticket",
+    )
+
+    def __init__(self, first: Fate) -> None:
+        self.first = first
+        self.second: Fate | None = None
+        self.sent_s = self.done = 0.0
+        self.ticket = _NOT_SENT
+        self.first_is_over = self.second_is_over = False
 
     def take_in_second(self) -> None:
         """Let the provider take in a second request."""

@@ -59,11 +59,13 @@ class TokenBucket:
         self._level -= amount
 
 
-@dataclass(slots=True, eq=False)
 class Ticket:
     """A request as its client knows it: whether it is in service at the provider."""
 
-    is_admitted: bool = False
+    __slots__ = ("is_admitted",)
+
+    def __init__(self, is_admitted: bool = False) -> None:
+        self.is_admitted = is_admitted
 
     def take_in(self) -> None:
         """Be in service from now on."""

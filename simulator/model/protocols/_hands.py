@@ -36,7 +36,8 @@ class Hands(Dispatcher):
     def task_ready(self, task: int) -> int:
         """Note that `task` can start; it concerns its owner."""
         owner = self.board.owner[task]
-        self.ready[owner].put(self.rank[task])
+        hand = self.ready[owner]  # a name has a type, so that what is compiled calls it as C does
+        hand.put(self.rank[task])
         return owner
 
     def has_tasks(self, agent: int) -> bool:

@@ -53,8 +53,7 @@ class Reviews:
         freed: list[int] = []
         for agent, task, answer, started_s, board, is_backup, _ in self._queue.leave_out(by):
             if not (board.done[task] or agent.board.done[task]):
-                how = (started_s, is_backup)
-                self._settlement.settle(agent, task, answer, now, freed, *how)
+                self._settlement.settle(agent, task, answer, now, freed, started_s, is_backup)
 
     def outlast_protocol(self) -> list[int]:
         """Go on with what waits for review, as another protocol begins; return its tasks."""
@@ -86,14 +85,16 @@ class Reviews:
                 metrics.rejections += 1
                 metrics.false_alarms += not is_faulty
                 outcome = "false_alarm" if not is_faulty else "rejected"
-                how = (started_s, is_backup)
-                if not self._settlement.reject(agent, task, is_faulty, now, freed, *how):
+                if not self._settlement.reject(
+                    agent, task, is_faulty, now, freed, started_s, is_backup
+                ):
                     outcome = "given_up" if is_faulty else "given_up_correct"
                 elif is_of_before:
                     freed.append(task)
             else:
-                how = (started_s, is_backup)
-                outcome = self._settlement.settle(agent, task, answer, now, freed, *how)
+                outcome = self._settlement.settle(
+                    agent, task, answer, now, freed, started_s, is_backup
+                )
             self._agenda.wake(agent.index)
             where = (reviewer.index, reviewer.call.number, task)
             lasted_s = now - started_s
