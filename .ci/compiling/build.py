@@ -16,7 +16,7 @@ from setuptools import Distribution, Extension
 from compiling.arrays import DECLARED
 from compiling.classes import ROOT, check
 from compiling.declarations import Declarations
-from compiling.modules import MODULES
+from compiling.modules import IN_C, MODULES
 from compiling.sources import Sources
 from simulator.compiled import MANIFEST, fingerprint
 
@@ -58,12 +58,12 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
     shutil.rmtree(into, ignore_errors=True)
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
     into.mkdir(parents=True)
-    for name in modules:
+    for name in (*modules, *IN_C):
         file = name.replace(".", "/") + suffix
         shutil.copy2(stage / "made" / file, into / (name + suffix))
     manifest = {
         "suffix": suffix,
-        "modules": list(modules),
+        "modules": [*modules, *IN_C],
         "cython": CYTHON,
         "source": source,
     }
@@ -77,6 +77,9 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     sources = Sources(checked, declarations)
     stage.mkdir(parents=True, exist_ok=True)
     _write(stage / DECLARED.name, DECLARED.read_text("utf-8"))
+    for name in IN_C:
+        beside = Path(__file__).with_name(name.rpartition(".")[2] + ".pyx")
+        _write(stage / (name.replace(".", "/") + ".pyx"), beside.read_text("utf-8"))
     for name, module in checked.modules.items():
         file = stage / (name.replace(".", "/") + ".py")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +95,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _compile(stage: Path, modules: Sequence[str], workers: int) -> None:
+    files = {name: name.replace(".", "/") + ".py" for name in modules}
+    files |= {name: name.replace(".", "/") + ".pyx" for name in IN_C}
     extensions = [
-        Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=_FLAGS)
-        for name in modules
+        Extension(name, [file], extra_compile_args=_FLAGS) for name, file in files.items()
     ]
     made = cythonize(extensions, nthreads=workers, quiet=True, compiler_directives=_DIRECTIVES)
     command = Distribution({"name": "compiled", "ext_modules": made}).get_command_obj("build_ext")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from mypy.nodes import ARG_OPT, FuncDef
 from mypy.types import (
@@ -62,6 +63,11 @@ class Signature:
         )
 
 
+def _is_wide(name: str) -> bool:
+    """Return whether what has a full name may be more than a number of the machine holds."""
+    return any(fnmatchcase(name, each) for each in WIDE)
+
+
 class Declarations:
     """Writes the declarations of compiled modules.
 
@@ -112,7 +118,7 @@ class Declarations:
         yield f"cdef class {found.name}({bases}):" if bases else f"cdef class {found.name}:"
         yield "    pass"
         for attribute, kind in found.attributes():
-            c_type = _OBJECT if f"{name}.{attribute}" in WIDE else self._c_type(kind)
+            c_type = _OBJECT if _is_wide(f"{name}.{attribute}") else self._c_type(kind)
             yield f"    cdef public {self._shown(c_type, used)} {attribute}"
         for method, said in self._methods[name].items():
             if said is not None:
@@ -125,7 +131,7 @@ class Declarations:
         own = _stored_outside_of_comprehensions(tree)
         for name, kind in variables(node).items():
             c_type = self._c_type(kind)
-            if name in own and c_type != _OBJECT:
+            if name in own and c_type != _OBJECT and not _is_wide(f"{node.fullname}.{name}"):
                 yield name, c_type
 
     def decorators(self, module: Module) -> Iterator[tuple[ast.FunctionDef, str]]:
@@ -216,7 +222,7 @@ class Declarations:
         skip = int(is_method)
         names = tuple(each or "" for each in node.arg_names[skip:])
         arguments = tuple(
-            _OBJECT if f"{name}.{each}" in WIDE else self._c_type(kind)
+            _OBJECT if _is_wide(f"{name}.{each}") else self._c_type(kind)
             for each, kind in zip(names, types.arg_types[skip:], strict=True)
         )
         defaults = sum(kind == ARG_OPT for kind in node.arg_kinds)

@@ -7,6 +7,7 @@ PACKAGE = "simulator"
 MODULES = tuple(
     f"{PACKAGE}.{name}"
     for name in (
+        "distributions._facts",
         "model.timers",
         "model.copied",
         "model.agenda",
@@ -61,6 +62,14 @@ MODULES = tuple(
         "model.calls.transit",
         "model.calls.requests",
         "model.calls.provider",
+        "model.calls.backoff",
+        "model.calls.breaker",
+        "model.calls.breakers",
+        "model.calls.budget",
+        "model.calls.bulkhead",
+        "model.calls.outages",
+        "model.calls.checkpoints",
+        "model.calls.error_answers",
         "model.calls.stations",
         "model.team.review",
         "model.agents.overflow",
@@ -71,17 +80,31 @@ MODULES = tuple(
         "engine.calls",
         "engine.rounds",
         "engine.asynchronous",
+        "model.packed",
+        "model.draw_blocks",
+        "model.limited_draws",
+        "model.streams",
+        "model.agents.draws",
+        "model.agents.roster",
+        "model.replication",
     )
 )
 """The modules on the way of every call. None has a class of pydantic: a specification is read once,
 and pydantic looks for Python's own functions in it."""
 
+IN_C = (f"{PACKAGE}.model.uniforms",)
+"""Modules that are written a second time, for C: ``.pyx`` files of their names, beside this one."""
+
 WIDE = frozenset(
     {
         "simulator.model.agents.agent.AgentState.number",
+        "simulator.model.agents.draws.OwnDraws.*number",
+        "simulator.model.draw_blocks.*index",
+        "simulator.model.streams.Streams.*.index",
         "simulator.model.calls.runs.Run.child",
         "simulator.model.calls.runs.Run.name_child.number",
     }
 )
-"""Whole numbers of more than 63 bits (of sub-agents: they name random streams). All others have
-64 bits when compiled, and a number that does not fit raises OverflowError."""
+"""Whole numbers of more than 63 bits (of sub-agents: they name random streams), by full names in
+which a star stands for anything. All others have 64 bits when compiled, and a number that does not
+fit raises OverflowError."""
