@@ -20,14 +20,15 @@ system for entropy."""
 _FRESH = np.random.Philox(_UNUSED).state
 
 
-class _OfThread(threading.local):
-    """What makes the uniforms of a thread. It takes as long to make as ten blocks."""
-
-    def __init__(self) -> None:
-        self.generator = np.random.Generator(np.random.Philox(_UNUSED))
+_HERE = threading.local()
 
 
-_HERE = _OfThread()
+def _generator() -> np.random.Generator:
+    """Return what makes all uniforms of a thread. It takes as long to make as ten blocks."""
+    found: np.random.Generator | None = getattr(_HERE, "generator", None)
+    if found is None:
+        found = _HERE.generator = np.random.Generator(np.random.Philox(_UNUSED))
+    return found
 
 
 class Uniforms:
@@ -44,7 +45,7 @@ class Uniforms:
     __slots__ = ("_bits", "_counter", "_random", "_state")
 
     def __init__(self, key: list[int]) -> None:
-        generator = _HERE.generator  # its state is set anew for every block
+        generator = _generator()  # its state is set anew for every block
         self._bits, self._random = generator.bit_generator, generator.random
         # Lists of Python's numbers: NumPy reads the state from them in less than half the time
         # that its own arrays take.
