@@ -6,8 +6,9 @@ numbers: as easy as 1, 2, 3"). The compiled build has this in C: `.ci/compiling/
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from functools import lru_cache
+from threading import get_ident
 
 import numpy as np
 
@@ -20,15 +21,10 @@ system for entropy."""
 _FRESH = np.random.Philox(_UNUSED).state
 
 
-_HERE = threading.local()
-
-
-def _generator() -> np.random.Generator:
+@lru_cache(maxsize=64)
+def _generator(thread: int) -> np.random.Generator:
     """Return what makes all uniforms of a thread. It takes as long to make as ten blocks."""
-    found: np.random.Generator | None = getattr(_HERE, "generator", None)
-    if found is None:
-        found = _HERE.generator = np.random.Generator(np.random.Philox(_UNUSED))
-    return found
+    return np.random.Generator(np.random.Philox(_UNUSED))
 
 
 class Uniforms:
@@ -45,7 +41,7 @@ class Uniforms:
     __slots__ = ("_bits", "_counter", "_random", "_state")
 
     def __init__(self, key: list[int]) -> None:
-        generator = _generator()  # its state is set anew for every block
+        generator = _generator(get_ident())  # its state is set anew for every block
         self._bits, self._random = generator.bit_generator, generator.random
         # Lists of Python's numbers: NumPy reads the state from them in less than half the time
         # that its own arrays take.
