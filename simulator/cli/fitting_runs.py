@@ -16,6 +16,7 @@ from analysis.calibration.run_assumptions import assumed_of_fits, assumed_of_pre
 from analysis.calibration.run_fits import SCALED, fit_runs
 from analysis.calibration.run_store import CalibratedRuns, read_run_fits, write_run_fits
 from analysis.traces.run_tables import RunTable, read_run_table
+from analysis.validation.pilot_success import contradictions
 from analysis.validation.run_prediction import (
     RunTarget,
     nearest_fit,
@@ -150,8 +151,21 @@ def predict(
             topology,
             max_rounds,
         )
+    if topology is None and max_rounds is None:  # the teams that were run
+        _say_contradictions(table, found.pilot)
     write_predicted_runs(table, found.pilot, out)
     say_words(f"medians and 80 % intervals; {len(table)} simulated runs in {out}")
+
+
+def _say_contradictions(table: pd.DataFrame, pilot: pd.DataFrame) -> None:
+    """Say which simulated teams do not succeed as often as those that were run."""
+    for each in contradictions(table, pilot):
+        model, task_list, protocol, n = each.cell
+        complain(
+            f"note: {profile_name(model)}, {task_list + ', ' if task_list else ''}{protocol}, "
+            f"n = {n}: {each.succeeded} of {each.runs} runs of the pilot succeeded, and "
+            f"{percent(each.simulated)} of the simulated ones: do not trust the simulation there"
+        )
 
 
 def _predict(
