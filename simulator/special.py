@@ -6,6 +6,8 @@ are the same objects, which compute the same bits.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from simulator.late import part_of
@@ -55,10 +57,22 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        found = getattr(part_of("scipy.special", "_ufuncs"), name)
+        functions = part_of("scipy.special", "_ufuncs")
+        found = getattr(functions, name)
+        _hand_on(functions)
     except (ImportError, AttributeError):  # a scipy that keeps them elsewhere
         import scipy
 
         found = getattr(scipy.special, name)
     globals()[name] = found
     return found
+
+
+def _hand_on(functions: ModuleType) -> None:
+    """Let ``scipy.special`` have its functions, for other parts of scipy that ask for some.
+
+    `scipy.optimize` imports two of them, and would have all else imported, too.
+    """
+    package = vars(sys.modules["scipy.special"])
+    for name in functions.__all__:
+        package.setdefault(name, getattr(functions, name))

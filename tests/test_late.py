@@ -167,3 +167,12 @@ assert sum(found is not None for found in mine.values()) > 500
 
 def test_prices_of_all_models_are_those_of_the_whole_package() -> None:
     _in_a_process(PRICES)
+
+
+def test_optimisers_do_without_the_wrappers_of_special_functions() -> None:
+    _in_a_process(
+        "import sys; from simulator.special import expit; import scipy.optimize; "
+        "assert 'scipy.special._support_alternative_backends' not in sys.modules; "
+        "import scipy; import scipy.special._ufuncs as own; scipy.special.softmax; "
+        "assert all(getattr(scipy.special, name) is getattr(own, name) for name in own.__all__)"
+    )

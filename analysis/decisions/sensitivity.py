@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
-from SALib.sample import morris as sample_morris
 
 from analysis.decisions.varied import is_whole
 from analysis.statistics.completion import linearised
@@ -107,7 +106,7 @@ def sensitivity(
         "bounds": [list(ends) for ends in bounds.values()],
     }
     if method == "morris":
-        design = sample_morris.sample(problem, samples, num_levels=4, seed=seed)
+        design = _trajectories(problem, samples, seed)
     else:
         from SALib.sample import sobol as sample_sobol  # scipy.stats
 
@@ -130,6 +129,28 @@ def sensitivity(
     table[columns] = table[columns].fillna(0.0)
     table = table.sort_values(by, ascending=False, ignore_index=True)
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
+
+
+def _trajectories(problem: Mapping[str, Any], samples: int, seed: int) -> Array:
+    """Return the points of Morris's trajectories, on four levels of each parameter, one by one.
+
+    A trajectory begins at a random point, and takes a step in each parameter, in random order. Its
+    points are those of `SALib.sample.morris`, which imports ``scipy.spatial`` for designs that are
+    not asked for here, a fifth of the time of a small study.
+    """
+    rng = np.random.default_rng(seed)
+    number = len(problem["names"])
+    step = 2.0 / 3.0  # two of the three intervals between the levels
+    before = 2.0 * np.tril(np.ones((number + 1, number)), -1)  # who has moved before which point
+    points = []
+    for _ in range(samples):
+        order = np.eye(number)
+        rng.shuffle(order)
+        upwards = rng.choice([-1, 1], number)
+        low = rng.choice(np.linspace(0.0, 1.0 - step, 2), number)
+        points.append(low + step / 2.0 * ((before @ order.T - 1.0) * upwards + 1.0))
+    lows, highs = np.array(problem["bounds"]).T
+    return np.asarray(np.concatenate(points) * (highs - lows) + lows)
 
 
 def _morris(effects: Sequence[Array]) -> Mapping[str, npt.ArrayLike]:

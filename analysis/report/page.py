@@ -114,8 +114,11 @@ def _baseline_only(curves: pd.DataFrame) -> list[str]:
 
 
 def packed(text: str) -> str:
-    """Return a text as it stands in a page: compressed (zlib), in base 64."""
-    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+    """Return a text as it stands in a page: compressed (zlib), in base 64.
+
+    Level 9 takes plotly's script to a hundredth less, and nearly twice as long.
+    """
+    return base64.b64encode(zlib.compress(text.encode("utf-8"), 5)).decode("ascii")
 
 
 def _curves(page: Page, curves: pd.DataFrame, figure: Figure, command: list[str]) -> None:

@@ -105,9 +105,12 @@ def fit_law(
         raise ValueError("residuals are relative to y: it must be positive")
     unit = z if relative else np.ones_like(z)
 
+    is_free = np.array([parameter not in known for parameter in law.start])
+    given = np.array([known.get(parameter, np.nan) for parameter in law.start])
+
     def curve(values: Array) -> Floats:
-        given = {**known, **dict(zip(free, values, strict=True))}
-        return law.curve(x, *(given[parameter] for parameter in law.start)) / unit
+        given[is_free] = values  # no names: a fit asks for thousands of curves
+        return law.curve(x, *given) / unit
 
     bounds = [law.bounds.get(parameter, (-np.inf, np.inf)) for parameter in free]
     found = least_squares(

@@ -25,7 +25,7 @@ Progress = Callable[[float, int], None]
 part, and the number of all."""
 
 
-_WORTH_S = 2.0
+_WORTH_S = 3.0
 """Seconds of work that are worth another process, which takes about half of it to start."""
 _MANY = 8
 """Jobs of which a first one may be done here, to learn how long all take."""

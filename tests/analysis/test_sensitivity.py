@@ -13,7 +13,13 @@ from SALib.sample import morris as morris_design
 from SALib.sample import sobol as sobol_design
 from scipy import stats
 
-from analysis.decisions.sensitivity import _chance, _effects, _morris, sensitivity
+from analysis.decisions.sensitivity import (
+    _chance,
+    _effects,
+    _morris,
+    _trajectories,
+    sensitivity,
+)
 from simulator.errors import TeamsimError
 from tests.conftest import agent, scenario
 
@@ -107,6 +113,16 @@ def test_effects_are_those_of_salib(trajectories: int) -> None:
     theirs = analyse_morris.analyze(problem, design, y, num_levels=4, seed=5)
     for name in ("mu", "mu_star", "sigma"):
         assert mine[name] == pytest.approx(theirs[name])
+
+
+@pytest.mark.parametrize("parameters", [1, 2, 5])
+def test_trajectories_are_those_of_salib_to_the_last_bit(parameters: int) -> None:
+    names = [f"x{i}" for i in range(parameters)]
+    bounds = [[-3.1, 1.7], [0.0, 1.0], [2.0, 10.0], [0.1, 0.7], [5.0, 5.3]][:parameters]
+    problem = {"num_vars": parameters, "names": names, "bounds": bounds}
+    for seed in range(20):
+        theirs = morris_design.sample(problem, 7, num_levels=4, seed=seed)
+        np.testing.assert_array_equal(_trajectories(problem, 7, seed), theirs)
 
 
 @pytest.mark.slow
