@@ -27,7 +27,8 @@ Workers = AbstractContextManager[Executor | None]
 
 
 @contextmanager
-def _dask(workers: int) -> Iterator[Executor]:
+def dask_workers(workers: int) -> Iterator[Executor]:
+    """Return an executor on a cluster of this machine, with so many workers."""
     from distributed import Client, LocalCluster
 
     one_each = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
@@ -38,8 +39,8 @@ def _dask(workers: int) -> Iterator[Executor]:
 MAKE: dict[str, tuple[int, Callable[[], Workers]]] = {
     "one process": (1, nullcontext),
     "two processes": (2, lambda: processes(2)),
-    "dask, one process": (1, lambda: _dask(1)),
-    "dask, two processes": (2, lambda: _dask(2)),
+    "dask, one process": (1, lambda: dask_workers(1)),
+    "dask, two processes": (2, lambda: dask_workers(2)),
 }
 
 
