@@ -92,7 +92,7 @@ MODULES = tuple(
 """The modules on the way of every call. None has a class of pydantic: a specification is read once,
 and pydantic looks for Python's own functions in it."""
 
-IN_C = (f"{PACKAGE}.model.uniforms",)
+IN_C = (f"{PACKAGE}.engine.heap", f"{PACKAGE}.model.uniforms")
 """Modules that are written a second time, for C: ``.pyx`` files of their names, beside this one."""
 
 WIDE = frozenset(

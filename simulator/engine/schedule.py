@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
 from typing import cast
 
 import simpy
 from simpy.events import NORMAL, ProcessGenerator
 
+from simulator.engine.heap import heappop, heappush
 from simulator.model.agents.agent import AgentState
 
 
