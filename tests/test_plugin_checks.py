@@ -163,6 +163,18 @@ def test_a_latency_that_is_no_time_is_an_error_and_no_negative_makespan(
         Simulation(scenario).run(0)
 
 
+@pytest.mark.parametrize("says", [None, "long", 1j, 1e300, np.array([1.0, 2.0])])
+def test_a_latency_that_is_no_number_is_named(says: Any) -> None:
+    odd = Odd.model_construct(says=says).durations(lambda *_: lambda: 0.0)
+    with pytest.raises(TeamsimError, match="'odd' says that a call takes"):
+        odd.seconds(1.0, 0, 0, 0)
+
+
+def test_a_latency_in_single_precision_is_added_up_in_double() -> None:
+    odd = Odd.model_construct(says=np.float32(2.5)).durations(lambda *_: lambda: 0.0)
+    assert type(odd.seconds(1.0, 0, 0, 0)) is float
+
+
 class Again(LatencyModel):
     """Says a time at first, and one that is none where a request is sent again."""
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from analysis.statistics.intervals import most_unseen
 from simulator.experiment.intervals import SHARE_METRICS
 from simulator.model.metrics import NUMERIC_METRICS
+from simulator.model.topologies._topology import Topology
 from simulator.model.workloads._workload import Workload
 from simulator.scenario import Scenario
-from simulator.scenario.rare_events import rare_events
+from simulator.scenario.chance import has_chance
 
 
 def same_in_all(
@@ -33,9 +34,11 @@ def same_in_all(
     if len(columns["replication"]) < 2:
         return []
     varying = {name for name in NUMERIC_METRICS if len(set(columns[name].tolist())) > 1}
-    if not varying and not rare_events(scenario, negligible=0.0):
+    has_random_tasks = Workload.of(scenario.workload).is_random
+    has_random_links = Topology.of(scenario.topology).is_random
+    if not (varying or has_random_tasks or has_random_links or has_chance(scenario)):
         return []
-    fixed = {"agents"} if Workload.of(scenario.workload).is_random else {"agents", "tasks"}
+    fixed = {"agents"} if has_random_tasks else {"agents", "tasks"}
     return [name for name in metrics if name not in varying | fixed]
 
 

@@ -117,9 +117,14 @@ class Distribution(Plugin):
     @cached_property
     def largest(self) -> float:
         """The largest absolute value of a draw, with the effect of a phase and no other."""
-        phase = math.exp(min(_LARGEST_LOG, _FARTHEST * self.phase_sigma))
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.nanmax(np.abs(self.transform(np.array([0.0, BELOW_ONE])))) * phase)
+            ends = np.abs(self.transform(np.array([0.0, BELOW_ONE])))
+            return float(np.nanmax(ends) * self.largest_phase)
+
+    @property
+    def largest_phase(self) -> float:
+        """What a draw is multiplied by at most by the effect that comes and goes."""
+        return math.exp(min(_LARGEST_LOG, _FARTHEST * self.phase_sigma))
 
     @property
     def tail_index(self) -> float:

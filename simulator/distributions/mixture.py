@@ -114,6 +114,15 @@ class Mixture(Distribution):
         parts = min(component.distribution.lowest() for component in self.components)
         return max(parts + self.shift, -np.inf if self.at_least is None else self.at_least)
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest absolute value of a draw, which any component may have, with a phase."""
+        if self.at_least is not None or self.at_most is not None:
+            return super().largest
+        # Unlike those of one family, its draws do not grow with the uniform that they are made of.
+        parts = [component.distribution for component in self.components]
+        return (max(each.largest for each in parts) + abs(self.shift)) * self.largest_phase
+
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`, by bisection between the components' quantiles."""
         u = np.clip(u, 0.0, BELOW_ONE)

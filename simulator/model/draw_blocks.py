@@ -151,7 +151,7 @@ def phased(
         u = uniforms.block(entity, index, purpose, start, size)
         phases = _phases(uniforms, distribution, address, start, size, phase)
         phase = float(phases[-1])
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             # The name says what it is: mypy, and so the compiled build, would say it is a number.
             values: Floats = distribution.transform(u) * factor
             values = values * np.exp(distribution.phase_sigma * phases)
@@ -177,7 +177,7 @@ def of_parts(
             now = _phases(uniforms, distribution, address, start, size, phase)
             logs = logs + phases * now
             phase = float(now[-1])
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             values = distribution.transform(u) * np.exp(logs)
         yield packed(values)
 

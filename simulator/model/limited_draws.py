@@ -9,7 +9,7 @@ from simulator.errors import TeamsimError
 
 
 def limited(blocks: Iterator[Sequence[float]], what: str) -> Iterator[Sequence[float]]:
-    """Yield blocks of draws, unless one is too large: sums of them would not be finite.
+    """Yield blocks of draws, unless one is too large or no number: sums would not be finite.
 
     Raises
     ------
@@ -17,8 +17,10 @@ def limited(blocks: Iterator[Sequence[float]], what: str) -> Iterator[Sequence[f
         Naming what the draws decide.
     """
     for block in blocks:
-        largest = max(map(abs, block))
-        if not largest <= MOST_NUMBER:
+        # One by one: `max` passes over what is no number, unless that comes first.
+        wrong = [abs(each) for each in block if not abs(each) <= MOST_NUMBER]
+        if wrong:
+            largest = max(wrong)
             raise TeamsimError(
                 f"a draw of {what} is {largest:g}, and draws go up to {MOST_NUMBER:g}: its "
                 "distribution spreads too widely"

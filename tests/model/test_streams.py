@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +12,10 @@ from scipy import stats
 
 from simulator.distributions.deterministic import Deterministic
 from simulator.distributions.lognormal import Lognormal
+from simulator.distributions.mixture import Mixture
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
+from simulator.model.limited_draws import limited
 from simulator.model.stream_numbers import purpose_of
 from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace
@@ -99,6 +102,40 @@ def test_a_purpose_by_name_is_none_of_those_by_number() -> None:
     assert [mine() for _ in range(9)] != [mine() for _ in range(9)]
     again = Streams(1, 0).uniforms(Entity.AGENT, 3, purpose_of("plugin 0"))
     assert again() == Streams(1, 0).uniforms(Entity.AGENT, 3, names[0])()
+
+
+@pytest.mark.parametrize(
+    ("median", "sigma", "effects"),
+    [
+        (1.0, 300.0, {}),
+        (1.0, 300.0, {"shift": -1.0}),
+        (1.0, 300.0, {"phase_sigma": 0.1}),
+        (1.0, 300.0, {"run_sigma": 0.1}),
+        (0.0, 0.0, {"phase_sigma": 2000.0}),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_draw_of_any_component_may_be_too_large(
+    median: float, sigma: float, effects: dict[str, float]
+) -> None:
+    """Also of one between others, at whose uniforms neither the least nor the largest is made."""
+    one = {"weight": 1, "distribution": {"kind": "deterministic", "value": 1}}
+    wide: dict[str, object] = {"kind": "lognormal", "median": median, "sigma": sigma}
+    if not median:
+        wide = {"kind": "deterministic", "value": 0}
+    parts = [one, {"weight": 1, "distribution": wide}, one]
+    law = Mixture.model_validate({"kind": "mixture", "components": parts, **effects})
+    draw = Streams(1, 0).draws(law, Entity.AGENT, 0, Purpose.LATENCY)
+    with pytest.raises(TeamsimError, match=r"a draw of latency is .*, and draws go up to 1e\+15"):
+        [draw() for _ in range(400)]
+
+
+def test_a_draw_that_is_no_number_is_told_wherever_it_is() -> None:
+    for place in range(3):
+        block = [1.0, 2.0, 3.0]
+        block[place] = math.nan
+        with pytest.raises(TeamsimError, match="a draw of size is nan"):
+            list(limited(iter([block]), "size"))
 
 
 @pytest.mark.theory

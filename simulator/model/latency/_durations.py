@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import SupportsFloat, cast
 
+from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
 
 Sampler = Callable[[float, int, int, int], float]
@@ -48,16 +50,21 @@ class Told(Durations):
         Raises
         ------
         TeamsimError
-            If it is no time: below 0, infinite or not a number.
+            If it is no time: no number, below 0, or beyond what can be added up.
         """
-        found = self._sampler(work, uncached, cached, output)
-        if not 0.0 <= found < math.inf:
+        sampler: Callable[..., object] = self._sampler  # who knows what another package returns
+        found = sampler(work, uncached, cached, output)
+        try:  # a number of NumPy may have fewer digits, and sums would have no more
+            seconds = float(cast(SupportsFloat, found))
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if not 0.0 <= seconds <= MOST_NUMBER:
             raise TeamsimError(
                 f"latency: {self._kind!r} says that a call takes {found} s, which is no time "
-                f"(work units {work:g}, input tokens {uncached:g} uncached and {cached:g} "
-                f"cached, output tokens {output:g})"
+                f"from 0 to {MOST_NUMBER:g} s (work units {work:g}, input tokens "
+                f"{uncached:g} uncached and {cached:g} cached, output tokens {output:g})"
             )
-        return found
+        return seconds
 
 
 def durations(kind: str, sampler: Sampler) -> Durations:
