@@ -65,3 +65,13 @@ def test_random_links_are_chance_of_a_plugin() -> None:
     assert same_in_all(sure(), alike, ["calls"]) == []
     links = sure(topology={"kind": "random", "density": 0.5})
     assert same_in_all(links, alike, ["calls"]) == ["calls"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "is_random"),
+    [("pre_assigned", False), ("lead_assign", False), ("self_claim", True)],
+)
+def test_a_protocol_by_which_agents_choose_is_chance(protocol: str, is_random: bool) -> None:
+    alike = {name: np.ones(5) for name in [*NUMERIC_METRICS, "replication"]}
+    said = sure(coordination={"protocol": protocol}, topology="centralised")
+    assert same_in_all(said, alike, ["calls"]) == (["calls"] if is_random else [])

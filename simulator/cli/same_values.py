@@ -10,6 +10,7 @@ import numpy.typing as npt
 from analysis.statistics.intervals import most_unseen
 from simulator.experiment.intervals import SHARE_METRICS
 from simulator.model.metrics import NUMERIC_METRICS
+from simulator.model.protocols._protocol import Protocol
 from simulator.model.topologies._topology import Topology
 from simulator.model.workloads._workload import Workload
 from simulator.scenario import Scenario
@@ -35,8 +36,9 @@ def same_in_all(
         return []
     varying = {name for name in NUMERIC_METRICS if len(set(columns[name].tolist())) > 1}
     has_random_tasks = Workload.of(scenario.workload).is_random
-    has_random_links = Topology.of(scenario.topology).is_random
-    if not (varying or has_random_tasks or has_random_links or has_chance(scenario)):
+    parts = (Topology.of(scenario.topology), Protocol.of(scenario.coordination.protocol))
+    is_random = has_random_tasks or any(part.is_random for part in parts)
+    if not (varying or is_random or has_chance(scenario)):
         return []
     fixed = {"agents"} if has_random_tasks else {"agents", "tasks"}
     return [name for name in metrics if name not in varying | fixed]

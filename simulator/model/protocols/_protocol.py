@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from simulator.model.protocols._dispatcher import (
     EVERYONE,
@@ -27,6 +28,9 @@ __all__ = [
 
 class Protocol(ProtocolSpec):
     """Makes the dispatcher of a replication."""
+
+    is_random: ClassVar[bool] = True
+    """Whether agents may choose by chance, also where all they do takes the same time."""
 
     @abstractmethod
     def dispatcher(self, setting: Setting) -> Dispatcher:

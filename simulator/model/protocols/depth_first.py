@@ -27,6 +27,7 @@ class DepthFirst(Protocol):
     can_back_up: ClassVar[bool] = False
     can_take_over: ClassVar[bool] = False
 
+    is_random: ClassVar[bool] = False
     kind: Literal["depth_first"] = "depth_first"
     fan_out: Annotated[int, Field(ge=2)] = 2
     """Parts of a split."""

@@ -23,6 +23,7 @@ class LeadAssign(Protocol):
 
     can_take_over: ClassVar[bool] = False
 
+    is_random: ClassVar[bool] = False
     kind: Literal["lead_assign"] = "lead_assign"
     tasks_each: Annotated[int, Field(ge=1)] = 1
     """Tasks that a worker is given at a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
@@ -14,6 +14,7 @@ class PipelineProtocol(Protocol):
     The stage of a task is the number of tasks before it on its longest chain of dependencies.
     """
 
+    is_random: ClassVar[bool] = False
     kind: Literal["pipeline"] = "pipeline"
 
     def dispatcher(self, setting: Setting) -> Hands:

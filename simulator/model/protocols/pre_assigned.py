@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Literal
+from typing import ClassVar, Literal
 
 from simulator.model.protocols._dealt import Dealt
 from simulator.model.protocols._hands import Hands
@@ -22,6 +22,7 @@ class PreAssigned(Protocol):
     does it (`family`, `worker`) goes to that agent.
     """
 
+    is_random: ClassVar[bool] = False
     kind: Literal["pre_assigned"] = "pre_assigned"
     deal: Literal["round_robin", "longest_first"] = "round_robin"
     """Who gets the next task."""
