@@ -77,7 +77,7 @@ class Board(Copied):
         self.left = n
         self.listed = 0 if graph.arrivals_s else n
         self._has_arrived = bytearray(n if graph.arrivals_s else 0)
-        self.missing = graph.conditions[:]
+        self.missing = array("i", graph.conditions)
         self.done = bytearray(n)
         self.faulty = bytearray(n)
         # Arrays rather than lists: boards of many tasks then stay in the cache.
