@@ -1,7 +1,7 @@
 """Uniform numbers by their address, as `simulator/model/uniforms.py` has them, in C.
 
 NumPy takes most of a microsecond to set a generator's state, and that for each block of numbers.
-The numbers are the same bits: `tests/builds` and `tests/model/test_streams.py` hold them so.
+The numbers are the same bits: `tests/builds` holds all that is drawn from them so.
 """
 
 from array import array

@@ -160,11 +160,10 @@ class Collector:
         """Drop what a second format tells of a call, and the runs and agents that only it has."""
         found = each_once(calls)
         for (kept, name), some in found.left_out.items():
-            first = some.iloc[0]
-            self.duplicate(f"{first['source']}, run {first['run_id']}", len(some))
-            self.notes.append(
+            self._left_out(
+                some,
                 f"{counted(len(some), 'call')} of {name} left out that {kept} tells of too (one "
-                "run in two formats)"
+                "run in two formats)",
             )
         if found.left_out:
             self._messages = messages_once(self._messages, calls, found.calls)
@@ -182,11 +181,10 @@ class Collector:
     def _told_once(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that an earlier file of the same format has told of already."""
         repeated = told_before(calls)
-        n = int(repeated.sum())
-        if n:
-            first = calls[repeated].iloc[0]
-            self.duplicate(f"{first['source']}, run {first['run_id']}", n)
-            self.notes.append(f"{counted(n, 'call')} left out that other files tell of too")
+        if repeated.any():
+            n = int(repeated.sum())
+            note = f"{counted(n, 'call')} left out that other files tell of too"
+            self._left_out(calls[repeated], note)
         return calls[~repeated]
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
@@ -204,12 +202,17 @@ class Collector:
         )
         repeated = (repeated & (calls["run_id"] != first_run)).fillna(False).astype(bool)
         repeated &= _are_copies(calls[repeated]).reindex(calls.index, fill_value=False)
-        n = int(repeated.sum())
-        if n:
-            first = calls[repeated].iloc[0]
-            self.duplicate(f"{first['source']}, run {first['run_id']}", n)
-            self.notes.append(f"repeats left out (forked sessions): {counted(n, 'call')}")
+        if repeated.any():
+            n = int(repeated.sum())
+            note = f"repeats left out (forked sessions): {counted(n, 'call')}"
+            self._left_out(calls[repeated], note)
         return calls[~repeated]
+
+    def _left_out(self, some: pd.DataFrame, note: str) -> None:
+        """Count calls that are left out as duplicates, by the place of the first, and say so."""
+        first = some.iloc[0]
+        self.duplicate(f"{first['source']}, run {first['run_id']}", len(some))
+        self.notes.append(note)
 
     def _note_quantised_clock(self, calls: pd.DataFrame) -> None:
         starts = calls.loc[calls["quality_time"] != "estimated", "start_ns"].dropna()

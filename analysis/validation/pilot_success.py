@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-CELL = ("model", "task_list", "protocol", "n")
-"""What tells teams apart."""
+from analysis.validation.run_prediction import TEAM
 
 FALSE_ALARMS = 0.01
 """How often any cell of a table is named though all simulated runs are as the pilot's."""
@@ -22,7 +21,7 @@ class Contradiction:
     Attributes
     ----------
     cell : tuple
-        Its values of `CELL`.
+        Its values of `TEAM`.
     succeeded, runs : int
         Of the pilot's runs.
     simulated : float
@@ -43,7 +42,7 @@ def contradictions(simulated: pd.DataFrame, pilot: pd.DataFrame) -> Iterator[Con
     Parameters
     ----------
     simulated, pilot : DataFrame
-        The columns of `CELL`, and ``success``: 1 or 0, NaN where it is not known.
+        The columns of `TEAM`, and ``success``: 1 or 0, NaN where it is not known.
     """
     both = pd.merge(_counts(simulated), _counts(pilot), left_index=True, right_index=True)
     if both.empty:
@@ -61,4 +60,4 @@ def contradictions(simulated: pd.DataFrame, pilot: pd.DataFrame) -> Iterator[Con
 def _counts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return how many runs of each team have succeeded, and how many there are."""
     known = runs[runs["success"].notna()]
-    return known.groupby(list(CELL))["success"].agg(["sum", "size"])
+    return known.groupby(TEAM)["success"].agg(["sum", "size"])

@@ -18,6 +18,7 @@ from analysis.calibration.run_store import CalibratedRuns, read_run_fits, write_
 from analysis.traces.run_tables import RunTable, read_run_table
 from analysis.validation.pilot_success import contradictions
 from analysis.validation.run_prediction import (
+    TEAM,
     RunTarget,
     nearest_fit,
     predict_runs,
@@ -209,7 +210,7 @@ def _predict(
 
 def _print_predicted(table: pd.DataFrame) -> None:
     rows = []
-    for key, runs in table.groupby(["model", "task_list", "protocol", "n"]):
+    for key, runs in table.groupby(TEAM):
         row: dict[str, object] = dict(
             zip(("model", "task list", "protocol", "n"), key, strict=True)
         )

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.validation.pilot_success import CELL, FALSE_ALARMS, contradictions
+from analysis.validation.pilot_success import FALSE_ALARMS, contradictions
+from analysis.validation.run_prediction import TEAM
 from simulator.cli.fitting_runs import _say_contradictions
 
 
@@ -17,7 +18,7 @@ def runs(*teams: tuple[int, int, int]) -> pd.DataFrame:
         for n, good, bad in teams
         for success in [1.0] * good + [0.0] * bad
     ]
-    return pd.DataFrame(rows, columns=[*CELL, "success"])
+    return pd.DataFrame(rows, columns=[*TEAM, "success"])
 
 
 def test_a_team_that_always_succeeded_and_never_does_is_named(
