@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
-from analysis.statistics.intervals import Interval, most_unseen
+from analysis.statistics.intervals import Interval, most_unseen_percent
 from simulator.scenario.costs import HOW_TO_PRICE
 
 NAMES = {
@@ -35,7 +35,7 @@ def same_runs_note(found: SideBySide) -> list[str]:
         return []
     return [
         "What is the same in all pairs has no interval: up to "
-        f"{100 * most_unseen(min(pairs)):.2g} % of further pairs may differ (95 % confidence)."
+        f"{most_unseen_percent(min(pairs))} of further pairs may differ (95 % confidence)."
     ]
 
 

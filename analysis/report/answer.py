@@ -10,7 +10,7 @@ from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
-from analysis.statistics.intervals import difference_of_shares_interval, most_unseen
+from analysis.statistics.intervals import difference_of_shares_interval, most_unseen_percent
 from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
 from simulator.words import four_figures, percent
@@ -94,7 +94,7 @@ def _alike(results: pd.DataFrame) -> list[str]:
         return []
     return [
         f"At {len(alike)} of {results['point'].nunique()} points all runs took equally long, and "
-        f"intervals of no width come of it: up to {100 * most_unseen(int(alike.min())):.2g} % of "
+        f"intervals of no width come of it: up to {most_unseen_percent(int(alike.min()))} of "
         "further runs may take another time (95 % confidence)."
     ]
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from analysis.statistics.intervals import (
     Interval,
     mean_interval,
-    most_unseen,
+    most_unseen_percent,
     quantile_interval,
     ratio_of_means_interval,
     ratio_of_products_interval,
@@ -266,7 +266,7 @@ def unseen_failures(runs: int) -> str:
     """
     return (
         f"All runs finished, and the intervals are of runs that do. They leave out that up to "
-        f"{100 * most_unseen(runs):.2g} % of a team's further runs may fail (95 % confidence)."
+        f"{most_unseen_percent(runs)} of a team's further runs may fail (95 % confidence)."
     )
 
 

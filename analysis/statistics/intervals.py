@@ -28,6 +28,7 @@ __all__ = [
     "interval_of_metric",
     "mean_interval",
     "most_unseen",
+    "most_unseen_percent",
     "proportion_interval",
     "quantile_interval",
     "ratio_of_means_interval",
@@ -105,6 +106,11 @@ def most_unseen(runs: int) -> float:
         Independent runs that were made.
     """
     return float(1.0 - 0.05 ** (1.0 / runs))
+
+
+def most_unseen_percent(runs: int) -> str:
+    """Return `most_unseen` of so many runs as texts say it, such as ``45 %``."""
+    return f"{100 * most_unseen(runs):.2g} %"
 
 
 def ratio_of_means_interval(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.statistics.intervals import most_unseen
+from analysis.statistics.intervals import most_unseen_percent
 from simulator.cli.terminal import print_table
 from simulator.words import percent
 
@@ -43,7 +43,7 @@ def notes_on_alike(table: pd.DataFrame, replications: int) -> list[str]:
         return []
     return [
         "where all runs were completed, or none, up to "
-        f"{100 * most_unseen(replications):.2g} % of further ones may end otherwise (95 % "
+        f"{most_unseen_percent(replications)} of further ones may end otherwise (95 % "
         "confidence), as where a fault that is drawn has hit nobody; nor has what was the same in "
         "all runs an interval"
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from analysis.statistics.intervals import most_unseen
+from analysis.statistics.intervals import most_unseen_percent
 from simulator.experiment.intervals import SHARE_METRICS
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.model.protocols._protocol import Protocol
@@ -59,6 +59,6 @@ def note_on_same(metrics: Sequence[str], runs: int) -> str | None:
         return None
     return (
         f"the same in all {runs:,} runs: {', '.join(means)}; what no run has shown is not in "
-        f"their intervals, and of further runs up to {100 * most_unseen(runs):.2g} % may have "
+        f"their intervals, and of further runs up to {most_unseen_percent(runs)} may have "
         "another value (95 % confidence)"
     )
