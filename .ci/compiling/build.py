@@ -77,9 +77,6 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     sources = Sources(checked, declarations)
     stage.mkdir(parents=True, exist_ok=True)
     _write(stage / DECLARED.name, DECLARED.read_text("utf-8"))
-    for name in IN_C:
-        beside = Path(__file__).with_name(name.rpartition(".")[2] + ".pyx")
-        _write(stage / (name.replace(".", "/") + ".pyx"), beside.read_text("utf-8"))
     for name, module in checked.modules.items():
         file = stage / (name.replace(".", "/") + ".py")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +84,9 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
         _write(file.with_suffix(".pxd"), declarations.of(module))
         for folder in file.parents[: name.count(".")]:
             _write(folder / "__init__.py", "")
+    for name in IN_C:  # into folders that are there by now: modules of each are compiled
+        beside = Path(__file__).with_name(name.rpartition(".")[2] + ".pyx")
+        _write(stage / (name.replace(".", "/") + ".pyx"), beside.read_text("utf-8"))
 
 
 def _write(file: Path, text: str) -> None:
