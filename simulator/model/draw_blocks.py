@@ -7,6 +7,7 @@ blocks that grow, so that no more are made than were read, and little is spent o
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,15 +38,17 @@ def sizes() -> Iterator[tuple[int, int]]:
         start, size = start + size, size_after(start, size)
 
 
-class Plain:
-    """A stream of uniforms, block by block; to end a generator takes as long as to make a block."""
+class Blocks(ABC):
+    """A stream, block by block; to end a generator takes as long as to make a block.
 
-    __slots__ = ("_entity", "_index", "_purpose", "_size", "_start", "_uniforms")
+    Those that derive from it begin at 0, with `FIRST`: a call of a constructor here would make
+    their own, of which a replication has dozens, take twice as long.
+    """
 
-    def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
-        self._uniforms = uniforms
-        self._entity, self._index, self._purpose = entity, index, purpose
-        self._start, self._size = 0, FIRST
+    __slots__ = ("_size", "_start")
+
+    _size: int
+    _start: int
 
     def __iter__(self) -> Iterator[Block]:
         return self
@@ -53,6 +56,25 @@ class Plain:
     def __next__(self) -> Block:
         start, size = self._start, self._size
         self._start, self._size = start + size, size_after(start, size)
+        return self.block(start, size)
+
+    @abstractmethod
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` numbers from position `start`."""
+
+
+class Plain(Blocks):
+    """A stream of uniforms."""
+
+    __slots__ = ("_entity", "_index", "_purpose", "_uniforms")
+
+    def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
+        self._uniforms = uniforms
+        self._entity, self._index, self._purpose = entity, index, purpose
+        self._start, self._size = 0, FIRST
+
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` numbers from position `start`."""
         return self._uniforms.numbers(self._entity, self._index, self._purpose, start, size)
 
 
@@ -110,24 +132,20 @@ class Bank:
         self._waiting.clear()
 
 
-class OfBank:
-    """The draws of one entity, block by block, each multiplied by `factor`."""
+class OfBank(Blocks):
+    """The draws of one entity, each multiplied by `factor`."""
 
-    __slots__ = ("_bank", "_factor", "_index", "_size", "_start")
+    __slots__ = ("_bank", "_factor", "_index")
 
     def __init__(self, bank: Bank, index: int, factor: float) -> None:
         self._bank, self._index, self._factor = bank, index, factor
         self._start, self._size = 0, FIRST
 
-    def __iter__(self) -> Iterator[Block]:
-        return self
-
-    def __next__(self) -> Block:
-        bank, start, size = self._bank, self._start, self._size
-        self._start, self._size = start + size, size_after(start, size)
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` draws from position `start`."""
         if not start:
-            return packed(bank.first(self._index, self._factor))
-        return packed(bank.block(self._index, self._factor, start, size))
+            return packed(self._bank.first(self._index, self._factor))
+        return packed(self._bank.block(self._index, self._factor, start, size))
 
 
 @dataclass(frozen=True, slots=True)
