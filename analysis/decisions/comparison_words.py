@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
-from analysis.statistics.intervals import Interval, most_unseen_percent
+from analysis.statistics.intervals import Interval
+from analysis.statistics.unseen import most_unseen_percent
 from simulator.scenario.costs import HOW_TO_PRICE
 
 NAMES = {

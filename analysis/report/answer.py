@@ -10,9 +10,10 @@ from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
-from analysis.statistics.intervals import difference_of_shares_interval, most_unseen_percent
+from analysis.statistics.intervals import difference_of_shares_interval
 from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
+from analysis.statistics.unseen import most_unseen_percent
 from simulator.words import four_figures, percent
 
 _OPEN_ROWS = 12

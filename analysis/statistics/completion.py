@@ -21,11 +21,11 @@ import numpy.typing as npt
 from analysis.statistics.intervals import (
     Interval,
     mean_interval,
-    most_unseen_percent,
     quantile_interval,
     ratio_of_means_interval,
     ratio_of_products_interval,
 )
+from analysis.statistics.unseen import most_unseen_percent
 from simulator.distributions import Floats
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from analysis.statistics.intervals import (
     SHARE_METRICS,
     Interval,
     mean_interval,
-    most_unseen,
     proportion_interval,
     quantile_interval,
     replications_for_quantile,
 )
+from analysis.statistics.unseen import most_unseen
 from simulator import special
 from simulator.errors import TeamsimError, nearest_name
 from simulator.scenario.expectation import (

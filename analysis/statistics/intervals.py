@@ -27,8 +27,6 @@ __all__ = [
     "difference_of_shares_interval",
     "interval_of_metric",
     "mean_interval",
-    "most_unseen",
-    "most_unseen_percent",
     "proportion_interval",
     "quantile_interval",
     "ratio_of_means_interval",
@@ -93,24 +91,6 @@ def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
         Coverage of the interval, 0 to 1.
     """
     return math.ceil(math.log((1.0 - confidence) / 2) / math.log(max(share, 1.0 - share)))
-
-
-def most_unseen(runs: int) -> float:
-    """Return the most that the share of runs can be of which none was seen (95 % confidence).
-
-    It is exact where the rule of three says 3 / n (Hanley & Lippman-Hand 1983).
-
-    Parameters
-    ----------
-    runs : int
-        Independent runs that were made.
-    """
-    return float(1.0 - 0.05 ** (1.0 / runs))
-
-
-def most_unseen_percent(runs: int) -> str:
-    """Return `most_unseen` of so many runs as texts say it, such as ``45 %``."""
-    return f"{100 * most_unseen(runs):.2g} %"
 
 
 def ratio_of_means_interval(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.statistics.intervals import most_unseen_percent
+from analysis.statistics.unseen import most_unseen_percent
 from simulator.cli.terminal import print_table
 from simulator.words import percent
 

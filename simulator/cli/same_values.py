@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from analysis.statistics.intervals import most_unseen_percent
+from analysis.statistics.unseen import most_unseen_percent
 from simulator.experiment.intervals import SHARE_METRICS
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.model.protocols._protocol import Protocol

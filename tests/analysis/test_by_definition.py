@@ -15,7 +15,6 @@ from analysis.statistics.completion import linearised, ratio_to_success, to_succ
 from analysis.statistics.intervals import (
     difference_of_shares_interval,
     mean_interval,
-    most_unseen,
     proportion_interval,
     quantile_interval,
     ratio_of_means_interval,
@@ -35,6 +34,7 @@ from analysis.statistics.steady_state import (
     task_times,
 )
 from analysis.statistics.summaries import summary
+from analysis.statistics.unseen import most_unseen
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
 from tests.conftest import agent, scenario
