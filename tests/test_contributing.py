@@ -119,6 +119,16 @@ def test_a_walk_touches_as_many_files_as_promised_one_of_them_its_test(name: str
     assert "assert" in (walk.new | walk.diffs)[tests[0]] or tests[0] in walk.diffs
 
 
+def test_the_walks_name_no_class_that_the_simulator_has_already() -> None:
+    named = re.compile(r"(?m)^class ([A-Z]\w*)")
+    theirs = {name for walk in WALKS.values() for text in walk.new.values()
+              for name in named.findall(text)}  # fmt: skip
+    ours = {name for file in (ROOT / "simulator").rglob("*.py")
+            for name in named.findall(file.read_text("utf-8"))}  # fmt: skip
+    assert len(theirs) > 5
+    assert theirs & ours == set()
+
+
 def test_a_walk_in_an_unknown_form_is_found() -> None:
     text = "### Add x: 1 files\n\n```python\nprint()\n```\n"
     with pytest.raises(AssertionError, match="x: a file without its path"):

@@ -38,7 +38,7 @@ def sizes() -> Iterator[tuple[int, int]]:
         start, size = start + size, size_after(start, size)
 
 
-class Blocks(ABC):
+class DrawStream(ABC):
     """A stream, block by block; to end a generator takes as long as to make a block.
 
     Those that derive from it begin at 0, with `FIRST`: a call of a constructor here would make
@@ -63,7 +63,7 @@ class Blocks(ABC):
         """Return `size` numbers from position `start`."""
 
 
-class Plain(Blocks):
+class Plain(DrawStream):
     """A stream of uniforms."""
 
     __slots__ = ("_entity", "_index", "_purpose", "_uniforms")
@@ -132,7 +132,7 @@ class Bank:
         self._waiting.clear()
 
 
-class OfBank(Blocks):
+class OfBank(DrawStream):
     """The draws of one entity, each multiplied by `factor`."""
 
     __slots__ = ("_bank", "_factor", "_index")
