@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from simulator.arguments import whole
 from simulator.documents import MOST_RUNS
 from simulator.engine.asynchronous import Asynchronous
@@ -79,7 +81,8 @@ class Simulation:
         if not (trace is None or isinstance(trace, Trace)):
             raise TeamsimError(f"trace is a Trace; found {what_is(trace)}")
         before = 0 if trace is None else len(trace.rows)
-        with collector_paused():
+        # A draw may be too large for a number: it is refused where it is drawn.
+        with collector_paused(), np.errstate(over="ignore"):
             found = self._run(replication, trace, progress, None)
             while isinstance(found, Ending):
                 if trace is not None:

@@ -1,7 +1,8 @@
 """Draws block by block: the first blocks of all agents together.
 
-The first 16 of a stream are made alone, since many streams are read no further; those after them in
-blocks that grow, so that no more are made than were read, and little is spent on making them.
+The first 16 of a stream are made alone, since many streams are read no further. Each block after
+them is as long as all before it: no more are made than were read, and little is spent on making
+them.
 """
 
 from __future__ import annotations
@@ -18,44 +19,45 @@ from simulator.distributions import Distribution, Floats
 from simulator.model.packed import Block, packed
 from simulator.model.uniforms import Uniforms
 
-FIRST, NEXT, MOST = 16, 64, 256
-"""Draws in the first block of a stream, in the next, and in the largest: multiples of 4."""
+FIRST, MOST = 16, 256
+"""Draws in the first block of a stream, and in the largest: multiples of 4."""
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
 
 
-def size_after(start: int, size: int) -> int:
-    """Return the size of the block that follows one of a `size` at `start`."""
-    return min(2 * size, MOST) if start else NEXT
+def size_at(start: int) -> int:
+    """Return the size of the block that begins at a position."""
+    return min(max(start, FIRST), MOST)
 
 
 def sizes() -> Iterator[tuple[int, int]]:
     """Yield the positions and the sizes of a stream's blocks."""
-    start, size = 0, FIRST
+    start = 0
     while True:
+        size = size_at(start)
         yield start, size
-        start, size = start + size, size_after(start, size)
+        start += size
 
 
 class DrawStream(ABC):
     """A stream, block by block; to end a generator takes as long as to make a block.
 
-    Those that derive from it begin at 0, with `FIRST`: a call of a constructor here would make
-    their own, of which a replication has dozens, take twice as long.
+    Those that derive from it begin at 0: a call of a constructor here would make their own, of
+    which a replication has dozens, take twice as long.
     """
 
-    __slots__ = ("_size", "_start")
+    __slots__ = ("_start",)
 
-    _size: int
     _start: int
 
     def __iter__(self) -> Iterator[Block]:
         return self
 
     def __next__(self) -> Block:
-        start, size = self._start, self._size
-        self._start, self._size = start + size, size_after(start, size)
+        start = self._start
+        size = size_at(start)
+        self._start = start + size
         return self.block(start, size)
 
     @abstractmethod
@@ -71,7 +73,7 @@ class Plain(DrawStream):
     def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
         self._uniforms = uniforms
         self._entity, self._index, self._purpose = entity, index, purpose
-        self._start, self._size = 0, FIRST
+        self._start = 0
 
     def block(self, start: int, size: int) -> Block:
         """Return `size` numbers from position `start`."""
@@ -117,17 +119,15 @@ class Bank:
     def block(self, index: int, factor: float, start: int, size: int) -> Floats:
         """Return `size` draws of one entity from position `start`."""
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
-        with np.errstate(over="ignore"):
-            values = self._distribution.transform(u)
-            return values if factor == 1.0 else values * factor
+        values = self._distribution.transform(u)
+        return values if factor == 1.0 else values * factor
 
     def _fill(self) -> None:
         """Make the first blocks of all that wait for theirs."""
         indices = list(self._waiting)
         u = self._uniforms.rows(self._entity, indices, self._purpose, FIRST)
         factors = np.fromiter(self._waiting.values(), np.float64, len(indices))
-        with np.errstate(over="ignore"):
-            values = self._distribution.transform(u) * factors[:, np.newaxis]
+        values = self._distribution.transform(u) * factors[:, np.newaxis]
         self._rows.update(zip(indices, values, strict=True))
         self._waiting.clear()
 
@@ -139,7 +139,7 @@ class OfBank(DrawStream):
 
     def __init__(self, bank: Bank, index: int, factor: float) -> None:
         self._bank, self._index, self._factor = bank, index, factor
-        self._start, self._size = 0, FIRST
+        self._start = 0
 
     def block(self, start: int, size: int) -> Block:
         """Return `size` draws from position `start`."""
