@@ -78,6 +78,8 @@ MODULES = tuple(
         "engine.course",
         "engine.clock",
         "engine.calls",
+        "engine.harness",
+        "engine.own_calls",
         "engine.rounds",
         "engine.asynchronous",
         "model.packed",

@@ -8,7 +8,7 @@ from functools import partial
 
 import simpy
 
-from simulator.engine.calls import Calls, stop
+from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
@@ -26,10 +26,9 @@ class Asynchronous(Timing):
     A worker with a coordinator waits, after each call that reported, until its report has
     been answered; the coordinator answers one report at a time, first come first served.
 
-    An agent is a SimPy process if its calls have steps, or if it keeps pace with others. If a call
-    is nothing but its service, the end of one begins the next, because the processes
-    of a thousand agents would not fit into the processor's cache; the ends of all calls of an agent
-    are one event, which is scheduled again.
+    The end of a call begins the next; an agent has no process of SimPy, since those of a thousand
+    agents would not fit into the processor's cache. The ends of all calls of an agent that are
+    nothing but their service are one event, which is scheduled again.
 
     Parameters
     ----------
@@ -51,7 +50,6 @@ class Asynchronous(Timing):
         "_env",
         "_pace",
         "_waiting",
-        "processes",
     )
 
     def __init__(
@@ -71,28 +69,23 @@ class Asynchronous(Timing):
         self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
         self._waiting: dict[int, simpy.Event] = {}
         """Agents asleep that could not take a task: only events meant for them wake them."""
-        self.processes: list[simpy.Process] = []
-        """One for each agent, or a single one that starts all agents."""
         self._ends: list[CallDue] = []
         """Of each agent the end of its call, where calls are nothing but their service."""
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
         self._clock.start(self._react, lambda: None)
-        everyone = sorted(self._agents, key=_place)
-        if self._calls.is_stepwise or self._pace is not None:
-            self.processes = [self._env.process(self._work(agent)) for agent in everyone]
-        else:
+        if not self._calls.is_stepwise:
             self._ends = [CallDue(agent, self) for agent in self._agents]
-            self.processes = [self._env.process(self._begin(everyone))]
+        self._env.process(self._begin(sorted(self._agents, key=_place)))
 
     def forget(self) -> None:
-        """Break the circles of references to the agents' loops, after the run."""
-        stop(self.processes)
+        """Break the circles of references to the timing, after the run."""
         self._calls.forget()
         self._asleep.clear()
         self._waiting.clear()
         self._ends.clear()
+        self._pace = None
 
     def _react(self) -> None:
         clock = self._clock
@@ -139,76 +132,85 @@ class Asynchronous(Timing):
 
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
-        self._clock.reach(self._env.now)
         for agent in agents:
-            self._call(agent)
+            pace = self._pace_of(agent)
+            if pace is not None:
+                pace.join(agent.index)
+            self.go_on(agent)
         yield from ()
 
-    def _call(self, agent: AgentState) -> None:
-        """Let an agent call if it can, and again after that, or sleep."""
-        env = self._env
-        if self._calls.starts.begin_call(agent, env.now, False):
-            env.due(self._ends[agent.index], agent.time.duration_s)
-        else:
-            self._alarm(agent).callbacks.append(partial(self._wakes, agent))
+    def _pace_of(self, agent: AgentState) -> _Pace | None:
+        """Return the pace that an agent keeps; staff keeps none."""
+        return None if agent.role else self._pace
+
+    def go_on(self, agent: AgentState) -> None:
+        """Let an agent call, as soon as it can."""
+        env, clock, calls = self._env, self._clock, self._calls
+        pace = self._pace_of(agent)
+        while True:
+            if pace is not None and pace.is_too_far_ahead(agent.index):
+                pace.news.callbacks.append(partial(self._is_caught_up, agent))
+                return
+            clock.reach(env.now)
+            if not calls.starts.begin_call(agent, env.now, False):
+                self._sleep(agent, pace)
+                return
+            if not calls.is_stepwise:
+                env.due(self._ends[agent.index], agent.time.duration_s)
+                return
+            if clock.woken:
+                self._wake()
+            if not calls.begin(agent, self) or self._is_over_after(agent):
+                return
+
+    def call_ends(self, agent: AgentState) -> None:
+        """End a call, and begin the next."""
+        if not self._is_over_after(agent):
+            self.go_on(agent)
+
+    def _is_over_after(self, agent: AgentState) -> bool:
+        """End an agent's call; return whether the run is over."""
+        clock, calls = self._clock, self._calls
+        calls.ends.end_call(agent, self._env.now)
+        if clock.woken:
+            self._wake()
+        if clock.resumed or clock.interrupted:
+            calls.resume()
+        if clock.check_limits():
+            return True
+        pace = self._pace_of(agent)
+        if pace is not None:
+            pace.advance(agent.index)
+        return False
+
+    def _is_caught_up(self, agent: AgentState, event: simpy.Event) -> None:
+        """Let an agent go on with which others may have caught up."""
+        self.go_on(agent)
+
+    def _sleep(self, agent: AgentState, pace: _Pace | None) -> None:
+        """Wait for an event that concerns the agent; meanwhile no agent keeps pace with it."""
+        self._alarm(agent).callbacks.append(partial(self._wakes, agent))
+        if pace is not None:
+            pace.leave(agent.index)
 
     def _wakes(self, agent: AgentState, event: simpy.Event) -> None:
         """Let an agent that has slept call if it can."""
-        self._clock.reach(self._env.now)
-        self._call(agent)
-
-    def call_ends(self, agent: AgentState) -> None:
-        """End a call that was nothing but its service, and begin the next."""
-        self._calls.ends.end_call(agent, self._env.now)
-        if self._clock.woken:
-            self._wake()
-        if not self._clock.check_limits():
-            self._call(agent)
-
-    def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, object, None]:
-        """Wait for an event that concerns the agent; meanwhile no agent keeps pace with it."""
-        alarm = self._alarm(agent)
-        if pace is not None:
-            pace.leave(agent.index)
-        yield alarm
+        pace = self._pace_of(agent)
         if pace is not None:
             pace.join(agent.index)
-
-    def _work(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
-        env = self._env
-        clock, starts, ends = self._clock, self._calls.starts, self._calls.ends
-        pace = None if agent.role else self._pace
-        stepwise = self._calls.is_stepwise
-        if pace is not None:
-            pace.join(agent.index)
-        while True:
-            if pace is not None:
-                yield from pace.keep(agent.index)
-            clock.reach(env.now)
-            if not starts.begin_call(agent, env.now, False):
-                yield from self._sleep(agent, pace)
-                continue
-            if stepwise:
-                if clock.woken:
-                    self._wake()
-                yield from self._calls.take_through(agent)
-            else:
-                yield env.timeout(agent.time.duration_s)
-            ends.end_call(agent, env.now)
-            if clock.woken:
-                self._wake()
-            if clock.resumed or clock.interrupted:
-                self._calls.resume()
-            if clock.check_limits():
-                return
-            if pace is not None:
-                pace.advance(agent.index)
+        self.go_on(agent)
 
 
 class _Pace:
-    """Holds back agents that are more than `staleness` calls ahead of the slowest at work."""
+    """Holds back agents that are more than `staleness` calls ahead of the slowest at work.
 
-    __slots__ = ("_at_work", "_calls", "_env", "_news", "_slowest", "_staleness")
+    Attributes
+    ----------
+    news : simpy.Event
+        That agents which are held back may go on.
+    """
+
+    __slots__ = ("_at_work", "_calls", "_env", "_slowest", "_staleness", "news")
 
     def __init__(self, env: Schedule, staleness: int) -> None:
         self._env = env
@@ -217,7 +219,7 @@ class _Pace:
         self._at_work: Counter[int] = Counter()
         """Agents at work by their number of calls."""
         self._slowest = 0
-        self._news = env.event()
+        self.news = env.event()
 
     def join(self, agent: int) -> None:
         """Count an agent among those at work; it need not make up for calls missed in its sleep."""
@@ -250,10 +252,9 @@ class _Pace:
         while self._at_work and self._slowest not in self._at_work:
             self._slowest += 1
         if self._slowest > before or not self._at_work:
-            self._news.succeed()
-            self._news = self._env.event()
+            self.news.succeed()
+            self.news = self._env.event()
 
-    def keep(self, agent: int) -> Generator[simpy.Event, object, None]:
-        """Wait until the agent is not too far ahead."""
-        while self._calls[agent] - self._slowest > self._staleness:
-            yield self._news
+    def is_too_far_ahead(self, agent: int) -> bool:
+        """Return whether the agent is to wait for `news`."""
+        return self._calls[agent] - self._slowest > self._staleness

@@ -1,13 +1,11 @@
-"""Calls of several steps: the model says which step comes next, SimPy when."""
+"""Calls of several steps: the model says which step comes next, the schedule when."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-import simpy
+from simpy.events import URGENT
 
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import CallDue, Due, Pause, Schedule
+from simulator.engine.schedule import NOBODY, Due, Schedule, Timing
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
@@ -16,6 +14,74 @@ from simulator.model.calls.service import CallLostError, StallError
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.steps import CallSteps
 from simulator.model.why import Why
+
+
+class CallUnderWay(Due):
+    """A call under way: it happens that it goes on with its next step.
+
+    Parameters
+    ----------
+    calls : Calls
+    timing : Timing
+        Told when the call has been through all its steps.
+    agent : AgentState
+    steps : generator
+
+    Attributes
+    ----------
+    steps : generator or None
+        None when the call is over, or goes on by another object, as it was interrupted.
+    """
+
+    __slots__ = ("_calls", "agent", "steps", "timing")
+
+    def __init__(self, calls: Calls, timing: Timing, agent: AgentState, steps: Steps) -> None:
+        self._calls, self.timing = calls, timing
+        self.agent = agent
+        self.steps: Steps | None = steps
+
+    def happen(self) -> None:
+        """Take the next step, if there still is one."""
+        if self.steps is not None:
+            self._calls.go_on(self)
+
+    def whose(self) -> int:
+        """Return the agent's number, if the call still goes on by this."""
+        return NOBODY if self.steps is None else self.agent.index
+
+    def leave(self) -> Steps | None:
+        """Let nothing happen by this any more; return the steps that are left."""
+        steps, self.steps = self.steps, None
+        return steps
+
+
+class _Interruption(Due):
+    """That an agent's call is lost, or stalls; of what happens at one instant it comes first."""
+
+    __slots__ = ("_calls", "_index", "_why")
+
+    def __init__(self, calls: Calls, index: int, why: Why) -> None:
+        self._calls, self._index, self._why = calls, index, why
+
+    def happen(self) -> None:
+        """Interrupt the call that the agent is in, if it still is in one."""
+        self._calls.interrupt(self._index, self._why)
+
+
+class _OneCall(Timing):
+    """The timing of sub-agents: each makes one call."""
+
+    __slots__ = ("_clock",)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def go_on(self, agent: AgentState) -> None:
+        """Make no other call."""
+
+    def call_ends(self, agent: AgentState) -> None:
+        """Look whether the run is over."""
+        self._clock.check_limits()
 
 
 class Calls:
@@ -42,6 +108,7 @@ class Calls:
     __slots__ = (
         "_clock",
         "_env",
+        "_of_subagents",
         "_steps",
         "_subagents",
         "_under_way",
@@ -65,88 +132,90 @@ class Calls:
         self.ends = call_end
         self.is_stepwise = is_stepwise
         self._steps = steps
-        self._subagents = subagents
+        self._subagents, self._of_subagents = subagents, _OneCall(clock)
         self._clock = clock
-        self._under_way: dict[int, simpy.Process] = {}
-        """The process that runs each agent's call."""
+        self._under_way: dict[int, CallUnderWay] = {}
 
-    def take_through(
-        self, agent: AgentState, steps: Steps | None = None
-    ) -> Generator[simpy.Event, object, None]:
-        """Take one call of `agent`, which has begun, through its steps, as its process."""
-        env, clock = self._env, self._clock
-        steps = steps or self._steps.of(agent)
-        process = env.active_process
-        if process is not None:
-            self._under_way[agent.index] = process
-        mishap: Exception | None = None
-        while True:
-            try:
-                if mishap is None:
-                    clock.move(env.now)
-                    seconds = next(steps)
-                else:
-                    seconds = steps.throw(mishap)
-            except StopIteration:
-                break
-            finally:
-                if clock.resumed or clock.interrupted:
-                    self.resume()
-            mishap = None
-            if clock.ending is not None:
-                outcome, reason = clock.ending
-                clock.end(outcome, reason)
-            try:
-                if seconds is None:
-                    yield clock.halt(agent.index)
-                else:
-                    yield env.timeout(seconds)
-            except simpy.Interrupt as interrupt:
-                clock.interrupted_at(agent.index, env.now)
-                why = Why(str(interrupt.cause))
-                mishap = StallError() if why is Why.STALL else CallLostError(why)
-        self._under_way.pop(agent.index, None)
+    def begin(self, agent: AgentState, timing: Timing) -> bool:
+        """Take a call of `agent`, which has begun, through its first step.
 
-    def _take_subagent(self, index: int) -> Generator[simpy.Event, object, None]:
-        """Take a sub-agent through its steps, as its process."""
-        agent, steps = self._subagents.steps(index)
-        yield from self.take_through(agent, steps)
-        self._clock.check_limits()
+        Returns
+        -------
+        bool
+            Whether that was all. If not, `timing` is told when the call has been through all.
+        """
+        call = CallUnderWay(self, timing, agent, self._steps.of(agent))
+        self._under_way[agent.index] = call
+        return self._step(call, None)
+
+    def go_on(self, call: CallUnderWay, mishap: Exception | None = None) -> None:
+        """Take a call through its next step, or throw a mishap into it."""
+        if self._step(call, mishap):
+            call.timing.call_ends(call.agent)
+
+    def _step(self, call: CallUnderWay, mishap: Exception | None) -> bool:
+        """Take a call through its next step; return whether that was the last."""
+        clock, env, steps = self._clock, self._env, call.steps
+        assert steps is not None
+        is_over = False
+        try:
+            if mishap is None:
+                clock.move(env.now)
+                seconds = next(steps)
+            else:
+                seconds = steps.throw(mishap)
+        except StopIteration:
+            is_over = True
+        finally:
+            if clock.resumed or clock.interrupted:
+                self.resume()
+        if is_over:
+            call.leave()
+            del self._under_way[call.agent.index]
+            return True
+        if clock.ending is not None:
+            outcome, reason = clock.ending
+            clock.end(outcome, reason)
+        if seconds is None:
+            clock.halt(call.agent.index, call)
+        else:
+            env.due(call, seconds)
+        return False
+
+    def interrupt(self, index: int, why: Why) -> None:
+        """Let the call that an agent is in, if it is in one, be lost or stall."""
+        before = self._under_way.get(index)
+        steps = None if before is None else before.leave()
+        if before is None or steps is None:
+            return
+        call = CallUnderWay(self, before.timing, before.agent, steps)
+        self._under_way[index] = call
+        self._clock.interrupted_at(index, self._env.now)
+        self.go_on(call, StallError() if why is Why.STALL else CallLostError(why))
 
     def going_on_now(self) -> set[int]:
         """Return the agents whose calls go on at this instant."""
-        agents = {process._resume: index for index, process in self._under_way.items()}
-        found = set()
-        for event in self._env.at_this_instant():
-            if isinstance(event, CallDue):
-                found.add(event.agent.index)
-            elif isinstance(event, Pause) or not isinstance(event, Due):
-                found.update(agents[each] for each in event.callbacks or () if each in agents)
-        return found
+        found = {event.whose() for event in self._env.at_this_instant() if isinstance(event, Due)}
+        return found - {NOBODY}
 
     def forget(self) -> None:
-        """Drop the processes of sub-agents that the end of the run has cut off."""
-        stop(list(self._under_way.values()))
+        """Drop the calls that the end of the run has cut off: each holds what takes it on."""
         self._under_way.clear()
 
     def resume(self) -> None:
         """Resume and interrupt the calls that the model has resumed and interrupted."""
-        if self._clock.resumed:
-            for index in self._clock.take_resumed():
-                halted = self._clock.unhalt(index)
+        env, clock = self._env, self._clock
+        if clock.resumed:
+            for index in clock.take_resumed():
+                halted = clock.unhalt(index)
                 if halted is not None:
-                    halted.succeed()
-                elif self._clock.begins(index):
-                    self._under_way[index] = self._env.process(self._take_subagent(index))
-        if self._clock.interrupted:
-            for index, why in self._clock.take_interrupted().items():
+                    env.due(halted, 0.0)
+                elif clock.begins(index):
+                    agent, steps = self._subagents.steps(index)
+                    call = CallUnderWay(self, self._of_subagents, agent, steps)
+                    self._under_way[index] = call
+                    env.schedule(call, URGENT)
+        if clock.interrupted:
+            for index, why in clock.take_interrupted().items():
                 if index in self._under_way:
-                    self._under_way[index].interrupt(why)
-
-
-def stop(processes: list[simpy.Process]) -> None:
-    """Stop processes; else a waiting process and its event would keep each other in memory."""
-    for process in processes:
-        if process.target is not None and process.target.callbacks is not None:
-            process.target.callbacks.clear()
-    processes.clear()
+                    env.schedule(_Interruption(self, index, why), URGENT)

@@ -102,19 +102,18 @@ class Clock(Agenda):
         self._most_calls = limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
-        self._halted: dict[int, simpy.Event] = {}
-        """For each agent whose call waits to be resumed, the event that it waits for."""
+        self._halted: dict[int, Due] = {}
+        """For each agent whose call waits to be resumed, what happens then."""
         self._is_held = False
         self.only_calls_happen = False
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
-    def halt(self, index: int) -> simpy.Event:
-        """Return the event that an agent waits for, whose call is to be resumed by another."""
-        self._halted[index] = event = self._env.event()
-        return event
+    def halt(self, index: int, due: Due) -> None:
+        """Let an agent wait until its call is resumed by another: then `due` happens."""
+        self._halted[index] = due
 
-    def unhalt(self, index: int) -> simpy.Event | None:
-        """Return the event that an agent no longer waits for, none if it waits for none."""
+    def unhalt(self, index: int) -> Due | None:
+        """Let an agent wait no longer; return what happens then, nothing if it does not wait."""
         return self._halted.pop(index, None)
 
     def interrupted_at(self, index: int, now: float) -> None:

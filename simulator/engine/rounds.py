@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from itertools import chain
 
 import simpy
+from simpy.events import URGENT
 
-from simulator.engine.calls import Calls, stop
+from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
+from simulator.engine.harness import Harness
+from simulator.engine.own_calls import OwnCalls
 from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
@@ -73,21 +74,21 @@ class Rounds(Timing):
         "_gap_rounds",
         "_gap_sum_s",
         "_halfway",
+        "_harness",
         "_is_complete",
         "_journal",
         "_metrics",
         "_must_call",
         "_news",
         "_of_turns",
-        "_overhead",
-        "_owed",
+        "_own",
         "_pending",
+        "_rounds",
         "_served_s",
         "_share",
         "_staff",
         "_wanted",
         "_workers",
-        "processes",
     )
 
     def __init__(
@@ -111,7 +112,10 @@ class Rounds(Timing):
         self._is_complete = is_complete
         self._must_call = coordination.idle_agents == "call"
         self._calls_each = coordination.calls_per_round
-        self._overhead = overhead
+        everybody = [agent for shift in shifts for agent in shift]
+        self._harness: Harness | None = None
+        if overhead is not None:
+            self._harness = Harness(env, clock, journal, overhead, everybody)
         self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._served_s: dict[int, float] = {}
         self._of_turns = coordination.round_of == "turn"
@@ -120,19 +124,18 @@ class Rounds(Timing):
         self._share = wait_for
         self._wanted = math.inf
         """Calls on tasks for which the barrier still waits; infinite if it waits for all calls."""
-        self._owed: _Overhead | None = None
-        """The harness's time since the last round, until another begins."""
         self._callers: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
-        self.processes: list[simpy.Process] = []
-        """The process of the rounds, then those of the last shift's calls, if they have any."""
+        self._own: dict[int, OwnCalls] = {}
+        """For each agent in a call that has steps, or may be followed by others, its calls."""
+        self._rounds: simpy.Process
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
         self._clock.start(self._react, self.settle)
         self._clock.keep_rounds(self._turn_ends)
-        self.processes = [self._env.process(self._go_round())]
+        self._rounds = self._env.process(self._go_round())
 
     def _react(self) -> None:
         self._clock.take_woken()  # nobody sleeps: all are asked in the next round
@@ -162,8 +165,8 @@ class Rounds(Timing):
                 metrics.idle_rounds += 1
             if journal.trace is not None:
                 journal.note(Event.ROUND_END, duration_s=env.now - started, at_s=env.now)
-            if self._overhead is not None and not self._is_over():
-                yield from self._harness()
+            if self._harness is not None and not self._is_over():
+                yield from self._harness.work()
 
     def _is_over(self) -> bool:
         """Return whether no round follows."""
@@ -204,8 +207,8 @@ class Rounds(Timing):
             callers = [a for a in agents if a in halfway or starts.begin_call(a, now, must_call)]
         else:
             callers = [agent for agent in agents if starts.begin_call(agent, now, must_call)]
-        if callers:
-            self._owed = None  # a round follows
+        if callers and self._harness is not None:
+            self._harness.let_round_begin()
         return callers
 
     def _call(
@@ -238,9 +241,9 @@ class Rounds(Timing):
             in_turn = _in_turn(callers, self._metrics)
             if self._of_turns:
                 in_turn = self._go_on(in_turn)
-            else:
-                del self.processes[1:]
-            self.processes += [env.process(self._calls_of(agent)) for agent in in_turn]
+            for agent in in_turn:
+                self._own[agent.index] = own = OwnCalls(self, agent)
+                env.schedule(own, URGENT)
             return self._barrier
         # Scheduled in the order in which they will end, so that a large schedule is read in memory
         # order. A callback for each call, rather than a process, halves the number of events.
@@ -250,7 +253,6 @@ class Rounds(Timing):
 
     def _go_on(self, callers: list[AgentState]) -> list[AgentState]:
         """Let the agents that are in the middle of a call go on; return the others."""
-        self.processes = [each for each in self.processes if each.is_alive]
         waiting = [agent.index for agent in self._halfway.go_on(callers)]
         for index in waiting:
             self._clock.resume(index)
@@ -269,32 +271,48 @@ class Rounds(Timing):
             self._barrier.succeed()
 
     def call_ends(self, agent: AgentState) -> None:
-        """End a call that was nothing but its service."""
-        self._calls.ends.end_call(agent, self._env.now)
-        self._be_at_barrier()
+        """End a call; the agent begins another of this round, or is at the barrier."""
+        own = self._own.get(agent.index)
+        if own is None:
+            self._calls.ends.end_call(agent, self._env.now)
+            self._be_at_barrier()
+        elif self._begins_another(own):
+            self.go_on(agent)
 
-    def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
-        """Make an agent's calls of this round, the first of which has begun."""
-        env, calls = self._env, self._calls
-        self._served_s[agent.index] = 0.0
-        is_at_work, is_effective = bool(agent.call.picks), False
-        for made in range(1, 1 + (1 if agent.role else self._calls_each)):
-            if calls.is_stepwise:
-                yield from calls.take_through(agent)
-            else:
-                yield env.timeout(agent.time.duration_s)
-            is_effective |= self._end(agent)
-            self._served_s[agent.index] += agent.time.duration_s
-            self._calls.resume()
-            last = made == self._calls_each or agent.role or self._is_complete()
-            late = self._wanted <= 0
-            if late or last or not calls.starts.begin_call(agent, env.now, self._must_call):
-                break
-        self._wanted -= is_at_work and is_effective
-        if self._halfway.leave(agent):
+    def go_on(self, agent: AgentState) -> None:
+        """Let an agent make its calls of this round, the next of which has begun."""
+        calls, own = self._calls, self._own[agent.index]
+        while True:
+            if not calls.is_stepwise:
+                self._env.due(CallDue(agent, self), agent.time.duration_s)
+                return
+            if not calls.begin(agent, self) or not self._begins_another(own):
+                return
+
+    def _begins_another(self, own: OwnCalls) -> bool:
+        """End an agent's call; return whether it has begun another, or else is at the barrier."""
+        agent, calls = own.agent, self._calls
+        has_succeeded = self._end(agent)
+        own.count(agent.time.duration_s, has_succeeded)
+        calls.resume()
+        is_last = own.made == self._calls_each or agent.role or self._is_complete()
+        is_late = self._wanted <= 0
+        begins = calls.starts.begin_call
+        if not (is_late or is_last) and begins(agent, self._env.now, self._must_call):
+            return True
+        self._served_s[agent.index] = own.served_s
+        del self._own[agent.index]
+        self._leave(own)
+        return False
+
+    def _leave(self, own: OwnCalls) -> None:
+        """Let an agent be at the barrier; those that are too late for it wait no longer."""
+        counts = own.is_at_work and own.is_effective
+        self._wanted -= counts
+        if self._halfway.leave(own.agent):
             return  # lost at the barrier
         self._be_at_barrier()
-        if self._pending and is_at_work and is_effective and self._wanted == 0:
+        if self._pending and counts and self._wanted == 0:
             for other in self._callers:
                 if other.time.in_call:
                     self._clock.interrupt(other.index, Why.LATE)
@@ -307,44 +325,16 @@ class Rounds(Timing):
         self._calls.ends.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
-    def _harness(self) -> Generator[simpy.Event, object, None]:
-        env, everybody = self._env, chain(self._workers, *self._staff)
-        assert self._overhead is not None
-        started, seconds = env.now, self._overhead()
-        yield from self._clock.hold(seconds)
-        # The harness does not hold up agents that were down in between, nor agents that wait at
-        # the barrier in the middle of a call.
-        there = [a for a in everybody if not a.is_down and a.time.free_since <= started]
-        there = [agent for agent in there if not agent.time.in_call]
-        for agent in there:
-            agent.time.book_free(started)
-            agent.time.free_from(env.now)
-        length = env.now - started
-        self._metrics.coordination_s += len(there) * length
-        self._journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
-        self._owed = _Overhead(started, env.now, there)
-
     def forget(self) -> None:
         """Break the circles of references to the rounds, after the run."""
-        stop(self.processes)
+        target = self._rounds.target
+        if target is not None and target.callbacks is not None:
+            target.callbacks.clear()  # else the process and its event would keep each other
         self._calls.forget()
+        self._own.clear()
+        del self._rounds
 
     def settle(self) -> None:
-        """Take back the harness's time after the last round: it passes only between two rounds."""
-        owed, self._owed = self._owed, None
-        if owed is None:
-            return
-        there = [agent for agent in owed.agents if agent.time.free_since == owed.ended_s]
-        for agent in there:
-            agent.time.free_from(owed.began_s)
-        self._metrics.coordination_s -= len(there) * (owed.ended_s - owed.began_s)
-        self._journal.retract(Event.OVERHEAD)
-
-
-@dataclass(frozen=True, slots=True)
-class _Overhead:
-    """The harness's time after a round, and the agents that it has kept waiting."""
-
-    began_s: float
-    ended_s: float
-    agents: list[AgentState]
+        """Take back what the harness has done after the last round."""
+        if self._harness is not None:
+            self._harness.settle()

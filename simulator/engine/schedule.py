@@ -12,6 +12,9 @@ from simpy.events import NORMAL, ProcessGenerator
 from simulator.engine.heap import heappop, heappush
 from simulator.model.agents.agent import AgentState
 
+NOBODY = -1
+"""The number of no agent."""
+
 
 class Due:
     """What happens at some time and is no event of SimPy: nobody waits for it."""
@@ -20,6 +23,10 @@ class Due:
 
     def happen(self) -> None:
         """Happen now."""
+
+    def whose(self) -> int:
+        """Return the number of the agent whose call goes on by it, `NOBODY` if none does."""
+        return NOBODY
 
 
 class Pause(Due):
@@ -45,8 +52,12 @@ class Timing(ABC):
     __slots__ = ()
 
     @abstractmethod
+    def go_on(self, agent: AgentState) -> None:
+        """Let an agent make its next calls."""
+
+    @abstractmethod
     def call_ends(self, agent: AgentState) -> None:
-        """End a call that was nothing but its service."""
+        """End a call that has been through its service, and its other steps if it has any."""
 
 
 class CallDue(Due):
@@ -60,6 +71,10 @@ class CallDue(Due):
     def happen(self) -> None:
         """End the call."""
         self._timing.call_ends(self.agent)
+
+    def whose(self) -> int:
+        """Return the agent's number."""
+        return self.agent.index
 
 
 class _End(Due):
@@ -106,7 +121,15 @@ class Schedule:
         heappush(self._queue, (self.now + delay, priority, self._count, event))
 
     def due(self, event: Due, delay: float) -> None:
-        """Let an event of our own happen after `delay` seconds."""
+        """Let an event of our own happen after `delay` seconds.
+
+        Raises
+        ------
+        ValueError
+            If `delay` is negative.
+        """
+        if delay < 0:
+            raise ValueError(f"a delay of {delay} seconds is negative")
         self._count += 1
         heappush(self._queue, (self.now + delay, NORMAL, self._count, event))
 
@@ -119,15 +142,7 @@ class Schedule:
         return simpy.Event(self)  # type: ignore[arg-type]  # all that events need of one
 
     def timeout(self, delay: float) -> simpy.Event:
-        """Return the event that `delay` seconds have passed.
-
-        Raises
-        ------
-        ValueError
-            If `delay` is negative.
-        """
-        if delay < 0:
-            raise ValueError(f"a delay of {delay} seconds is negative")
+        """Return the event that `delay` seconds have passed, at least 0."""
         pause = Pause()
         self.due(pause, delay)
         return pause  # type: ignore[return-value]  # as much of an event as processes look at

@@ -1,0 +1,47 @@
+"""The calls of one agent in a round."""
+
+from __future__ import annotations
+
+from simulator.engine.schedule import Due, Timing
+from simulator.model.agents.agent import AgentState
+
+
+class OwnCalls(Due):
+    """The calls of one agent in a round; it happens that it goes into the first.
+
+    Parameters
+    ----------
+    timing : Timing
+    agent : AgentState
+        Its first call has begun.
+
+    Attributes
+    ----------
+    made : int
+        How many calls have ended.
+    served_s : float
+        Seconds in service, of all that have ended.
+    is_at_work, is_effective : bool
+        Whether the first has tasks, and whether any has succeeded.
+    """
+
+    __slots__ = ("_timing", "agent", "is_at_work", "is_effective", "made", "served_s")
+
+    def __init__(self, timing: Timing, agent: AgentState) -> None:
+        self._timing, self.agent = timing, agent
+        self.made, self.served_s = 0, 0.0
+        self.is_at_work, self.is_effective = bool(agent.call.picks), False
+
+    def happen(self) -> None:
+        """Go into the first call."""
+        self._timing.go_on(self.agent)
+
+    def whose(self) -> int:
+        """Return the agent's number."""
+        return self.agent.index
+
+    def count(self, seconds: float, has_succeeded: bool) -> None:
+        """Count a call that has ended."""
+        self.made += 1
+        self.served_s += seconds
+        self.is_effective |= has_succeeded
