@@ -74,7 +74,7 @@ class Asynchronous(Timing):
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
-        self._clock.start(self._react, lambda: None)
+        self._clock.start(self)
         if not self._calls.is_stepwise:
             self._ends = [CallDue(agent, self) for agent in self._agents]
         self._env.process(self._begin(sorted(self._agents, key=_place)))
@@ -87,7 +87,11 @@ class Asynchronous(Timing):
         self._ends.clear()
         self._pace = None
 
-    def _react(self) -> None:
+    def settle(self) -> None:
+        """Have nothing to settle."""
+
+    def react(self) -> None:
+        """Wake whom the last events concern."""
         clock = self._clock
         if clock.woken:
             self._wake()

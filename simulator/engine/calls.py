@@ -5,7 +5,7 @@ from __future__ import annotations
 from simpy.events import URGENT
 
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import NOBODY, Due, Schedule, Timing
+from simulator.engine.schedule import NOBODY, AfterCall, Due, Schedule
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
@@ -22,7 +22,7 @@ class CallUnderWay(Due):
     Parameters
     ----------
     calls : Calls
-    timing : Timing
+    after : AfterCall
         Told when the call has been through all its steps.
     agent : AgentState
     steps : generator
@@ -33,10 +33,10 @@ class CallUnderWay(Due):
         None when the call is over, or goes on by another object, as it was interrupted.
     """
 
-    __slots__ = ("_calls", "agent", "steps", "timing")
+    __slots__ = ("_calls", "after", "agent", "steps")
 
-    def __init__(self, calls: Calls, timing: Timing, agent: AgentState, steps: Steps) -> None:
-        self._calls, self.timing = calls, timing
+    def __init__(self, calls: Calls, after: AfterCall, agent: AgentState, steps: Steps) -> None:
+        self._calls, self.after = calls, after
         self.agent = agent
         self.steps: Steps | None = steps
 
@@ -68,16 +68,13 @@ class _Interruption(Due):
         self._calls.interrupt(self._index, self._why)
 
 
-class _OneCall(Timing):
-    """The timing of sub-agents: each makes one call."""
+class _OneCall(AfterCall):
+    """What sub-agents do after their call: nothing."""
 
     __slots__ = ("_clock",)
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-
-    def go_on(self, agent: AgentState) -> None:
-        """Make no other call."""
 
     def call_ends(self, agent: AgentState) -> None:
         """Look whether the run is over."""
@@ -106,9 +103,9 @@ class Calls:
     """
 
     __slots__ = (
+        "_after_subagent",
         "_clock",
         "_env",
-        "_of_subagents",
         "_steps",
         "_subagents",
         "_under_way",
@@ -132,26 +129,26 @@ class Calls:
         self.ends = call_end
         self.is_stepwise = is_stepwise
         self._steps = steps
-        self._subagents, self._of_subagents = subagents, _OneCall(clock)
+        self._subagents, self._after_subagent = subagents, _OneCall(clock)
         self._clock = clock
         self._under_way: dict[int, CallUnderWay] = {}
 
-    def begin(self, agent: AgentState, timing: Timing) -> bool:
+    def begin(self, agent: AgentState, after: AfterCall) -> bool:
         """Take a call of `agent`, which has begun, through its first step.
 
         Returns
         -------
         bool
-            Whether that was all. If not, `timing` is told when the call has been through all.
+            Whether that was all. If not, `after` is told when the call has been through all.
         """
-        call = CallUnderWay(self, timing, agent, self._steps.of(agent))
+        call = CallUnderWay(self, after, agent, self._steps.of(agent))
         self._under_way[agent.index] = call
         return self._step(call, None)
 
     def go_on(self, call: CallUnderWay, mishap: Exception | None = None) -> None:
         """Take a call through its next step, or throw a mishap into it."""
         if self._step(call, mishap):
-            call.timing.call_ends(call.agent)
+            call.after.call_ends(call.agent)
 
     def _step(self, call: CallUnderWay, mishap: Exception | None) -> bool:
         """Take a call through its next step; return whether that was the last."""
@@ -188,7 +185,7 @@ class Calls:
         steps = None if before is None else before.leave()
         if before is None or steps is None:
             return
-        call = CallUnderWay(self, before.timing, before.agent, steps)
+        call = CallUnderWay(self, before.after, before.agent, steps)
         self._under_way[index] = call
         self._clock.interrupted_at(index, self._env.now)
         self.go_on(call, StallError() if why is Why.STALL else CallLostError(why))
@@ -212,7 +209,7 @@ class Calls:
                     env.due(halted, 0.0)
                 elif clock.begins(index):
                     agent, steps = self._subagents.steps(index)
-                    call = CallUnderWay(self, self._of_subagents, agent, steps)
+                    call = CallUnderWay(self, self._after_subagent, agent, steps)
                     self._under_way[index] = call
                     env.schedule(call, URGENT)
         if clock.interrupted:

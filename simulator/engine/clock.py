@@ -11,7 +11,7 @@ import simpy
 from simpy.events import NORMAL
 
 from simulator.engine.course import Course
-from simulator.engine.schedule import Due, Schedule
+from simulator.engine.schedule import Due, Schedule, Timing
 from simulator.engine.watched import Watched
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -77,11 +77,10 @@ class Clock(Agenda):
         "_moved_before_s",
         "_on_turn_end",
         "_outcome",
-        "_react",
         "_run",
-        "_settle",
         "_tasks_arrive",
         "_timers",
+        "_timing",
         "limits",
         "only_calls_happen",
     )
@@ -94,8 +93,7 @@ class Clock(Agenda):
         self._has_ended = False
         self._outcome = ("", "")
         self._run: Watched
-        self._react: Callable[[], None]
-        self._settle: Callable[[], None]
+        self._timing: Timing
         self._timers: set[Timer] = set()
         self._tasks_arrive = False
         self._has_budget = limits.budget_usd is not None
@@ -140,18 +138,10 @@ class Clock(Agenda):
         """Watch over a replication, all parts of which exist by now."""
         self._run = run
 
-    def start(self, react: Callable[[], None], settle: Callable[[], None]) -> None:
-        """Put the tasks on the board, now or as they arrive, and set the timers.
-
-        Parameters
-        ----------
-        react : callable
-            Called after something has happened outside any call: it wakes agents.
-        settle : callable
-            Called when the run has ended, before it is summed up.
-        """
+    def start(self, timing: Timing) -> None:
+        """Put the tasks on the board, now or as they arrive, and set the timers."""
         env, run, sides = self._env, self._run, self._run.sides
-        self._react, self._settle = react, settle
+        self._timing = timing
         arrivals_s, deadline_s = sides.board.graph.arrivals_s, self.limits.deadline_s
         if arrivals_s:
             self._tasks_arrive = True
@@ -206,9 +196,11 @@ class Clock(Agenda):
         self._timers.discard(timer)
         self.reach(self._env.now)
         timer.go_off()
-        self._run.sides.note_woken()
-        self._react()
-        if self._run.coordination.is_complete:  # calls and rounds alone come up against a limit
+        run, sides = self._run, self._run.sides
+        sides.note_woken()
+        self._timing.react()
+        # The quick half first. Calls and rounds alone come up against a limit.
+        if sides.board.left <= sides.spare and run.coordination.is_complete:
             self.end("completed")
         if self.moved_s != self._moved_before_s:
             self._in_vain, self._moved_before_s = 0, self.moved_s
@@ -229,14 +221,14 @@ class Clock(Agenda):
             self.end("deadline")
 
     def _arrivals(self) -> Generator[simpy.Event, object, None]:
-        env, arrive, react = self._env, self._run.sides.arrive, self._react
+        env, arrive, timing = self._env, self._run.sides.arrive, self._timing
         arrivals_s = self._run.sides.board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
             wait = arrivals_s[task] - env.now
             if wait > 0.0:
                 yield env.timeout(wait)
             if arrive(task, env.now):
-                react()
+                timing.react()
         self._tasks_arrive = False
 
     def end(self, outcome: str, reason: str = "") -> None:
@@ -308,7 +300,7 @@ class Clock(Agenda):
             deadline_s = self.limits.deadline_s or 0.0
             is_stuck = outcome == "deadlock" and self.moved_s <= deadline_s
             return Ending("deadlock", self.moved_s) if is_stuck else Ending("deadline", deadline_s)
-        self._settle()
+        self._timing.settle()
         if outcome == "deadlock":
             if not reason and self.now > self.moved_s:
                 return Ending(outcome, self.moved_s)
@@ -328,7 +320,7 @@ class Clock(Agenda):
         """Break the circles of references to the clock, after the run."""
         self._timers.clear()
         self._on_turn_end = _in_no_rounds
-        del self._run, self._react, self._settle
+        del self._run, self._timing
 
     def _over(self, outcome: str) -> str:
         """Return which limit was reached, and how much was done by then."""

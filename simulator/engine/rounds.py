@@ -133,11 +133,12 @@ class Rounds(Timing):
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
-        self._clock.start(self._react, self.settle)
+        self._clock.start(self)
         self._clock.keep_rounds(self._turn_ends)
         self._rounds = self._env.process(self._go_round())
 
-    def _react(self) -> None:
+    def react(self) -> None:
+        """Let calls go on that wait, and a round begin if none is under way."""
         self._clock.take_woken()  # nobody sleeps: all are asked in the next round
         self._calls.resume()
         if not self._news.triggered:
@@ -327,9 +328,9 @@ class Rounds(Timing):
 
     def forget(self) -> None:
         """Break the circles of references to the rounds, after the run."""
-        target = self._rounds.target
-        if target is not None and target.callbacks is not None:
-            target.callbacks.clear()  # else the process and its event would keep each other
+        process = self._rounds
+        if process.target is not None and process.target.callbacks is not None:
+            process.target.callbacks.clear()  # else it and the process would keep each other
         self._calls.forget()
         self._own.clear()
         del self._rounds

@@ -46,7 +46,17 @@ class Pause(Due):
             callback(self)
 
 
-class Timing(ABC):
+class AfterCall(ABC):
+    """What decides how an agent goes on after a call."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def call_ends(self, agent: AgentState) -> None:
+        """End a call that has been through its service, and its other steps if it has any."""
+
+
+class Timing(AfterCall):
     """What decides when agents call."""
 
     __slots__ = ()
@@ -56,8 +66,12 @@ class Timing(ABC):
         """Let an agent make its next calls."""
 
     @abstractmethod
-    def call_ends(self, agent: AgentState) -> None:
-        """End a call that has been through its service, and its other steps if it has any."""
+    def react(self) -> None:
+        """Wake agents, after something has happened outside any call."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Be told that the run has ended, before it is summed up."""
 
 
 class CallDue(Due):

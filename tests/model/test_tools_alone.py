@@ -18,7 +18,7 @@ from simulator.model.agents.loop import Loop
 from simulator.model.agents.toolkit import Tool, ToolCall, Toolkit
 from simulator.model.answers import Difficulty
 from simulator.model.calls.phases import Step
-from simulator.model.calls.runs import CallGroup, OwnRuns, Run
+from simulator.model.calls.runs import CallGroup, OwnRuns, Run, Server
 from simulator.model.calls.stations import Station
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
@@ -47,7 +47,7 @@ def loop(**fields: Any) -> Loop:
     return Loop(LoopSpec.model_validate(fields), {}, draws())
 
 
-class Site:
+class Site(Server):
     """A station on a clock, and when runs began that were asked for at some times."""
 
     def __init__(self, starts_at: dict[str, Any] | None = None, **fields: Any) -> None:
@@ -59,9 +59,9 @@ class Site:
         spec = StationSpec.model_validate(fields)
         week = WeekTime.model_validate(starts_at or {})
         clock = self.bench.clock
-        self.station = Station("ci", spec, week, Streams(1, 0), clock, self._serve)
+        self.station = Station("ci", spec, week, Streams(1, 0), clock, self)
 
-    def _serve(self, run: Run, seconds: float, is_struck: bool) -> None:
+    def serve(self, run: Run, seconds: float, is_struck: bool) -> None:
         clock = self.bench.clock
         self.begun.append((self._names[run], clock.now))
         self.struck.append(is_struck)
@@ -84,7 +84,7 @@ class Site:
     ) -> Run:
         """Ask for a run, first of all that happens then or after what is known a second before."""
         call = calling(seconds, station="ci", priority=priority)
-        run, clock = Run(call, self.runs, at_s, self.end, group), self.bench.clock
+        run, clock = Run(call, self.runs, at_s, self, group), self.bench.clock
         self.runs.add(run)
         self._names[run] = name
         if comes_last:

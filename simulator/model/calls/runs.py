@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
@@ -44,6 +44,20 @@ class CallGroup:
         return self._spare < 0
 
 
+class Server(ABC):
+    """What serves calls of tools."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def serve(self, run: Run, seconds: float, is_struck: bool) -> None:
+        """Serve a call from now on, for so many seconds; an outage may strike it at their end."""
+
+    @abstractmethod
+    def end(self, run: Run, how: str) -> None:
+        """Let a call be over, if it is not."""
+
+
 class Run(Timer):
     """A call of a tool under way: the timer of its own end.
 
@@ -54,29 +68,31 @@ class Run(Timer):
         Those of the agent that calls.
     asked_s : float
         When it was asked for.
-    end : callable
+    server : Server
         Told, when its time is over, how it ends.
     group : CallGroup or None
         The calls of one turn with it of which not all must succeed.
 
     Attributes
     ----------
-    began_s : float or None
-        When its service began; None while it waits.
-    is_over : bool
+    began_s : float
+        When its service began, once it has.
+    is_served, is_over : bool
+        Whether its service has begun, and whether it is over.
     child : int
         The number that names the draws of the sub-agent that it is, if it is one.
     """
 
     __slots__ = (
-        "_end",
         "_how",
+        "_server",
         "asked_s",
         "began_s",
         "call",
         "child",
         "group",
         "is_over",
+        "is_served",
         "own",
     )
 
@@ -85,22 +101,22 @@ class Run(Timer):
         call: ToolCall,
         own: OwnRuns,
         asked_s: float,
-        end: Callable[[Run, str], None],
+        server: Server,
         group: CallGroup | None = None,
     ) -> None:
         self.call = call
         self.own = own
         self.asked_s = asked_s
-        self._end = end
+        self._server = server
         self.group = group
-        self.began_s: float | None = None
-        self.is_over = False
+        self.began_s = 0.0
+        self.is_served = self.is_over = False
         self.child: int
         self._how: str
 
     def begin(self, now: float, how: str) -> None:
         """Be served from now on; if nothing comes between, it ends as `how` says."""
-        self.began_s = now
+        self.began_s, self.is_served = now, True
         self._how = how
 
     def matters(self) -> bool:
@@ -109,7 +125,7 @@ class Run(Timer):
 
     def go_off(self) -> None:
         """End."""
-        self._end(self, self._how)
+        self._server.end(self, self._how)
 
     def name_child(self, number: int) -> None:
         """Be a sub-agent whose draws bear a number."""
@@ -117,7 +133,7 @@ class Run(Timer):
 
     def waits(self) -> bool:
         """Return whether it is not served yet."""
-        return self.began_s is None and not self.is_over
+        return not (self.is_served or self.is_over)
 
 
 class OwnRuns:
@@ -151,9 +167,8 @@ class OwnRuns:
         if not run.call.tool.is_background:
             self.awaited += 1
 
-    @property
     def awaits_subagents(self) -> bool:
-        """Whether the agent waits for a sub-agent."""
+        """Return whether the agent waits for a sub-agent."""
         for run in self.runs:
             if run.call.tool.starts is not None and not run.call.tool.is_background:
                 return True

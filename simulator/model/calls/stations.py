@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from heapq import heappop, heappush
 
 from simulator.model.agenda import Agenda
 from simulator.model.calls.outages import OutageCalendar
-from simulator.model.calls.runs import Run
+from simulator.model.calls.runs import Run, Server
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Streams
 from simulator.model.timers import AN_INSTANT
@@ -51,7 +50,7 @@ class Station:
         "_outages",
         "_places",
         "_queue",
-        "_serve",
+        "_server",
         "_settled_s",
         "_settles",
         "busy",
@@ -65,12 +64,12 @@ class Station:
         starts_at: WeekTime,
         streams: Streams,
         agenda: Agenda,
-        serve: Callable[[Run, float, bool], None],
+        server: Server,
     ) -> None:
         self.spec = spec
         self._places, self._by_priority = spec.concurrency, spec.order == "priority"
         self._agenda = agenda
-        self._serve = serve
+        self._server = server
         self._outages = OutageCalendar.of_station(spec.outages, streams, number_of(name))
         self._hours = None if spec.available is None else _Calendar(spec.available, starts_at)
         self._is_always_open = self._outages.is_empty and self._hours is None
@@ -84,7 +83,7 @@ class Station:
         """Serve a run as soon as it is its turn."""
         if self._is_always_open and not self._queue and self.busy < self._places:
             self.busy += 1
-            self._serve(run, run.call.seconds, False)
+            self._server.serve(run, run.call.seconds, False)
             return
         self._came += 1
         first = -run.call.tool.spec.priority if self._by_priority else 0
@@ -98,7 +97,7 @@ class Station:
 
     def leave(self, run: Run) -> None:
         """Note that a run is over: if it was served, another is."""
-        if run.began_s is not None:
+        if run.is_served:
             self.busy -= 1
             if self._queue:
                 self._go_on()
@@ -114,9 +113,9 @@ class Station:
             heappop(self._queue)
             self.busy += 1
             if self._is_always_open:
-                self._serve(run, run.call.seconds, False)
+                self._server.serve(run, run.call.seconds, False)
             else:
-                self._serve(run, *self._outages.fate(self._agenda.now, run.call.seconds))
+                self._server.serve(run, *self._outages.fate(self._agenda.now, run.call.seconds))
 
     def _opens(self) -> bool:
         """Return whether it serves now; if not, it goes on when it does."""

@@ -10,7 +10,16 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.phases import Phases, Step
-from simulator.model.calls.runs import CANCELLED, CUT_OFF, DONE, ERROR, CallGroup, OwnRuns, Run
+from simulator.model.calls.runs import (
+    CANCELLED,
+    CUT_OFF,
+    DONE,
+    ERROR,
+    CallGroup,
+    OwnRuns,
+    Run,
+    Server,
+)
 from simulator.model.calls.stations import Station
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.journal import Journal
@@ -21,7 +30,7 @@ from simulator.scenario.tools import StationSpec, WeekTime
 _NEVER_ENDED = frozenset({CANCELLED, CUT_OFF})
 
 
-class Tools:
+class Tools(Server):
     """Runs the tools of all agents.
 
     Parameters
@@ -73,7 +82,7 @@ class Tools:
         self._subagents = subagents
         self._number: Mapping[str, int] = {name: i for i, name in enumerate(names)}
         self.stations = {
-            name: Station(name, spec, starts_at, streams, agenda, self._begin)
+            name: Station(name, spec, starts_at, streams, agenda, self)
             for name, spec in stations.items()
         }
         self._of_agents: dict[int, OwnRuns] = {}
@@ -107,11 +116,11 @@ class Tools:
         for call in calls:
             run = self._ask(own, call, groups.get(call.tool.name) if groups else None)
             if call.tool.station is None:
-                self._begin(run, call.seconds, False)
+                self.serve(run, call.seconds, False)
             else:
                 self._queue_up(run, self.stations[call.tool.station])
         if own.awaited:
-            agent.time.wait_for("subagent" if own.awaits_subagents else "tool")
+            agent.time.wait_for("subagent" if own.awaits_subagents() else "tool")
             yield None
             self._phases.book_wait(agent)
 
@@ -160,7 +169,7 @@ class Tools:
 
     def _ask(self, own: OwnRuns, call: ToolCall, group: CallGroup | None = None) -> Run:
         """Note a call that is asked for now."""
-        run = Run(call, own, self._agenda.now, self._end, group)
+        run = Run(call, own, self._agenda.now, self, group)
         if call.tool.starts is not None:
             self._subagents.ask(run)
         own.add(run)
@@ -182,9 +191,9 @@ class Tools:
 
     def _end_waiting(self, run: Run, how: str) -> None:
         if run.waits():
-            self._end(run, how)
+            self.end(run, how)
 
-    def _begin(self, run: Run, seconds: float, is_struck: bool) -> None:
+    def serve(self, run: Run, seconds: float, is_struck: bool) -> None:
         """Serve a run, for so many seconds if it does not time out."""
         call, now = run.call, self._agenda.now
         if call.tool.starts is not None:
@@ -212,9 +221,9 @@ class Tools:
         self._subagents.start(run, partial(self._report, run))
 
     def _report(self, run: Run, has_failed: bool) -> None:
-        self._end(run, ERROR if has_failed else DONE)
+        self.end(run, ERROR if has_failed else DONE)
 
-    def _end(self, run: Run, how: str) -> None:
+    def end(self, run: Run, how: str) -> None:
         """End a run, if it is not over; whoever waits for it may go on."""
         if run.is_over:
             return
@@ -238,9 +247,8 @@ class Tools:
         """Count a run as over; return whether it was the last that its agent waits for."""
         if run.call.tool.starts is not None:
             self._subagents.end(run, how)
-        metrics, now, began_s = self._metrics, self._agenda.now, run.began_s
-        if began_s is None:
-            began_s = now
+        metrics, now = self._metrics, self._agenda.now
+        began_s = run.began_s if run.is_served else now
         if began_s > run.asked_s:
             metrics.tool_wait_s += began_s - run.asked_s
         metrics.tool_s += now - began_s
@@ -278,9 +286,17 @@ class Tools:
 
 def _groups(calls: Sequence[ToolCall]) -> dict[str, CallGroup]:
     """Group the calls of each tool of which not all must succeed, by the tool's name."""
-    if len(calls) == 1 or all(call.tool.awaits_all for call in calls):
+    if len(calls) == 1 or _all_must_succeed(calls):
         return {}
     specs = {call.tool.name: call.tool.spec for call in calls}
     counts = Counter(call.tool.name for call in calls)
     needed = {name: specs[name].needed(count) for name, count in counts.items()}
     return {n: CallGroup(count, needed[n]) for n, count in counts.items() if needed[n] < count}
+
+
+def _all_must_succeed(calls: Sequence[ToolCall]) -> bool:
+    # Not all(...) of a generator, which takes long to start.
+    for call in calls:  # noqa: SIM110
+        if not call.tool.awaits_all:
+            return False
+    return True
