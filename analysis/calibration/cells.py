@@ -53,6 +53,8 @@ from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Processes, Progress, in_processes
 
+Told = dict[tuple[Hashable, ...], Waits]
+"""Waits of agents that claim their tasks, by what is alike in the runs of each."""
 AGENT = ["model_dir", "mode"]
 """Cells with equal values here are of one agent, and are pooled."""
 
@@ -69,6 +71,7 @@ def fit_cells(
     progress: Progress | None = None,
     pooled: bool = True,
     priors: Mapping[str, Prior] | None = None,
+    seen: tuple[pd.DataFrame, Told] | None = None,
 ) -> list[CellFit]:
     """Return the fit of every cell.
 
@@ -85,9 +88,11 @@ def fit_cells(
         Whether the cells of an agent and mode are pooled.
     priors : mapping, optional
         Of an agent's parameters (see `hyperpriors`); those that ship.
+    seen : tuple, optional
+        What `observed` returns of cells that are pooled by agent or not, where that is known.
     """
     together = AGENT if pooled else CELL
-    calls, told = observed(real, together)
+    calls, told = seen or observed(real, together)
     agents = agents_of(real, calls, told, together, priors or shipped().priors)
     fits = [fit for cells in in_processes(fit_agent, agents, workers) for fit in cells]
     if not match:
@@ -106,16 +111,14 @@ def fit_cells(
     ]
 
 
-def observed(
-    real: TeamRuns, together: list[str]
-) -> tuple[pd.DataFrame, dict[tuple[Hashable, ...], Waits]]:
+def observed(real: TeamRuns, together: list[str]) -> tuple[pd.DataFrame, Told]:
     """Return the replies, those in which an agent has forgotten a task marked, and the waits.
 
     The waits are those of agents that claim their tasks; runs alike in the columns `together` are
     told apart together.
     """
     parts: list[pd.DataFrame] = []
-    told: dict[tuple[Hashable, ...], Waits] = {}
+    told: Told = {}
     for key, calls in observe(real).groupby(together, sort=False):
         if (calls["mode"] == SELF_CLAIM).all():
             told[key] = fit_waits(calls)
