@@ -10,13 +10,13 @@ import pandas as pd
 
 from analysis.calibration.agent_runs import agents_of
 from analysis.calibration.cell import CellFit
-from analysis.calibration.cells import AGENT, Told, fit_agent, observed
+from analysis.calibration.cells import AGENT, Told, fit_agents, observed
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
 from analysis.traces.team_runs import CELL, TeamRuns
-from simulator.experiment.pool import Processes, in_processes
+from simulator.experiment.pool import Processes
 
 
 def pooled_fits(
@@ -74,7 +74,7 @@ def _fit_pooled(
     runs = team.runs.assign(**everything)
     agents = agents_of(replace(team, runs=runs), calls, told, AGENT, VAGUE)
     pooled: list[CellFit] = []
-    for agent, (fit,) in zip(agents, in_processes(fit_agent, agents, workers), strict=True):
+    for agent, (fit,) in zip(agents, fit_agents(agents, workers), strict=True):
         slow = _slowness(fit.latency, agent.calls, cells)
         fitting = np.asarray([tasks[cell] for cell in slow.index])
         capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)
