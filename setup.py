@@ -15,7 +15,7 @@ COMPILES = os.environ.get("TEAMSIM_COMPILE") == "1"
 
 
 class BuildWithScenarios(build_py):
-    """Builds the packages, and puts the scenarios into ``simulator/scenarios``."""
+    """Builds the packages, and puts scenarios and their schema into ``simulator/scenarios``."""
 
     def run(self) -> None:
         """Build, unless the packages are only to be linked to."""
@@ -24,7 +24,8 @@ class BuildWithScenarios(build_py):
             return
         into = Path(self.build_lib) / "simulator" / "scenarios"
         self.mkpath(str(into))
-        for path in sorted(Path("scenarios").glob("*.yaml")):
+        kinds = ("*.yaml", "scenario.schema.json")
+        for path in sorted(path for kind in kinds for path in Path("scenarios").glob(kind)):
             self.copy_file(str(path), str(into / path.name))
         if COMPILES:
             here = Path(__file__).resolve().parent

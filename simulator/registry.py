@@ -13,7 +13,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Generic, Self, TypeVar
@@ -84,8 +84,13 @@ class Registry(Generic[Family_co]):
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
         if not self.entry_point_group:
             return {}
-        found = importlib.metadata.entry_points(group=self.entry_point_group)
+        found = _entry_points_by()(group=self.entry_point_group)
         return {point.name: point for point in found}
+
+    @property
+    def has_others(self) -> bool:
+        """Whether other distributions add plugins."""
+        return bool(self._entry_points)
 
     @cached_property
     def _modules(self) -> frozenset[str]:
@@ -115,6 +120,12 @@ class Registry(Generic[Family_co]):
         else:
             raise TeamsimError(unknown_name(self.family, name, self.names()))
         return found
+
+
+@cache
+def _entry_points_by() -> Callable[..., importlib.metadata.EntryPoints]:
+    """Return what finds those of a group: all distributions are read once, not for each family."""
+    return importlib.metadata.entry_points().select
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -236,23 +237,32 @@ def _texts_of_fields(cls: type[Spec]) -> dict[str, str]:
     return texts
 
 
-@cache
 def _own_texts_of_fields(cls: type[Spec]) -> dict[str, str]:
-    """Return the same of the fields of the class itself.
-
-    Cached, as Python reads a whole file to find a class, and many specifications share their bases.
-    """
-    texts: dict[str, str] = {}
+    """Return the same of the fields of the class itself; none if it is of no file."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    except (OSError, TypeError):  # a class of no file
-        return texts
-    if isinstance(tree.body[0], ast.ClassDef):
-        for field, below in pairwise(tree.body[0].body):
-            match field, below:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    texts[name] = inspect.cleandoc(text)
+        texts = _texts_by_class(cls.__module__).get(cls.__qualname__)
+        if texts is None:  # it is in a function, a class or a branch
+            (found,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+            texts = _texts_in(found) if isinstance(found, ast.ClassDef) else {}
+    except (OSError, TypeError, KeyError):
+        return {}
+    return texts
+
+
+@cache
+def _texts_by_class(module: str) -> dict[str, dict[str, str]]:
+    """Return them for the classes of a module: to find each for itself would read all of it."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {each.name: _texts_in(each) for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def _texts_in(found: ast.ClassDef) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for field, below in pairwise(found.body):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                texts[name] = inspect.cleandoc(text)
     return texts

@@ -32,6 +32,7 @@ def test_scenarios_and_templates_ship_in_the_wheel(tmp_path: Path) -> None:
         file.extractall(target)
     assert names_in(target / "simulator" / "scenarios") == scenario_names()
     assert names_in(target / "simulator" / "templates") == names_in(TEMPLATES)
+    assert (target / "simulator" / "scenarios" / "scenario.schema.json").is_file()
 
     for page in ("report/template.html", "report/explorer/page.html", "live/page/live.html"):
         assert (target / "analysis" / page).is_file()

@@ -18,7 +18,7 @@ from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
 from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.output_limits import Capacity
-from analysis.calibration.rounding import four_digits
+from analysis.calibration.rounding import as_said, four_digits
 from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
@@ -31,11 +31,6 @@ Probability = Estimate | BetaEstimate
 def safe_name(text: str) -> str:
     """Return `text` as the name of a scenario or a file."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip("-._")
-
-
-def as_said(probability: float) -> float:
-    """Return an estimate of a probability as a scenario says it."""
-    return four_digits(min(1.0, max(0.0, probability)))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from analysis.calibration.forgetting import (
     fit_forgetting,
     mark_forgotten,
 )
+from analysis.calibration.habit_search import found_habits
 from analysis.calibration.habits import Habits, fit_habits, vague
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.latency import (
@@ -36,7 +37,7 @@ from analysis.calibration.latency import (
     hung,
     mean_log_seconds,
 )
-from analysis.calibration.matching import match_habits, pool_habits
+from analysis.calibration.matching import matched, pool_habits, search_for
 from analysis.calibration.observations import (
     mark_lost,
     observe,
@@ -53,6 +54,8 @@ from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Processes, Progress, in_processes
 
+Told = dict[tuple[Hashable, ...], Waits]
+"""Waits of agents that claim their tasks, by what is alike in the runs of each."""
 AGENT = ["model_dir", "mode"]
 """Cells with equal values here are of one agent, and are pooled."""
 
@@ -60,6 +63,10 @@ _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
 """Median duration of an idle call, and its spread, if no idle call was observed."""
 _IDLE_APART = 1.0
 """Largest standard deviation between an agent's cells of the log of the median idle call."""
+
+_MANY_CALLS = 5_000
+"""Calls of which the fits are worth another process, which takes a second of its processor for the
+imports: they take some 0.5 ms a call."""
 
 
 def fit_cells(
@@ -69,6 +76,7 @@ def fit_cells(
     progress: Progress | None = None,
     pooled: bool = True,
     priors: Mapping[str, Prior] | None = None,
+    seen: tuple[pd.DataFrame, Told] | None = None,
 ) -> list[CellFit]:
     """Return the fit of every cell.
 
@@ -85,37 +93,36 @@ def fit_cells(
         Whether the cells of an agent and mode are pooled.
     priors : mapping, optional
         Of an agent's parameters (see `hyperpriors`); those that ship.
+    seen : tuple, optional
+        What `observed` returns of cells that are pooled by agent or not, where that is known.
     """
     together = AGENT if pooled else CELL
-    calls, told = observed(real, together)
+    calls, told = seen or observed(real, together)
     agents = agents_of(real, calls, told, together, priors or shipped().priors)
-    fits = [fit for cells in in_processes(fit_agent, agents, workers) for fit in cells]
+    fits = [fit for cells in fit_agents(agents, workers) for fit in cells]
     if not match:
         return fits
-    work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
-    matched = in_processes(_match, work, workers, progress)
+    searches = [search_for(fit, *_matched_data(real, calls, fit)) for fit in fits]
+    found = in_processes(found_habits, searches, workers, progress)
+    fits = [matched(*each) for each in zip(fits, searches, found, strict=True)]
     if not pooled:
-        return matched
-    of = [tuple(fit.cell[key] for key in AGENT) for fit in matched]  # cells of an agent follow
+        return fits
+    of = [tuple(fit.cell[key] for key in AGENT) for fit in fits]  # cells of an agent follow
     return [
         fit
         for agent in dict.fromkeys(of)
-        for fit in pool_habits(
-            [each for each, key in zip(matched, of, strict=True) if key == agent]
-        )
+        for fit in pool_habits([each for each, key in zip(fits, of, strict=True) if key == agent])
     ]
 
 
-def observed(
-    real: TeamRuns, together: list[str]
-) -> tuple[pd.DataFrame, dict[tuple[Hashable, ...], Waits]]:
+def observed(real: TeamRuns, together: list[str]) -> tuple[pd.DataFrame, Told]:
     """Return the replies, those in which an agent has forgotten a task marked, and the waits.
 
     The waits are those of agents that claim their tasks; runs alike in the columns `together` are
     told apart together.
     """
     parts: list[pd.DataFrame] = []
-    told: dict[tuple[Hashable, ...], Waits] = {}
+    told: Told = {}
     for key, calls in observe(real).groupby(together, sort=False):
         if (calls["mode"] == SELF_CLAIM).all():
             told[key] = fit_waits(calls)
@@ -134,11 +141,10 @@ def _matched_data(
     return tasks, runs, calls[calls["run_dir"].isin(runs["run_dir"])]
 
 
-def _match(
-    work: tuple[CellFit, list[dict[str, Any]], pd.DataFrame, pd.DataFrame],
-) -> CellFit:
-    fit, tasks, runs, calls = work
-    return match_habits(fit, tasks, runs, calls) if fit.claims_itself else fit
+def fit_agents(agents: Sequence[AgentRuns], workers: int | Processes) -> list[list[CellFit]]:
+    """Fit all cells of each agent, in other processes if there are many calls."""
+    calls = sum(len(agent.calls) for agent in agents)
+    return in_processes(fit_agent, agents, workers if calls > _MANY_CALLS else 1)
 
 
 def fit_agent(agent: AgentRuns) -> list[CellFit]:

@@ -20,6 +20,9 @@ _SPREADS = (0.2, 0.6, 1.0, 1.4, 1.8, 2.2)
 """Standard deviations of cells' logits: the middles of equal parts of what is possible."""
 _DRAWS = 400
 """Draws from the posterior of each imputation."""
+_MOST_STEPS = 100
+_EXACT = 1e-12
+"""Twice what a step would take off the loss, as a share of it, at which the least is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,10 @@ def _of_imputed(
 
 def _of_spreads(cells: Sequence[Trials], mean: Floats, sd: Floats) -> tuple[list[_Fitted], Floats]:
     """Return the fits at all `_SPREADS`, and the posterior probabilities of these."""
-    fits = [_Regression(cells, mean, sd, spread).fit() for spread in _SPREADS]
+    fits: list[_Fitted] = []
+    for spread in _SPREADS:
+        begin = fits[-1].posterior.at if fits else None
+        fits.append(_Regression(cells, mean, sd, spread).fit(begin))
     evidence = np.asarray([fit.evidence for fit in fits])
     chances = np.exp(evidence - evidence.max())
     return fits, np.asarray(chances / chances.sum())
@@ -190,19 +196,18 @@ class _Regression:
         self._means = np.concatenate([mean, np.zeros(len(cells))])
         self._precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
 
-    def fit(self) -> _Fitted:
-        """Return the posterior by Laplace's approximation."""
-        found = scipy.optimize.minimize(self._loss, self._means, jac=True, method="BFGS")
+    def fit(self, begin: Floats | None = None) -> _Fitted:
+        """Return the posterior by Laplace's approximation; its mode may be looked for near some."""
+        at = self._mode(self._means if begin is None else begin)
         design = self._design
-        logit = design @ found.x
+        logit = design @ at
         some = np.expm1(self._of * np.logaddexp(0.0, logit))
         trials = self._trials + self._unknown.sum(axis=0)
         weights = trials * (self._of * scipy.special.expit(logit)) ** 2 / some
         curvature = design.T @ (design * weights[:, None]) + np.diag(self._precision)
-        evidence = -found.fun + 0.5 * (
+        evidence = -self._loss(at) + 0.5 * (
             np.log(self._precision).sum() - np.linalg.slogdet(curvature)[1]
         )
-        at = np.asarray(found.x, dtype=np.float64)
         posterior = VectorFit(at, np.asarray(np.linalg.inv(curvature), dtype=np.float64))
         return _Fitted(self, float(evidence), posterior)
 
@@ -215,19 +220,56 @@ class _Regression:
         likelihood = likelihood + np.log(np.exp(hit) @ self._unknown.T).sum(axis=-1)
         return np.asarray(likelihood - 0.5 * (at - self._means) ** 2 @ self._precision)
 
-    def _loss(self, at: Floats) -> tuple[float, Floats]:
-        logit = self._design @ at
+    def _mode(self, at: Floats) -> Floats:
+        """Return where the loss is least, by Newton's method with steps halved until it falls."""
+        loss = self._loss(at)
+        for _ in range(_MOST_STEPS):
+            slope, hessian = self._derivatives(at)
+            values, vectors = np.linalg.eigh(hessian)
+            # Where it curves downwards or hardly at all, the prior's precision is the least.
+            values = np.maximum(np.abs(values), self._precision.min())
+            step = vectors @ ((vectors.T @ slope) / values)
+            falls = float(slope @ step)
+            if falls <= _EXACT * max(1.0, abs(loss)):
+                return np.asarray(at - step)
+            share = 1.0
+            while (new := self._loss(at - share * step)) > loss - 1e-4 * share * falls:
+                share *= 0.5
+                if share < _EXACT:
+                    return at
+            at, loss = at - share * step, new
+        return at
+
+    def _loss(self, at: Floats) -> float:
+        """Return minus the log posterior density, up to a constant."""
         off = at - self._means
-        prior = 0.5 * (self._precision * off**2).sum()
-        none = -self._of * np.logaddexp(0.0, logit)
-        misses = self._trials - self._hits
+        none = -self._of * np.logaddexp(0.0, self._design @ at)
         hit = -np.expm1(none)
-        unknown = self._unknown @ hit
-        value = prior - self._hits @ np.log(hit) - misses @ none - np.log(unknown).sum()
-        slope = self._of * scipy.special.expit(logit)
-        missed = slope * (misses - self._hits / np.expm1(-none))
-        missed -= slope * (1.0 - hit) * (self._unknown / unknown[:, None]).sum(axis=0)
-        return float(value), self._design.T @ missed + self._precision * off
+        likelihood = self._hits @ np.log(hit) + (self._trials - self._hits) @ none
+        likelihood += np.log(self._unknown @ hit).sum()
+        return float(0.5 * (self._precision * off**2).sum() - likelihood)
+
+    def _derivatives(self, at: Floats) -> tuple[Floats, Floats]:
+        """Return the gradient and the Hessian of the loss."""
+        logit = self._design @ at
+        p = scipy.special.expit(logit)
+        slope, bend = self._of * p, self._of * p * (1.0 - p)
+        none = -self._of * np.logaddexp(0.0, logit)
+        # For each hit of which the row is known, and for the shares of each row in the others.
+        odds = 1.0 / np.expm1(-none)
+        missed = np.exp(none) * self._unknown / (self._unknown @ -np.expm1(none))[:, None]
+        of_unknown = missed.sum(axis=0)
+        misses = self._trials - self._hits
+        by_row = slope * (misses - self._hits * odds - of_unknown)
+        curved = bend * (misses - self._hits * odds - of_unknown)
+        curved += slope**2 * (self._hits * odds * (1.0 + odds) + of_unknown)
+        design = self._design
+        apart = (missed * slope) @ design
+        hessian = design.T @ (design * curved[:, None]) + apart.T @ apart
+        return (
+            design.T @ by_row + self._precision * (at - self._means),
+            hessian + np.diag(self._precision),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,20 @@ import pandas as pd
 
 from analysis.calibration.agent_runs import agents_of
 from analysis.calibration.cell import CellFit
-from analysis.calibration.cells import AGENT, fit_agent, observed
+from analysis.calibration.cells import AGENT, Told, fit_agents, observed
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
 from analysis.traces.team_runs import CELL, TeamRuns
-from simulator.experiment.pool import Processes, in_processes
+from simulator.experiment.pool import Processes
 
 
 def pooled_fits(
-    team: TeamRuns, fits: Sequence[CellFit], workers: int | Processes = 1
+    team: TeamRuns,
+    fits: Sequence[CellFit],
+    workers: int | Processes = 1,
+    seen: tuple[pd.DataFrame, Told] | None = None,
 ) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together.
 
@@ -34,9 +37,11 @@ def pooled_fits(
         Of the cells.
     workers : int or Processes
         Processes for the fits (see `simulator.experiment.pool.in_processes`).
+    seen : tuple, optional
+        What `observed` returns of the agents, where that is known.
     """
     pooled = []
-    for fit in _fit_pooled(team, fits, workers):
+    for fit in _fit_pooled(team, fits, workers, seen or observed(team, AGENT)):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
             _over_cells([getattr(each, name).value for each in same])
@@ -51,9 +56,14 @@ def _over_cells(values: Sequence[float]) -> Estimate:
     return Estimate(float(np.median(values)), spread)
 
 
-def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit], workers: int | Processes) -> list[CellFit]:
+def _fit_pooled(
+    team: TeamRuns,
+    fits: Sequence[CellFit],
+    workers: int | Processes,
+    seen: tuple[pd.DataFrame, Told],
+) -> list[CellFit]:
     names = ["task_type", "p_label"]
-    calls, told = observed(team, AGENT)
+    calls, told = seen
     cells = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
     tasks = {
         tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf
@@ -64,7 +74,7 @@ def _fit_pooled(team: TeamRuns, fits: Sequence[CellFit], workers: int | Processe
     runs = team.runs.assign(**everything)
     agents = agents_of(replace(team, runs=runs), calls, told, AGENT, VAGUE)
     pooled: list[CellFit] = []
-    for agent, (fit,) in zip(agents, in_processes(fit_agent, agents, workers), strict=True):
+    for agent, (fit,) in zip(agents, fit_agents(agents, workers), strict=True):
         slow = _slowness(fit.latency, agent.calls, cells)
         fitting = np.asarray([tasks[cell] for cell in slow.index])
         capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)

@@ -28,7 +28,8 @@ from analysis.calibration.tokens import TokenFit
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
-from simulator.scenario import scenario_json_schema
+from simulator.scenario.schema_text import FILE as SCHEMA_FILE
+from simulator.scenario.schema_text import scenario_schema_text
 
 FILE = "fits.json"
 _VERSION = 6
@@ -99,10 +100,9 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
         )
     document = {"version": _VERSION, "source": source, "made": _today(), "cells": cells}
     (out / FILE).write_text(json.dumps(sealed(document)), encoding="utf-8")
-    schema = json.dumps(scenario_json_schema(), indent=2)
-    (out / "scenario.schema.json").write_text(schema, encoding="utf-8")
+    (out / SCHEMA_FILE).write_text(scenario_schema_text(), encoding="utf-8")
     header = (
-        "# yaml-language-server: $schema=./scenario.schema.json\n"
+        f"# yaml-language-server: $schema=./{SCHEMA_FILE}\n"
         f"# Fitted by `teamsim calibrate` to {source}.\n"
     )
     for fit, cell in zip(fits, cells, strict=True):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.checked_runs import MEASURED, Team, checked_runs
 from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL, TeamRuns
-from simulator.engine import Simulation
 from simulator.experiment.pool import Processes, Progress, in_processes
-from simulator.model.trace import Event, Trace
-from simulator.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -60,27 +59,7 @@ def real(team: TeamRuns) -> Compared:
     return Compared(runs.reset_index()[_RUN_COLUMNS], shown)
 
 
-_MEASURED = [
-    "wall_clock_seconds",
-    "total_tokens",
-    "total_rounds",
-    "success",
-    "concurrent_writes",
-    "idle_rounds",
-    "failed_tests",
-    "straggler_gap_s",
-    "calls",
-    "idle_calls",
-]
-_RUN_COLUMNS = [*CELL, "n_teammates", *_MEASURED]
-
-
-@dataclass(frozen=True)
-class _Job:
-    cell: Calibrated
-    n: int
-    replications: int
-    traced: int
+_RUN_COLUMNS = [*CELL, "n_teammates", *MEASURED]
 
 
 def simulated(
@@ -104,50 +83,24 @@ def simulated(
     workers, progress
         As for `simulator.experiment.pool.in_processes`.
     """
-    jobs = [_Job(cell, n, replications, traced) for cell in cells for n in team_sizes]
-    parts = in_processes(_simulate, jobs, workers, progress)
-    return Compared(
-        pd.concat([runs for runs, _ in parts], ignore_index=True),
-        pd.concat([calls for _, calls in parts], ignore_index=True),
-    )
+    jobs = [
+        (cell.fit, n, _team(cell, n, replications, traced)) for cell in cells for n in team_sizes
+    ]
+    parts = in_processes(checked_runs, [team for _, _, team in jobs], workers, progress)
+    runs, calls = [], []
+    for (fit, n, _), (rows, ended) in zip(jobs, parts, strict=True):
+        where: dict[str, Any] = {**fit.cell, "n_teammates": n}
+        if n == 1:  # nobody to wait for
+            where["straggler_gap_s"] = np.nan
+        runs.append(pd.DataFrame(rows, columns=MEASURED).assign(**where)[_RUN_COLUMNS])
+        shown = pd.DataFrame(ended, columns=["latency_s", "tasks"])
+        calls.append(shown.assign(**fit.cell, n_teammates=n))
+    return Compared(pd.concat(runs, ignore_index=True), pd.concat(calls, ignore_index=True))
 
 
-def _simulate(job: _Job) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rng = np.random.default_rng([job.n, sum(job.cell.fit.name.encode())])
-    rows, calls = [], []
-    for i in range(job.replications):
-        document = job.cell.fit.draw(rng).scenario(job.cell.tasks, job.n)
-        simulation = Simulation(Scenario.model_validate({**document, "seed": i}))
-        trace = Trace() if i < job.traced else None
-        row = simulation.run(0, trace)
-        rows.append(
-            (
-                row.makespan_s,
-                row.input_tokens + row.output_tokens,
-                row.rounds,
-                row.success,
-                row.concurrent_writes,
-                row.idle_rounds,
-                row.failed_tests,
-                row.straggler_gap_s if job.n > 1 else np.nan,
-                row.calls,
-                row.idle_calls,
-            )
-        )
-        if trace is not None:
-            calls += _calls(trace)
-    runs = pd.DataFrame(rows, columns=_MEASURED).assign(**job.cell.fit.cell)
-    shown = pd.DataFrame(calls, columns=["latency_s", "tasks"]).assign(**job.cell.fit.cell)
-    return runs.assign(n_teammates=job.n)[_RUN_COLUMNS], shown.assign(n_teammates=job.n)
-
-
-def _calls(trace: Trace) -> list[tuple[float, int]]:
-    """Return duration and number of attempts of each call."""
-    attempts: dict[int, int] = {}
-    ended = []
-    for row in trace.rows:
-        if row.event == Event.ATTEMPT and row.call is not None:
-            attempts[row.call] = attempts.get(row.call, 0) + 1
-        elif row.event == Event.CALL_END and row.call is not None and row.duration_s is not None:
-            ended.append((row.duration_s, attempts.get(row.call, 0)))
-    return ended
+def _team(cell: Calibrated, n: int, replications: int, traced: int) -> Team:
+    rng = np.random.default_rng([n, sum(cell.fit.name.encode())])
+    documents = [
+        {**cell.fit.draw(rng).scenario(cell.tasks, n), "seed": i} for i in range(replications)
+    ]
+    return Team(documents, traced)

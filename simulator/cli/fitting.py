@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.calibration import fit_cells
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
+from analysis.calibration.cells import AGENT, fit_cells, observed
 from analysis.calibration.pooled_cells import pooled_fits
 from analysis.calibration.profile_names import profile_name
 from analysis.calibration.store import read_calibration, write_calibration
@@ -80,14 +80,15 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
     from analysis.plots.posterior_predictive import posterior_predictive_figure
     from analysis.validation.real_and_simulated import real, simulated
 
+    seen = observed(team, AGENT)
     with progress_bar("cells") as progress:
-        fits = fit_cells(team, workers=pool, progress=progress)
+        fits = fit_cells(team, workers=pool, progress=progress, seen=seen)
     write_calibration(team, fits, out, source)
     calibrated = read_calibration(out)
     write_analogues(analogues_of(calibrated, source), out)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
-    for fit in pooled_fits(team, fits, pool):
+    for fit in pooled_fits(team, fits, pool, seen):
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())

@@ -5,7 +5,6 @@ Commands import what they need when they run, so that ``teamsim --help`` does no
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -36,9 +35,9 @@ from simulator.garbage import search_seldom
 
 def schema(quiet: Quiet = False) -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from simulator.scenario import scenario_json_schema
+    from simulator.scenario.schema_text import scenario_schema_text
 
-    print_whole(json.dumps(scenario_json_schema(), indent=2))
+    print_whole(scenario_schema_text())
 
 
 def list_plugins(quiet: Quiet = False) -> None:

@@ -12,7 +12,6 @@ import pytest
 from scipy import integrate, stats
 
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
-from analysis.calibration.cell import as_said
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.goodness import anderson_darling
@@ -26,6 +25,7 @@ from analysis.calibration.latency import (
     within_runs,
 )
 from analysis.calibration.logit_normal import median_of_logit_normal
+from analysis.calibration.rounding import as_said
 from analysis.calibration.shares import Share, concentration, design_effect, pool_shares
 
 Array = np.ndarray[Any, Any]

@@ -9,20 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import interpolate, stats
 
 from analysis.calibration import fit_cells
 from analysis.calibration.coupling import Replications
-from analysis.calibration.matching import (
-    _SIMULATED,
-    Seen,
-    _counted,
-    _possible,
-    _posterior,
-    _weights,
-    pool_habits,
-    seen_in,
-)
+from analysis.calibration.habit_search import _SIMULATED, Seen, _possible, _posterior, _weights
+from analysis.calibration.matching import _counted, pool_habits, seen_in
+from analysis.calibration.monotone import interpolated
 from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 
@@ -76,6 +69,17 @@ def test_a_moment_that_bends_tells_its_habit_twice_as_well_as_by_straight_lines(
     found = _posterior(simulated, Seen(curved(truth), SURE))
     straight = float(np.interp(curved(truth)[0], [each[0] for each in simulated], _SIMULATED))
     assert abs(found.value - truth) < abs(straight - truth) / 2.0
+
+
+@pytest.mark.parametrize("digits", [0, 1, 15])
+def test_moments_are_interpolated_as_scipy_does(digits: int) -> None:
+    """Few digits make moments that stay or turn."""
+    rng = np.random.default_rng(digits)
+    x, at = np.linspace(0.0, 1.0, 5), np.linspace(0.0, 1.0, 129)
+    for _ in range(50):
+        y = rng.normal(size=(5, 3)).round(digits)
+        expected = interpolate.pchip_interpolate(x, y, at)
+        assert interpolated(x, y, at) == pytest.approx(expected, rel=1e-13, abs=1e-13)
 
 
 @pytest.mark.parametrize(("truth", "error", "expected"), [

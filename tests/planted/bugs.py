@@ -1752,8 +1752,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/logits.py",
-        "missed -= slope * (1.0 - hit)",
-        "missed -= slope",
+        "missed = np.exp(none) * self._unknown",
+        "missed = self._unknown",
         "tests/analysis/test_waiting_tasks.py",
         "unknown_row",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,7 @@ import yaml
 from simulator.engine import Simulation
 from simulator.errors import ScenarioError
 from simulator.scenario import (
+    REGISTRIES,
     Scenario,
     load_study,
     parse_study,
@@ -20,6 +22,7 @@ from simulator.scenario import (
 )
 from simulator.scenario.context import Context, PromptCache
 from simulator.scenario.inheritance import profile_text
+from simulator.scenario.schema_text import scenario_schema_text
 from tests.scenario.test_bad_scenarios import GOOD
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
@@ -196,6 +199,17 @@ def test_the_json_schema_refuses_what_the_loader_refuses(
 def test_the_schema_that_ships_beside_the_scenarios_is_the_current_one() -> None:
     path = Path(__file__).parents[2] / "scenarios" / "scenario.schema.json"
     assert json.loads(path.read_text()) == scenario_json_schema()
+    assert scenario_schema_text() == json.dumps(scenario_json_schema(), indent=2)
+
+
+def test_plugins_of_other_packages_are_in_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    topologies = REGISTRIES[0]
+    point = EntryPoint(
+        "elsewhere", "simulator.model.topologies.single:Single", "teamsim.topologies"
+    )
+    monkeypatch.setitem(topologies.__dict__, "_entry_points", {"elsewhere": point})
+    definition = json.loads(scenario_schema_text())["$defs"][topologies.definition]
+    assert "elsewhere" in definition["anyOf"][0]["enum"]
 
 
 def test_null_takes_away_a_tool_of_a_profile_or_of_the_team() -> None:
