@@ -297,6 +297,23 @@ def test_a_tool_that_hands_over_ends_a_turn() -> None:
     assert with_hand_overs(ALONE) == (ALONE, [])
 
 
+@pytest.mark.parametrize(
+    ("statuses", "ends_s"),
+    [
+        (("ok", "ok", "ok"), [4, 8, 12]),
+        (("ok", "cancelled", "ok"), [4, 12]),  # and made again
+        (("ok", "timeout", "ok"), [4, 12]),
+        (("ok", "ok", "cancelled"), [4, 8]),  # by the end of the run
+        (("ok", "ok", "error"), [4, 8, 12]),  # a task that was given up
+        (("cancelled", "cancelled", "cancelled"), []),
+    ],
+)
+def test_a_call_that_was_cut_off_is_no_task(statuses: tuple[str, ...], ends_s: list[int]) -> None:
+    found = traces(*(("a", "chat", 5 * i, 4 * i + 4, "stop") for i in range(len(statuses))))
+    found.calls["status"] = pd.array(statuses, dtype=found.calls["status"].dtype)
+    assert [unit.end_s for unit in units_of(one(found))] == ends_s
+
+
 def test_agents_that_end_within_a_call_of_a_tool_are_sub_agents() -> None:
     found = delegated(["explore", "plan", "explore"])
     told = structure(found)
