@@ -11,7 +11,15 @@ import pytest
 
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
-from tests.analysis.trace_samples import START, attributes, document, lines, otel, stamp
+from tests.analysis.trace_samples import (
+    START,
+    attributes,
+    document,
+    lines,
+    observation,
+    otel,
+    stamp,
+)
 
 COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens")
 
@@ -339,3 +347,23 @@ def test_an_archive_is_named(tmp_path: Path) -> None:
         archive.writestr("header.json", "{}")
     with pytest.raises(TeamsimError, match=r"zip archive.*Formats that are read: canonical, "):
         read_traces([tmp_path / "log.eval"])
+
+
+def test_embeddings_have_the_tokens_that_they_read(tmp_path: Path) -> None:
+    said = {"gen_ai__operation__name": "embeddings", "gen_ai__request__model": "e"}
+    outer = otel(1, None, "embeddings e", 0, 3, **said)  # a framework's, around the client's
+    inner = otel(2, 1, "embeddings e", 1, 1, **said, gen_ai__usage__input_tokens=700)
+    spans = (outer, inner)
+    otlp = lines(tmp_path / "spans.jsonl", [document(*spans)])
+    run = {"id": "r", "trace_id": "t", "run_type": "embedding", "start_time": stamp(0)}
+    usage = {"usage_metadata": {"input_tokens": 700, "output_tokens": 0, "total_tokens": 700}}
+    smith = lines(tmp_path / "runs.jsonl", [{**run, "end_time": stamp(3), "outputs": usage}])
+    fuse = lines(
+        tmp_path / "fuse.jsonl",
+        [observation("o", "EMBEDDING", 0, 3, usageDetails={"input": 700})],
+    )
+    for path in (otlp, smith, fuse):
+        found = read_traces([path])
+        assert found.calls["operation_name"].tolist() == ["embeddings"], path
+        assert found.calls["input_tokens"].tolist() == [700], path
+        assert found.report.calls == 0  # a call of a model that writes is another thing
