@@ -47,6 +47,10 @@ _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 """Names of Gemini's API, whose output is without the one, and input without the other."""
 
+NAMES = frozenset({*_INPUT, *_OUTPUT, *_TOTAL, *_CACHED, *_WRITTEN, *_THOUGHTS, *_TOOLS} - {
+    "input", "output", "prompt", "completion"})  # fmt: skip
+"""Names that only counts of tokens have, in whatever object; those left out may be texts."""
+
 
 def counts(
     plain: int | None,

@@ -367,3 +367,37 @@ def test_embeddings_have_the_tokens_that_they_read(tmp_path: Path) -> None:
         assert found.calls["operation_name"].tolist() == ["embeddings"], path
         assert found.calls["input_tokens"].tolist() == [700], path
         assert found.report.calls == 0  # a call of a model that writes is another thing
+
+
+@pytest.mark.parametrize("said", [-5, 10**15, "many", float("inf")])
+def test_what_is_no_count_is_unknown_and_said(tmp_path: Path, said: Any) -> None:
+    span = otel(
+        1, None, "chat m", 0, 3, gen_ai__operation__name="chat", gen_ai__request__model="m",
+        gen_ai__usage__input_tokens=said, gen_ai__usage__output_tokens=50,
+    )  # fmt: skip
+    usage = {"input": said, "output": 50}
+    paths = [
+        lines(tmp_path / "spans.jsonl", [document(span)]),
+        langsmith(tmp_path, {"input_tokens": said, "output_tokens": 50}),
+        lines(tmp_path / "fuse.jsonl", [observation("o", "GENERATION", 0, 3, usageDetails=usage)]),
+    ]
+    for path in paths:
+        if path.name == "fuse.jsonl" and isinstance(said, str):
+            continue  # a text in a bucket, as a unit, is no count that is wrong
+        found = read_traces([path])
+        assert counts_in(path) == [(None, None, None, 50)], path
+        assert found.report.errors.count == 1, path
+        assert "which is no count" in str(found.report.errors.first)
+        assert "1 row or value with an error" in found.report.line()
+
+
+def test_a_count_that_is_missing_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "phoenix.csv"
+    path.write_text(
+        "name,span_kind,parent_id,start_time,end_time,status_code,context.span_id,"
+        "context.trace_id,attributes.llm.model_name,attributes.llm.token_count.prompt\n"
+        f"ChatOpenAI,LLM,,{stamp(0)},{stamp(4)},OK,s1,t1,m,800\n"
+        f"ChatOpenAI,LLM,,{stamp(5)},{stamp(6)},ERROR,s2,t1,m,\n"
+        f"ChatOpenAI,LLM,,{stamp(7)},{stamp(9)},ERROR,s3,t1,m,nan\n"
+    )
+    assert read_traces([path]).report.errors.count == 0
