@@ -401,3 +401,41 @@ def test_a_count_that_is_missing_is_no_error(tmp_path: Path) -> None:
         f"ChatOpenAI,LLM,,{stamp(7)},{stamp(9)},ERROR,s3,t1,m,nan\n"
     )
     assert read_traces([path]).report.errors.count == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rows", "is_apart"), [(0, 40, False), (3, 40, False), (30, 40, True), (1, 3, True)]
+)
+def test_a_few_rows_do_not_say_how_all_are_read(
+    tmp_path: Path, wrong: int, rows: int, is_apart: bool
+) -> None:
+    path = tmp_path / "calls.csv"
+    heads = "start_s,end_s,model,prompt_tokens,cached_tokens,completion_tokens\n"
+    said = [f"{i},{i + 1},m,1000,{1500 if i < wrong else 700},50\n" for i in range(rows)]
+    path.write_text(heads + "".join(said))
+    found = read_traces([path])
+    usual = 1700 if is_apart else 1000
+    assert found.calls["input_tokens"].tolist() == [2500] * wrong + [usual] * (rows - wrong)
+    notes = [note for note in found.notes if "cached tokens" in note]
+    assert len(notes) == (wrong > 0)
+    if wrong == 3:
+        assert "3 rows of 40 with more cached tokens than input" in notes[0]
+
+
+@pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])
+def test_a_few_spans_do_not_say_how_all_are_read(
+    tmp_path: Path, wrong: int, is_apart: bool
+) -> None:
+    spans = [
+        otel(
+            i + 1, None, "chat m", i, 1, gen_ai__operation__name="chat",
+            gen_ai__request__model="m", gen_ai__usage__input_tokens=1000,
+            gen_ai__usage__output_tokens=50,
+            gen_ai__usage__cache_read__input_tokens=1500 if i < wrong else 700,
+        )
+        for i in range(40)
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])])
+    usual = 1700 if is_apart else 1000
+    assert found.calls["input_tokens"].tolist() == [2500] * wrong + [usual] * (40 - wrong)
+    assert sum("cached tokens" in note for note in found.notes) == 1
