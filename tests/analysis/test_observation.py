@@ -253,6 +253,10 @@ def test_agents_that_work_in_turn_do_tasks_one_after_another() -> None:
     assert [task["family"] for task in tasks] == list("ababab")
     assert [len(task.get("dependencies", ())) for task in tasks] == [0, 1, 1, 1, 1, 1]
     assert twin.document["coordination"]["protocol"] == {"kind": "pre_assigned"}
+    said = twin.sources["topology"]
+    assert said.startswith("agents who work in turn, one at a time (confidence 0.60")
+    assert said.endswith("whom each tells not known: in the twin all hear all")
+    assert "mesh" not in said
 
 
 def together(*found: Traces) -> Traces:
