@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.statistics.chance import may_differ, varying
+from analysis.statistics.chance import are_sure
 from analysis.statistics.completion import time_to_success
 from analysis.statistics.differences import difference_to_success
 from analysis.statistics.intervals import Interval
@@ -190,9 +191,14 @@ def _table(results: pd.DataFrame, tried: Mapping[tuple[str, str], Scenario]) -> 
     groups = [runs.sort_values("replication") for _, runs in results.groupby("point")]
     quiet = {patterns: runs for (fault, patterns), runs in zip(tried, groups, strict=True)
              if fault == NO_FAULT}  # fmt: skip
+    sure = {
+        each: are_sure(scenario, runs)
+        for (each, scenario), runs in zip(tried.items(), groups, strict=True)
+    }
     rows = []
-    for ((fault, patterns), scenario), runs in zip(tried.items(), groups, strict=True):
-        time = time_to_success(runs)
+    for (fault, patterns), runs in zip(tried, groups, strict=True):
+        is_sure = sure[fault, patterns]
+        time = _exact(time_to_success(runs), is_sure)
         row: dict[str, object] = {
             "fault": fault,
             "patterns": patterns,
@@ -204,10 +210,18 @@ def _table(results: pd.DataFrame, tried: Mapping[tuple[str, str], Scenario]) -> 
         row |= {name: float(runs[name].mean()) for name in means}
         for name, column in (("extra_tokens", "tokens"), ("extra_usd", "cost_usd")):
             extra = _extra(column, quiet[patterns], runs, may_fail)
+            extra = _exact(extra, is_sure and sure[NO_FAULT, patterns])
             row |= {name: extra.estimate, f"{name}_low": extra.low, f"{name}_high": extra.high}
-        row["is_sure"] = not may_differ(scenario, varying(runs))
+        row["is_sure"] = is_sure
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _exact(found: Interval, is_sure: bool) -> Interval:
+    """Return an interval, without width if all runs are sure to be the same and it is known."""
+    if not is_sure or not math.isfinite(found.estimate):
+        return found
+    return Interval(found.estimate, found.estimate, found.estimate)
 
 
 def _extra(column: str, quiet: pd.DataFrame, runs: pd.DataFrame, may_fail: bool) -> Interval:

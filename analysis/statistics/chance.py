@@ -10,6 +10,7 @@ from simulator.model.metrics import NUMERIC_METRICS
 from simulator.model.protocols._protocol import Protocol
 from simulator.model.topologies._topology import Topology
 from simulator.model.workloads._workload import Workload
+from simulator.model.workspaces._workspace import Workspace
 from simulator.scenario import Scenario
 from simulator.scenario.chance import has_chance
 
@@ -33,6 +34,20 @@ def _values(said: Iterable[float | None]) -> set[float | None]:
     return {None if each is None or math.isnan(each) else each for each in said}
 
 
+def are_sure(scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame) -> bool:
+    """Return whether further runs are known to be the same as those made.
+
+    They are if all of several are, and nothing in the scenario or its plugins is random.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    columns : mapping of str to ndarray, or DataFrame
+        All numeric metrics of the runs.
+    """
+    return len(columns["replication"]) > 1 and not may_differ(scenario, varying(columns))
+
+
 def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
     """Return whether chance may make further runs differ from those made.
 
@@ -44,11 +59,14 @@ def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
     varies : collection of str
         What differs between the runs made, as `varying` returns it.
     """
-    parts = (Topology.of(scenario.topology), Protocol.of(scenario.coordination.protocol))
+    topology = Topology.of(scenario.topology)
     return (
         bool(varies)
         or has_random_tasks(scenario)
-        or any(part.is_random for part in parts)
+        or topology.is_random
+        or topology.peers_per_message is not None
+        or Protocol.of(scenario.coordination.protocol).is_random
+        or Workspace.of(scenario.workspace).is_random
         or has_chance(scenario)
     )
 

@@ -19,7 +19,7 @@ from analysis.decisions.comparison_words import (
 )
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
-from analysis.statistics.chance import may_differ, varying
+from analysis.statistics.chance import are_sure
 from analysis.statistics.completion import runs_finished, unseen_failures
 from analysis.statistics.intervals import Interval
 from simulator.api.comparing import (
@@ -87,7 +87,7 @@ def compare(
         print_json("compare", _described(found, is_priced, seed, others))
     else:
         sure = {name for name, each in compared.items()
-                if not may_differ(each.scenario, varying(rows[name]))}  # fmt: skip
+                if are_sure(each.scenario, rows[name])}  # fmt: skip
         _print(found, is_priced, seed, others, sure)
     if out is not None:
         _write(found, out, quiet=as_json)

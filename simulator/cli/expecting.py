@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from analysis.statistics.chance import may_differ, varying
+from analysis.statistics.chance import are_sure
 from analysis.statistics.expectations import (
     Finding,
     chance_of_failing,
@@ -43,7 +43,7 @@ def print_findings(findings: Sequence[Finding], rows: pd.DataFrame, scenario: Sc
             _by(each) if each.verdict == "failed" else "",
         )
     console.print(table, width=WIDTH)
-    for line in _notes(findings, rows, not may_differ(scenario, varying(rows))):
+    for line in _notes(findings, rows, are_sure(scenario, rows)):
         say_words(line)
 
 
