@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.decisions.chaos import NONE, chaos
+from analysis.decisions.comparison_words import same_runs_note
+from analysis.decisions.side_by_side import compare
+from analysis.report.answer import answer
+from analysis.statistics.chance import are_sure, varying
+from simulator.cli.chaos_table import notes_on_alike
 from simulator.cli.same_values import same_in_all
+from simulator.experiment import run_each
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Scenario
 from simulator.scenario.chance import has_chance
@@ -67,6 +74,18 @@ def test_random_links_are_chance_of_a_plugin() -> None:
     assert same_in_all(links, alike, ["calls"]) == ["calls"]
 
 
+def test_peers_probes_and_orders_are_drawn() -> None:
+    alike = {name: np.ones(5) for name in (*NUMERIC_METRICS, "replication")}
+    assert are_sure(sure(), alike)
+    assert not are_sure(sure(topology={"kind": "gossip", "peers": 1}), alike)
+    assert are_sure(sure(workspace={"kind": "locks"}), alike)
+    assert not are_sure(sure(workspace={"kind": "locks", "order": "chosen"}), alike)
+    assert are_sure(sure(workspace={"kind": "quorum"}), alike)
+    assert not are_sure(sure(workspace={"kind": "quorum", "read": 1}), alike)
+    assert are_sure(sure(resilience={"detector": {}}), alike)
+    assert not are_sure(sure(resilience={"detector": {"kind": "swim"}}), alike)
+
+
 @pytest.mark.parametrize(
     ("protocol", "is_random"),
     [("pre_assigned", False), ("lead_assign", False), ("self_claim", True)],
@@ -75,3 +94,47 @@ def test_a_protocol_by_which_agents_choose_is_chance(protocol: str, is_random: b
     alike = {name: np.ones(5) for name in [*NUMERIC_METRICS, "replication"]}
     said = sure(coordination={"protocol": protocol}, topology="centralised")
     assert same_in_all(said, alike, ["calls"]) == (["calls"] if is_random else [])
+
+
+def test_chaos_says_that_runs_may_differ_only_of_faults_that_are_drawn() -> None:
+    table = chaos(sure(), 3)
+    is_sure = table.set_index(["fault", "patterns"])["is_sure"]
+    assert is_sure["one worker is lost", NONE]
+    assert not is_sure["5 % of requests fail", NONE]
+    exact = table[table["is_sure"] & (table["completed"] == 1.0)]
+    assert (exact["makespan_low"] == exact["makespan_high"]).all()
+    assert (exact["extra_tokens_low"] == exact["extra_tokens_high"]).all()
+    drawn, known = notes_on_alike(table, 3)
+    assert "up to 63 % of further ones may end otherwise" in drawn
+    assert "one worker is lost" in known
+    assert "5 % of requests fail" not in known
+    assert notes_on_alike(table[table["is_sure"]], 3) == []
+
+
+def test_what_is_not_known_of_all_runs_is_no_difference_between_them() -> None:
+    rows = run_each([sure()], 3).to_pandas()
+    assert rows["cost_usd"].isna().all()
+    assert varying(rows) == set()
+    assert varying(rows.assign(cost_usd=[1.0, 1.0, np.nan])) == {"cost_usd"}
+
+
+@pytest.mark.parametrize(("latency", "is_sure"), [(1, True), (rarely(1, 2), False)])
+def test_a_report_hedges_equal_runs_only_where_there_is_chance(
+    latency: object, is_sure: bool
+) -> None:
+    said = sure(latency)
+    rows = run_each([said], 3).to_pandas().assign(point_name="a", baseline_point=None)
+    assert varying(rows) == set()
+    words = " ".join(answer(rows, lambda point: said)[1].words)
+    assert ("further runs may fail" in words) is not is_sure
+    assert ("may take another time" in words) is not is_sure
+    assert ("further runs are the same" in words) is is_sure
+
+
+def test_teams_without_chance_are_sure_to_be_the_same() -> None:
+    rows = run_each([sure()], 3).to_pandas()
+    assert are_sure(sure(), rows)
+    assert not are_sure(sure(), rows[:1])  # one run shows nothing
+    found = compare({"a": rows, "b": rows})
+    assert same_runs_note(found, {"a"}) == same_runs_note(found) != []
+    assert same_runs_note(found, {"a", "b"}) == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from analysis.statistics.chance import are_sure
 from analysis.statistics.completion import time_to_success
 from analysis.statistics.differences import difference_to_success
 from analysis.statistics.intervals import Interval
@@ -149,7 +151,8 @@ def chaos(
         completed: the time until they ended), ``wasted_tokens``, ``retries``; ``extra_tokens`` and
         ``extra_usd`` (until success, compared with the same patterns without the fault), each with
         ``_low`` and ``_high``, a 95 % interval
-        (`analysis.statistics.differences.difference_to_success`). Tasks, recovery, wasted tokens
+        (`analysis.statistics.differences.difference_to_success`); ``is_sure``, whether nothing in
+        them is random, so that further runs are like those made. Tasks, recovery, wasted tokens
         and retries are means of runs as they ended.
     """
     quiet = changed(scenario, {"faults": []})
@@ -170,7 +173,7 @@ def chaos(
     results = run_each(
         list(tried.values()), replications, workers, _after(replications, progress)
     ).to_pandas()
-    return _table(results, list(tried))
+    return _table(results, tried)
 
 
 def _after(before: int, progress: Progress | None) -> Progress | None:
@@ -180,17 +183,22 @@ def _after(before: int, progress: Progress | None) -> Progress | None:
     return lambda done, most: progress(before + done, before + most)
 
 
-def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def _table(results: pd.DataFrame, tried: Mapping[tuple[str, str], Scenario]) -> pd.DataFrame:
     tokens = results["input_tokens"] + results["output_tokens"]
     results = results.assign(tokens=tokens, lost_tasks=results["tasks"] - results["tasks_correct"])
     means = ["lost_tasks", "recovery_s", "wasted_tokens", "retries"]
     may_fail = not bool(results["success"].all())
     groups = [runs.sort_values("replication") for _, runs in results.groupby("point")]
-    quiet = {patterns: runs for (fault, patterns), runs in zip(names, groups, strict=True)
+    quiet = {patterns: runs for (fault, patterns), runs in zip(tried, groups, strict=True)
              if fault == NO_FAULT}  # fmt: skip
+    sure = {
+        each: are_sure(scenario, runs)
+        for (each, scenario), runs in zip(tried.items(), groups, strict=True)
+    }
     rows = []
-    for (fault, patterns), runs in zip(names, groups, strict=True):
-        time = time_to_success(runs)
+    for (fault, patterns), runs in zip(tried, groups, strict=True):
+        is_sure = sure[fault, patterns]
+        time = _exact(time_to_success(runs), is_sure)
         row: dict[str, object] = {
             "fault": fault,
             "patterns": patterns,
@@ -202,9 +210,18 @@ def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFr
         row |= {name: float(runs[name].mean()) for name in means}
         for name, column in (("extra_tokens", "tokens"), ("extra_usd", "cost_usd")):
             extra = _extra(column, quiet[patterns], runs, may_fail)
+            extra = _exact(extra, is_sure and sure[NO_FAULT, patterns])
             row |= {name: extra.estimate, f"{name}_low": extra.low, f"{name}_high": extra.high}
+        row["is_sure"] = is_sure
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _exact(found: Interval, is_sure: bool) -> Interval:
+    """Return an interval, without width if all runs are sure to be the same and it is known."""
+    if not is_sure or not math.isfinite(found.estimate):
+        return found
+    return Interval(found.estimate, found.estimate, found.estimate)
 
 
 def _extra(column: str, quiet: pd.DataFrame, runs: pd.DataFrame, may_fail: bool) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.statistics.intervals import Interval
@@ -25,12 +25,19 @@ def sentences(found: SideBySide) -> list[str]:
     return [_sentence(found, team) for team in found.comparisons]
 
 
-def same_runs_note(found: SideBySide) -> list[str]:
-    """Return what is not known of the teams whose runs are those of the reference."""
+def same_runs_note(found: SideBySide, sure: Collection[str] = ()) -> list[str]:
+    """Return what is not known of the teams whose runs are those of the reference.
+
+    Parameters
+    ----------
+    found : SideBySide
+    sure : collection of str
+        Teams in which nothing is random: their further runs are like those made.
+    """
     pairs = [
         found.replications[team]
         for team, each in found.comparisons.items()
-        if any(one.verdict == "same" for one in each)
+        if any(one.verdict == "same" for one in each) and not {team, found.reference} <= {*sure}
     ]
     if not pairs:
         return []

@@ -51,8 +51,9 @@ class Operations:
         Place in `agents`.
     tool : list of str or None
         Name of the tool; None for a call of the model.
-    ends, asks, failed : ndarray of bool, shape (n,)
-        Whether a call of the model ended its turn, asked for tools, or was an error.
+    ends, asks, failed, cut : ndarray of bool, shape (n,)
+        Whether a call of the model ended its turn, asked for tools, was not answered, or was
+        cancelled before it could be.
     agents : list of str
         Ids, in the order of their first operations.
     parents : mapping of int to int
@@ -72,6 +73,7 @@ class Operations:
     ends: npt.NDArray[np.bool_]
     asks: npt.NDArray[np.bool_]
     failed: npt.NDArray[np.bool_]
+    cut: npt.NDArray[np.bool_]
     agents: list[str]
     parents: Mapping[int, int]
     waits: npt.NDArray[np.bool_]
@@ -137,6 +139,7 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
     some = some.sort_values(["start_ns", "end_ns"], kind="stable")
     is_chat = some["operation_name"].isin(CHATS).to_numpy(dtype=bool)
     reason = some["finish_reason"].astype("string").str.lower().fillna("")
+    status = some["status"].fillna("ok")
     names = some["tool_name"].fillna(UNNAMED).astype(str).to_numpy()
     columns = {
         "start": some["start_ns"].to_numpy(dtype=np.int64),
@@ -148,7 +151,8 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
                             for chat, name in zip(is_chat, names, strict=True)], dtype=object),
         "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
         "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
-        "failed": is_chat & (some["status"].fillna("ok") == "error").to_numpy(dtype=bool),
+        "failed": is_chat & (status != "ok").to_numpy(dtype=bool),
+        "cut": is_chat & (status == "cancelled").to_numpy(dtype=bool),
         "rows": some.index.to_numpy(),
         "span": some["span_id"].to_numpy(dtype=object),
         "above": _above(some, calls[kind == "invoke_agent"]),
@@ -174,6 +178,7 @@ def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
         rows["ends"],
         rows["asks"],
         rows["failed"],
+        rows["cut"],
         [str(agent) for agent in agents],
         parents,
         np.zeros(len(number), dtype=bool),

@@ -18,12 +18,14 @@ from analysis.observation.structure import (
     PIPELINE,
     SINGLE,
     SUBAGENTS,
+    TIMES,
     TREE,
     Structure,
 )
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import pauses_of
+from analysis.observation.workload import work_in_turn
 
 _ANSWERS = 0.8
 """If the lead makes fewer calls for each task than this, not every task is reported to it."""
@@ -65,6 +67,12 @@ def coordinate(
         ),
     }[kind]  # fmt: skip
     twin.say("topology", topology, said)
+    if kind == MESH and seen.structure.kind == MESH and work_in_turn(seen.runs, seen.structure):
+        told = "whom each tells not known" if structure.evidence == TIMES else "who tell each other"
+        twin.explain(
+            "topology",
+            f"agents who work in turn, one at a time ({sure}), {told}: in the twin all hear all",
+        )
     if kind == MESH and seen.structure.kind != MESH:
         twin.explain(
             "topology",

@@ -13,10 +13,9 @@ import pandas as pd
 from analysis.observation.activity import MODEL, TOOL
 from analysis.observation.observe import Observation, middle_run
 from analysis.observation.roles import named_roles, roles_by_agent
-from analysis.observation.rounds import turns_of
 from analysis.observation.runs import cause_table
 from analysis.observation.structure import LEAD, MESH, SINGLE
-from analysis.observation.workload import IN_TURN
+from analysis.observation.workload import work_in_turn
 from analysis.statistics.ranges import range_of_runs
 from analysis.traces.canonical import CHATS, model_of
 
@@ -56,7 +55,7 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
             "lead": structure.lead or None,
             "stages": list(structure.order),
             "in_rounds": structure.in_rounds,
-            "in_turn": _work_in_turn(observation),
+            "in_turn": work_in_turn(observation.runs, observation.structure),
             "runs": structure.runs,
             "agreeing": structure.agreeing,
         },
@@ -236,7 +235,7 @@ def named_kind(kind: str, in_turn: bool) -> str:
 def describe_structure(observation: Observation) -> str:
     """Return the structure in words."""
     structure = observation.structure
-    said = named_kind(structure.kind, _work_in_turn(observation))
+    said = named_kind(structure.kind, work_in_turn(observation.runs, structure))
     if structure.lead:
         said += f" (the lead: {structure.lead})"
     if structure.order:
@@ -269,14 +268,3 @@ def _plain(value: Any) -> Any:
     if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value
-
-
-def _work_in_turn(observation: Observation) -> bool:
-    """Tell whether one agent works at a time in most runs of the structure that was found."""
-    kinds, kind = observation.structure.kinds, observation.structure.kind
-    alone = [
-        turns_of(run.operations, run.operations.agents) is not None
-        for run in observation.runs
-        if kinds.get(run.name) == kind and len(run.operations.agents) > 1
-    ]
-    return bool(alone) and sum(alone) >= IN_TURN * len(alone)

@@ -102,6 +102,7 @@ def with_helpers(traces: Traces, role: Mapping[tuple[str, str], str]) -> Helped:
         return Helped(traces, notes, traces, [])
     rows = [row for each in unasked for row in each.rows]
     tokens = traces.calls["input_tokens"].astype("Float64").fillna(0.0)
+    tokens = tokens.where(traces.calls["operation_name"].isin(CHATS), 0.0)
     share = float(tokens[rows].sum() / tokens.sum())
     lack = (
         f"calls beside a conversation that no turn of it asked for: {len(rows):,}, with "

@@ -17,7 +17,7 @@ def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     failed do not count, unless all did: in a twin an attempt that fails is a part of a call.
     """
     chats = calls["operation_name"].isin(CHATS)
-    answered = chats & (calls["status"].fillna("ok") != "error")
+    answered = chats & (calls["status"].fillna("ok") == "ok")
     chats = answered if answered.any() else chats
     frame = pd.DataFrame(
         {

@@ -39,7 +39,8 @@ def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
     by_call : bool
         Whether each call is a unit. Otherwise a call continues the unit of the call before if
         that asked for tools, or if a tool of the agent began in between. A call that failed is an
-        attempt at the next one; if none follows, it belongs to what was given up.
+        attempt at the next one; if none follows, it belongs to what was given up. What was
+        cancelled before anything was answered, as by the end of the run, is no unit.
     """
     found: list[Unit] = []
     for agent in range(len(run.agents)):
@@ -60,7 +61,7 @@ def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
         if chats and tried and (by_call or not goes_on):
             found.append(_unit(run, agent, chats))
             chats = []
-        if chats or tried:
+        if chats or (tried and not run.cut[tried[-1]]):
             found.append(_unit(run, agent, chats + tried))
     return sorted(found, key=lambda unit: (unit.start_s, unit.agent))
 

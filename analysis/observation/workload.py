@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.observation.roles import typical
+from analysis.observation.rounds import turns_of
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, SINGLE, Structure
 from analysis.observation.units import Unit
@@ -103,6 +104,16 @@ def _stages(units: Sequence[Unit]) -> list[int]:
         sizes[-1] += 1
         reached = max(reached, unit.end_s)
     return sizes
+
+
+def work_in_turn(runs: Sequence[Run], structure: Structure) -> bool:
+    """Tell whether one agent works at a time in most runs of the structure that was found."""
+    alone = [
+        turns_of(run.operations, run.operations.agents) is not None
+        for run in runs
+        if structure.kinds.get(run.name) == structure.kind and len(run.operations.agents) > 1
+    ]
+    return bool(alone) and sum(alone) >= IN_TURN * len(alone)
 
 
 def is_chain(units: Sequence[Unit]) -> bool:

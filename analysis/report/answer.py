@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
 from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
+from analysis.statistics.chance import are_sure, varying
 from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
 from analysis.statistics.intervals import difference_of_shares_interval
 from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
 from analysis.statistics.unseen import most_unseen_percent
+from simulator.scenario import Scenario
 from simulator.words import four_figures, percent
 
 _OPEN_ROWS = 12
 """Most rows of a table that is open when the page is."""
 
 
-def answer(results: pd.DataFrame) -> tuple[str, Section]:
+def answer(
+    results: pd.DataFrame, scenarios: Callable[[int], Scenario] | None = None
+) -> tuple[str, Section]:
     """Return the verdict, and the section that says more of it.
 
     The verdict is one sentence: which point is quickest, and how sure that is (95 % intervals).
+
+    Parameters
+    ----------
+    results : DataFrame
+    scenarios : callable, optional
+        Returns the scenario of a point, by its number. Where nothing in it is random, further runs
+        are known to be like those made.
     """
     section = Section("answer", "What came out")
     by_name = results.groupby("point_name", sort=False)
@@ -69,10 +81,8 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         verdict = _alone(name, rows, not all_done)
     else:
         verdict = "No run finished at any point: how long the work takes is not known."
-    section.say(*_alike(results))
-    if all_done:
-        section.say(unseen_failures(common))
-    else:
+    section.say(*_of_further_runs(results, scenarios, all_done))
+    if not all_done:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
         lacking = shown[shown["finished"] < shown["runs"]]
@@ -86,15 +96,33 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     return verdict, section
 
 
-def _alike(results: pd.DataFrame) -> list[str]:
-    """Say at how many points all of several runs took equally long; nothing if at none."""
+def _of_further_runs(
+    results: pd.DataFrame, scenarios: Callable[[int], Scenario] | None, all_done: bool
+) -> list[str]:
+    """Say what the runs do not show of further ones."""
+    points = {number: results[results["point"] == number] for number in set(results["point"])}
+    drawn = [
+        each
+        for each, rows in points.items()
+        if scenarios is None or varying(rows) or not are_sure(scenarios(each), rows)
+    ]
+    if not drawn:
+        return ["Nothing is random: further runs are the same as those made."]
+    said = _alike(results[results["point"].isin(drawn)], len(points))
+    if all_done:
+        said.append(unseen_failures(min(len(points[each]) for each in drawn)))
+    return said
+
+
+def _alike(results: pd.DataFrame, points: int) -> list[str]:
+    """Say at how many of all points all of several runs took equally long; nothing if at none."""
     of_points = results[results["success"].astype(bool)].groupby("point")["makespan_s"]
     runs = of_points.size()
     alike = runs[(runs > 1) & (of_points.nunique() == 1)]
     if alike.empty:
         return []
     return [
-        f"At {len(alike)} of {results['point'].nunique()} points all runs took equally long, and "
+        f"At {len(alike)} of {points} points all runs took equally long, and "
         f"intervals of no width come of it: up to {most_unseen_percent(int(alike.min()))} of "
         "further runs may take another time (95 % confidence)."
     ]

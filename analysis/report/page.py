@@ -38,7 +38,7 @@ from analysis.statistics.law_fits import LawFit, compare_laws, fit_law
 from analysis.statistics.laws import usl_peak
 from analysis.statistics.series import SIZE
 from simulator.experiment import read_manifest, read_results
-from simulator.experiment.manifest import point_of
+from simulator.experiment.manifest import point_of, scenario_of
 from simulator.experiment.pool import Progress
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
@@ -85,7 +85,7 @@ def write_report(
     needed = list(dict.fromkeys([*metrics, "makespan_s", "quality", *spent]))
     curves = curves_against(results, needed, figure.x)
     shown = curves[~curves["series"].isin(_baseline_only(curves))]
-    verdict, first = answer(results)
+    verdict, first = answer(results, lambda point: scenario_of(manifest["points"][point]))
     page.add(first)
     _curves(page, shown, figure, ["teamsim", "plot", str(directory)])
     command = shlex.join(["teamsim", "report", str(directory), "--stacks", str(stack_replications)])

@@ -12,20 +12,25 @@ from collections.abc import Iterable
 
 from analysis.traces.collector import Collector
 from analysis.traces.span import Span
+from analysis.traces.usage import is_cache_apart_in_all
+from simulator.words import counted
 
 
 def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
     """Add them where calls of the same instrumentation and provider show that they are apart.
 
-    If some calls show one thing and others the other, the calls that show neither stay as they are.
+    If more calls show the contrary, or too few show it, the calls that show neither stay as they
+    are (`analysis.traces.usage.is_cache_apart_in_all`).
     """
     groups: dict[tuple[str, str | None, str | None], list[Span]] = defaultdict(list)
     for span in spans:
         if span.cache is not None:
             groups[span.form, span.scope, span.fields.get("provider_name")].append(span)
-    n = 0
+    n = doubtful = 0
     for some in groups.values():
-        if {span.cache[0] for span in some if span.cache is not None} != {True, None}:
+        shown = [span.cache[0] for span in some if span.cache is not None]
+        if not is_cache_apart_in_all(shown, usual=False):
+            doubtful += shown.count(True) if None in shown else 0
             continue
         for span in some:
             if span.cache is not None and span.cache[0] is None:
@@ -35,4 +40,9 @@ def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
         out.notes.append(
             f"{n} calls: the input does not hold the cached tokens, as others of the same "
             "instrumentation show: added"
+        )
+    if doubtful:
+        out.notes.append(
+            f"{counted(doubtful, 'call')} whose input does not hold the cached tokens, though that "
+            "of most others of the same instrumentation may: added in these alone"
         )

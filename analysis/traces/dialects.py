@@ -51,6 +51,9 @@ OPERATIONS = {
 }
 """Words for operations, and which of ours each is."""
 
+READING = frozenset({"chat", "embeddings"})
+"""Operations of models that read tokens."""
+
 _NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}
 
 _NAMED = {
@@ -222,10 +225,10 @@ def call_fields(said: Slots, operation: str) -> dict[str, Any]:
             fields["result_size"] = size_of(said["result"])
         if "tool_name" not in fields and "entity" in said:
             fields["tool_name"] = text(said["entity"])
-    if operation == "chat":
+    if operation in READING:
         fields |= tokens_of(said)
-        if "finish_reason" not in fields:
-            fields["finish_reason"] = _reason(said)
+    if operation == "chat" and "finish_reason" not in fields:
+        fields["finish_reason"] = _reason(said)
     return {name: value for name, value in fields.items() if value is not None}
 
 

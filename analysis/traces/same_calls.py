@@ -34,6 +34,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
     outer: set[int] = set()
     for operation, ends in (
         ("chat", {"invoke_agent", "execute_tool"}),
+        ("embeddings", {"invoke_agent", "execute_tool", "chat"}),
         ("execute_tool", {"invoke_agent", "chat"}),
     ):
         nested = _nested([s for s in spans if s.operation == operation], operation, ends, above)
@@ -46,7 +47,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             f"{counted(len(outer), 'span')} left out, each around another of the same call"
         )
     n = 0
-    for operation in ("chat", "execute_tool"):
+    for operation in ("chat", "embeddings", "execute_tool"):
         alone = [span for span in spans if span.operation == operation and id(span) not in outer]
         for kept, left_out in _twins(alone):
             n += 1
@@ -74,7 +75,7 @@ def _nested(
 
 def _may_hold(around: Span, inside: Span, operation: str) -> bool:
     """Tell whether two nested spans may be one call; a tool that calls another tool is not."""
-    if operation == "chat":
+    if operation != "execute_tool":
         return True
     names = around.fields.get("tool_name"), inside.fields.get("tool_name")
     return names[1] is None or names[0] == names[1]

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.traces.column_names import UNCACHED, plain
 from analysis.traces.dialects import status_of
-from analysis.traces.usage import counts, is_cache_apart
+from analysis.traces.usage import counts, is_cache_apart, is_cache_apart_in_all
 from analysis.traces.values import count, flag
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
@@ -22,7 +22,7 @@ def cache_is_apart(
 ) -> bool:
     """Tell whether the input excludes cached tokens.
 
-    Some row shows it, with its total or without; if none does, the names of the columns tell.
+    Rows show it, with their totals or without; if too few do, the names of the columns tell.
 
     Parameters
     ----------
@@ -33,20 +33,35 @@ def cache_is_apart(
     chosen : mapping
         The table's columns, by canonical name.
     """
+    names = {plain(name) for name in chosen.values()}
+    named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
+    return is_cache_apart_in_all(_shown(read, totals), named)
+
+
+def rows_beyond_input(read: Mapping[str, Sequence[Any]]) -> int:
+    """Return how many rows have more tokens from and into the cache than input.
+
+    Parameters
+    ----------
+    read : mapping
+        The counts, by canonical name.
+    """
+    return sum(each is True for each in _shown(read, None))
+
+
+def _shown(read: Mapping[str, Sequence[Any]], totals: Sequence[Any] | None) -> list[bool | None]:
+    """Return of each row with cached tokens whether it shows that the input excludes them."""
     none = [None] * len(next(iter(read.values()), totals or []))
     columns = [
         read.get(name, none)
         for name in ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens",
                      "output_tokens")
     ]  # fmt: skip
-    shown = {
+    return [
         is_cache_apart(n, (k or 0) + (w or 0), out, total)
         for n, k, w, out, total in zip(*columns, totals or none, strict=True)
         if n is not None and (k or w)
-    }
-    names = {plain(name) for name in chosen.values()}
-    named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
-    return True in shown or (named and None in shown and False not in shown)
+    ]
 
 
 def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:

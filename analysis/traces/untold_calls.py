@@ -28,7 +28,7 @@ def find_calls(spans: list[Span], above: Above) -> None:
     for span in spans:
         if span.operation == "chat":
             note(span)
-        elif span.operation is not None and span.has_counts:
+        elif span.operation not in (None, "embeddings") and span.has_counts:
             wholes.append((len(list(above(span))), span))
     for _, span in sorted(wholes, key=lambda each: -each[0]):
         if span.key in is_around:

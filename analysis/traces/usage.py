@@ -8,7 +8,8 @@ larger than the whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.traces.values import amount, count, mapping, pick
@@ -46,6 +47,13 @@ _FOR_1H = "1h"
 _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 """Names of Gemini's API, whose output is without the one, and input without the other."""
+
+_TELLING = 0.1
+"""Share of the calls of a writer that must show what all of them do: fewer may be wrong counts."""
+
+NAMES = frozenset({*_INPUT, *_OUTPUT, *_TOTAL, *_CACHED, *_WRITTEN, *_THOUGHTS, *_TOOLS} - {
+    "input", "output", "prompt", "completion"})  # fmt: skip
+"""Names that only counts of tokens have, in whatever object; those left out may be texts."""
 
 
 def counts(
@@ -121,6 +129,26 @@ def is_cache_apart(plain: int, parts: int, output: int | None, total: int | None
         return True
     sums = {plain + (output or 0): False, plain + parts + (output or 0): True}
     return None if total is None else sums.get(total)
+
+
+def is_cache_apart_in_all(shown: Iterable[bool | None], usual: bool) -> bool:
+    """Return whether the inputs of one writer's calls are without their parts.
+
+    Calls with wrong counts may show the contrary of what the writer does. So more calls must show
+    the one than the other, and a tenth of all; else it is as usual.
+
+    Parameters
+    ----------
+    shown : iterable of bool or None
+        What `is_cache_apart` returns of each call that has such parts.
+    usual : bool
+        Whether the inputs are without the parts as far as names tell.
+    """
+    tally = Counter(shown)
+    most, least = max(tally[True], tally[False]), min(tally[True], tally[False])
+    if most == least or most < _TELLING * tally.total():
+        return usual and tally.total() > 0
+    return tally[True] == most
 
 
 def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict[str, int | None]:

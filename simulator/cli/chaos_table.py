@@ -38,15 +38,24 @@ def print_chaos(table: pd.DataFrame, priced: bool) -> None:
 
 
 def notes_on_alike(table: pd.DataFrame, replications: int) -> list[str]:
-    """Return what is not known where all runs under a fault ended alike; nothing if none did."""
-    if not table["completed"].isin([0.0, 1.0]).any():
+    """Return what is not known where all runs under a fault ended alike; nothing if none did.
+
+    Where nothing is random it is known that others end alike, too.
+    """
+    alike = table["completed"].isin([0.0, 1.0])
+    if not (alike & ~table["is_sure"]).any():
         return []
-    return [
+    notes = [
         "where all runs were completed, or none, up to "
         f"{most_unseen_percent(replications)} of further ones may end otherwise (95 % "
         "confidence), as where a fault that is drawn has hit nobody; nor has what was the same in "
         "all runs an interval"
     ]
+    is_sure = table.groupby("fault", sort=False)["is_sure"].all()
+    if is_sure.any():
+        names = ", ".join(is_sure.index[is_sure])
+        notes.append(f"further runs are sure to be the same, as nothing in them is random: {names}")
+    return notes
 
 
 def _recovery(seconds: float, completed: float) -> str:

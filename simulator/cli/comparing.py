@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from analysis.decisions.comparison_words import (
 )
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
+from analysis.statistics.chance import are_sure
 from analysis.statistics.completion import runs_finished, unseen_failures
 from analysis.statistics.intervals import Interval
 from simulator.api.comparing import (
@@ -84,7 +86,9 @@ def compare(
     if as_json:
         print_json("compare", _described(found, is_priced, seed, others))
     else:
-        _print(found, is_priced, seed, others)
+        sure = {name for name, each in compared.items()
+                if are_sure(each.scenario, rows[name])}  # fmt: skip
+        _print(found, is_priced, seed, others, sure)
     if out is not None:
         _write(found, out, quiet=as_json)
 
@@ -106,7 +110,11 @@ def _all_rows(
 
 
 def _print(
-    found: SideBySide, is_priced: Mapping[str, bool], seed: int, others: Sequence[str]
+    found: SideBySide,
+    is_priced: Mapping[str, bool],
+    seed: int,
+    others: Sequence[str],
+    sure: AbstractSet[str],
 ) -> None:
     for line in sentences(found):
         say_words(line)
@@ -119,10 +127,11 @@ def _print(
     together = ", together for all teams" if len(found.comparisons) > 1 else ""
     say_words(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
                 "success, failed runs started again.")  # fmt: skip
-    if all(finished >= found.replications.get(name, max(pairs))
-           for name, finished in found.finished.items()):  # fmt: skip
+    all_finished = all(finished >= found.replications.get(name, max(pairs))
+                       for name, finished in found.finished.items())  # fmt: skip
+    if all_finished and not sure >= found.finished.keys():
         say_words(unseen_failures(min(pairs)))
-    for note in same_runs_note(found):
+    for note in same_runs_note(found, sure):
         say_words(note)
     for name in others:
         say_words(f"{name} was run with another seed: its pairs are independent runs.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from analysis.statistics.chance import are_sure
 from analysis.statistics.expectations import (
     Finding,
     chance_of_failing,
@@ -21,13 +22,14 @@ from simulator.words import percent
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.scenario import Scenario
 
 _TEXT_WIDTH = 30
 """Columns of what is expected."""
 
 
-def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
-    """Print a table of findings, and what is to be known of them."""
+def print_findings(findings: Sequence[Finding], rows: pd.DataFrame, scenario: Scenario) -> None:
+    """Print a table of findings of a scenario's runs, and what is to be known of them."""
     table = Table(box=None, pad_edge=False)
     table.add_column("expected", no_wrap=True)
     for head in ("found", "95 % interval", "verdict", "wrong by"):
@@ -41,7 +43,7 @@ def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
             _by(each) if each.verdict == "failed" else "",
         )
     console.print(table, width=WIDTH)
-    for line in _notes(findings, rows):
+    for line in _notes(findings, rows, are_sure(scenario, rows)):
         say_words(line)
 
 
@@ -89,10 +91,10 @@ def _by(finding: Finding) -> str:
     return f"{number(finding.beyond)}{share}"
 
 
-def _notes(findings: Sequence[Finding], rows: pd.DataFrame) -> list[str]:
+def _notes(findings: Sequence[Finding], rows: pd.DataFrame, are_sure: bool) -> list[str]:
     notes = [_unresolved(each) for each in findings if each.verdict == "not resolved"]
     for each in findings:
-        if each.is_of_runs_made:
+        if each.is_of_runs_made and not are_sure:
             notes.append(
                 f"{each.expectation.text} held in the {each.replications:,} runs made: of further "
                 f"runs, up to {100 * each.unseen:.2g} % may break it (95 % confidence)."

@@ -135,7 +135,7 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
         _print_summary(scenario, columns, shortfalls(table))
         if findings:
             say("")
-            print_findings(findings, table.to_pandas())
+            print_findings(findings, table.to_pandas(), scenario)
     return exit_code(findings, wanted.strict)
 
 

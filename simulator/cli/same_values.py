@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from analysis.statistics.chance import has_random_tasks, may_differ, varying
 from analysis.statistics.unseen import most_unseen_percent
 from simulator.experiment.intervals import SHARE_METRICS
-from simulator.model.metrics import NUMERIC_METRICS
-from simulator.model.protocols._protocol import Protocol
-from simulator.model.topologies._topology import Topology
-from simulator.model.workloads._workload import Workload
 from simulator.scenario import Scenario
-from simulator.scenario.chance import has_chance
 
 
 def same_in_all(
@@ -34,14 +30,11 @@ def same_in_all(
     """
     if len(columns["replication"]) < 2:
         return []
-    varying = {name for name in NUMERIC_METRICS if len(set(columns[name].tolist())) > 1}
-    has_random_tasks = Workload.of(scenario.workload).is_random
-    parts = (Topology.of(scenario.topology), Protocol.of(scenario.coordination.protocol))
-    is_random = has_random_tasks or any(part.is_random for part in parts)
-    if not (varying or is_random or has_chance(scenario)):
+    varies = varying(columns)
+    if not may_differ(scenario, varies):
         return []
-    fixed = {"agents"} if has_random_tasks else {"agents", "tasks"}
-    return [name for name in metrics if name not in varying | fixed]
+    said = {"agents"} if has_random_tasks(scenario) else {"agents", "tasks"}
+    return [name for name in metrics if name not in varies | said]
 
 
 def note_on_same(metrics: Sequence[str], runs: int) -> str | None:

@@ -20,12 +20,15 @@ _SURE = {"workload", "figure", "expect", "sweep"}
 def has_chance(scenario: Scenario) -> bool:
     """Return whether runs may differ by what a scenario says; True where that is not sure.
 
-    They may by a distribution that varies, however little, and by a share that is said, as most
-    are probabilities. Of a plugin that is random this tells nothing: it says so itself.
+    They may by a distribution that varies, however little, by a share that is said, as most are
+    probabilities, and by which agents a detector probes. Of a plugin that is random this tells
+    nothing: it says so itself.
     """
     said = {name: each for name, each in scenario if name not in _SURE}
+    detector = scenario.resilience.detector
     return (
-        bool(rare_events(scenario, negligible=0.0))
+        (detector is not None and detector.kind == "swim")
+        or bool(rare_events(scenario, negligible=0.0))
         or any(_varying(said))
         or any(_varying(dict(scenario.workload)))  # without its own fractions
     )

@@ -61,7 +61,8 @@ class BreakerSpec(Spec):
     Closed, it lets everything through; when at least `failure_rate` of the last `window`
     requests have failed (of at least `minimum`), it opens. Open, nothing is sent for `open_s`.
     Then it is half open: `trial_calls` are let through; if one fails it opens again, if all
-    succeed it closes and forgets what it has seen.
+    succeed it closes and forgets what it has seen. Each request of a hedged pair counts by its
+    own end; the one that is cancelled, as the other was answered, does not count.
     """
 
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -83,3 +83,24 @@ def test_a_tool_that_ran_within_a_turn_is_a_tool(tmp_path: Path) -> None:
     assert spent[TOOL + "shell"] == pytest.approx(9.0)
     assert spent[PEOPLE] == pytest.approx(2 * PAUSE_S)
     assert find_requests(found.calls).table["turns"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "status"),
+    [
+        ("turn_aborted", {"reason": "interrupted"}, "cancelled"),
+        ("turn_aborted", {"reason": "replaced"}, "cancelled"),
+        ("turn_aborted", {}, "cancelled"),
+        ("error", {"message": "stream disconnected"}, "error"),
+        ("stream_error", {"message": "request timed out"}, "timeout"),
+    ],
+)
+def test_a_turn_that_its_person_interrupts_is_no_failure(
+    tmp_path: Path, kind: str, said: dict[str, Any], status: str
+) -> None:
+    rows = [codex_line(0, "session_meta", id="P", source="cli"),
+            codex_line(0, "turn_context", model="g"), codex_count(5, 1000, 0, 10, {}),
+            codex_line(6, "event_msg", type="user_message"),
+            codex_line(9, "event_msg", type=kind, **said)]  # fmt: skip
+    path = lines(tmp_path / "rollout-1.jsonl", rows)
+    assert read_traces([path]).calls["status"].tolist() == ["ok", status]

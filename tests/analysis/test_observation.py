@@ -253,6 +253,10 @@ def test_agents_that_work_in_turn_do_tasks_one_after_another() -> None:
     assert [task["family"] for task in tasks] == list("ababab")
     assert [len(task.get("dependencies", ())) for task in tasks] == [0, 1, 1, 1, 1, 1]
     assert twin.document["coordination"]["protocol"] == {"kind": "pre_assigned"}
+    said = twin.sources["topology"]
+    assert said.startswith("agents who work in turn, one at a time (confidence 0.60")
+    assert said.endswith("whom each tells not known: in the twin all hear all")
+    assert "mesh" not in said
 
 
 def together(*found: Traces) -> Traces:
@@ -295,6 +299,23 @@ def test_a_tool_that_hands_over_ends_a_turn() -> None:
     assert notes[0].startswith("2 tools that hand over")
     assert [unit.turns for unit in units_of(one(changed))] == [1, 1, 2]
     assert with_hand_overs(ALONE) == (ALONE, [])
+
+
+@pytest.mark.parametrize(
+    ("statuses", "ends_s"),
+    [
+        (("ok", "ok", "ok"), [4, 8, 12]),
+        (("ok", "cancelled", "ok"), [4, 12]),  # and made again
+        (("ok", "timeout", "ok"), [4, 12]),
+        (("ok", "ok", "cancelled"), [4, 8]),  # by the end of the run
+        (("ok", "ok", "error"), [4, 8, 12]),  # a task that was given up
+        (("cancelled", "cancelled", "cancelled"), []),
+    ],
+)
+def test_a_call_that_was_cut_off_is_no_task(statuses: tuple[str, ...], ends_s: list[int]) -> None:
+    found = traces(*(("a", "chat", 5 * i, 4 * i + 4, "stop") for i in range(len(statuses))))
+    found.calls["status"] = pd.array(statuses, dtype=found.calls["status"].dtype)
+    assert [unit.end_s for unit in units_of(one(found))] == ends_s
 
 
 def test_agents_that_end_within_a_call_of_a_tool_are_sub_agents() -> None:

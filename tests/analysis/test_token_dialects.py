@@ -11,7 +11,15 @@ import pytest
 
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
-from tests.analysis.trace_samples import START, attributes, document, lines, otel, stamp
+from tests.analysis.trace_samples import (
+    START,
+    attributes,
+    document,
+    lines,
+    observation,
+    otel,
+    stamp,
+)
 
 COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens")
 
@@ -339,3 +347,95 @@ def test_an_archive_is_named(tmp_path: Path) -> None:
         archive.writestr("header.json", "{}")
     with pytest.raises(TeamsimError, match=r"zip archive.*Formats that are read: canonical, "):
         read_traces([tmp_path / "log.eval"])
+
+
+def test_embeddings_have_the_tokens_that_they_read(tmp_path: Path) -> None:
+    said = {"gen_ai__operation__name": "embeddings", "gen_ai__request__model": "e"}
+    outer = otel(1, None, "embeddings e", 0, 3, **said)  # a framework's, around the client's
+    inner = otel(2, 1, "embeddings e", 1, 1, **said, gen_ai__usage__input_tokens=700)
+    spans = (outer, inner)
+    otlp = lines(tmp_path / "spans.jsonl", [document(*spans)])
+    run = {"id": "r", "trace_id": "t", "run_type": "embedding", "start_time": stamp(0)}
+    usage = {"usage_metadata": {"input_tokens": 700, "output_tokens": 0, "total_tokens": 700}}
+    smith = lines(tmp_path / "runs.jsonl", [{**run, "end_time": stamp(3), "outputs": usage}])
+    fuse = lines(
+        tmp_path / "fuse.jsonl",
+        [observation("o", "EMBEDDING", 0, 3, usageDetails={"input": 700})],
+    )
+    for path in (otlp, smith, fuse):
+        found = read_traces([path])
+        assert found.calls["operation_name"].tolist() == ["embeddings"], path
+        assert found.calls["input_tokens"].tolist() == [700], path
+        assert found.report.calls == 0  # a call of a model that writes is another thing
+
+
+@pytest.mark.parametrize("said", [-5, 10**15, "many", float("inf")])
+def test_what_is_no_count_is_unknown_and_said(tmp_path: Path, said: Any) -> None:
+    span = otel(
+        1, None, "chat m", 0, 3, gen_ai__operation__name="chat", gen_ai__request__model="m",
+        gen_ai__usage__input_tokens=said, gen_ai__usage__output_tokens=50,
+    )  # fmt: skip
+    usage = {"input": said, "output": 50}
+    paths = [
+        lines(tmp_path / "spans.jsonl", [document(span)]),
+        langsmith(tmp_path, {"input_tokens": said, "output_tokens": 50}),
+        lines(tmp_path / "fuse.jsonl", [observation("o", "GENERATION", 0, 3, usageDetails=usage)]),
+    ]
+    for path in paths:
+        if path.name == "fuse.jsonl" and isinstance(said, str):
+            continue  # a text in a bucket, as a unit, is no count that is wrong
+        found = read_traces([path])
+        assert counts_in(path) == [(None, None, None, 50)], path
+        assert found.report.errors.count == 1, path
+        assert "which is no count" in str(found.report.errors.first)
+        assert "1 row or value with an error" in found.report.line()
+
+
+def test_a_count_that_is_missing_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "phoenix.csv"
+    path.write_text(
+        "name,span_kind,parent_id,start_time,end_time,status_code,context.span_id,"
+        "context.trace_id,attributes.llm.model_name,attributes.llm.token_count.prompt\n"
+        f"ChatOpenAI,LLM,,{stamp(0)},{stamp(4)},OK,s1,t1,m,800\n"
+        f"ChatOpenAI,LLM,,{stamp(5)},{stamp(6)},ERROR,s2,t1,m,\n"
+        f"ChatOpenAI,LLM,,{stamp(7)},{stamp(9)},ERROR,s3,t1,m,nan\n"
+    )
+    assert read_traces([path]).report.errors.count == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rows", "is_apart"), [(0, 40, False), (3, 40, False), (30, 40, True), (1, 3, True)]
+)
+def test_a_few_rows_do_not_say_how_all_are_read(
+    tmp_path: Path, wrong: int, rows: int, is_apart: bool
+) -> None:
+    path = tmp_path / "calls.csv"
+    heads = "start_s,end_s,model,prompt_tokens,cached_tokens,completion_tokens\n"
+    said = [f"{i},{i + 1},m,1000,{1500 if i < wrong else 700},50\n" for i in range(rows)]
+    path.write_text(heads + "".join(said))
+    found = read_traces([path])
+    usual = 1700 if is_apart else 1000
+    assert found.calls["input_tokens"].tolist() == [2500] * wrong + [usual] * (rows - wrong)
+    notes = [note for note in found.notes if "cached tokens" in note]
+    assert len(notes) == (wrong > 0)
+    if wrong == 3:
+        assert "3 rows of 40 with more cached tokens than input" in notes[0]
+
+
+@pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])
+def test_a_few_spans_do_not_say_how_all_are_read(
+    tmp_path: Path, wrong: int, is_apart: bool
+) -> None:
+    spans = [
+        otel(
+            i + 1, None, "chat m", i, 1, gen_ai__operation__name="chat",
+            gen_ai__request__model="m", gen_ai__usage__input_tokens=1000,
+            gen_ai__usage__output_tokens=50,
+            gen_ai__usage__cache_read__input_tokens=1500 if i < wrong else 700,
+        )
+        for i in range(40)
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])])
+    usual = 1700 if is_apart else 1000
+    assert found.calls["input_tokens"].tolist() == [2500] * wrong + [usual] * (40 - wrong)
+    assert sum("cached tokens" in note for note in found.notes) == 1

@@ -10,6 +10,7 @@ import pytest
 from simulator.model.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 from simulator.model.calls.breakers import Breakers
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario.resilience import BreakerSpec
 from tests.model.parts import Bench, begin_call
 
@@ -163,7 +164,7 @@ def guard(bench: Bench, **fields: Any) -> Breakers:
 def fail(fuses: Breakers, bench: Bench, agent: int) -> None:
     """Let a request of an agent fail."""
     assert fuses.admit(bench.agents[agent])
-    fuses.record(bench.agents[agent], True)
+    fuses.record(bench.agents[agent], Why.ERROR)
 
 
 def test_each_opening_is_counted_and_written_down_with_whose_request_it_was() -> None:
@@ -176,7 +177,7 @@ def test_each_opening_is_counted_and_written_down_with_whose_request_it_was() ->
     fail(fuses, bench, 0)
     bench.clock.reach(20.0)
     assert fuses.admit(bench.agents[0])
-    fuses.record(bench.agents[0], False)
+    fuses.record(bench.agents[0], Why.NOTHING)
     assert bench.metrics.breaker_opens == 2
     rows = [(row.agent, row.call, row.outcome) for row in bench.rows(Event.BREAKER)]
     assert rows == [(1, 8, "open"), (0, 7, "open"), (0, 7, "closed")]
@@ -195,7 +196,7 @@ def test_who_is_held_back_waits_just_until_it_is_half_open() -> None:
 def test_what_was_not_let_through_is_neither_recorded_nor_withdrawn() -> None:
     bench = Bench(2)
     fuses = guard(bench)
-    fuses.record(bench.agents[0], True)
+    fuses.record(bench.agents[0], Why.ERROR)
     fuses.withdraw(bench.agents[0])
     assert not fuses.is_any_open
     fail(fuses, bench, 0)

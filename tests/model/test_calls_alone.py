@@ -251,7 +251,7 @@ def breakers(bench: Bench, **fields: int) -> Breakers:
 
 def fail(guard: Breakers, agent: AgentState) -> None:
     assert guard.admit(agent)
-    guard.record(agent, True)
+    guard.record(agent, Why.ERROR)
 
 
 def test_each_family_has_a_breaker_of_its_own() -> None:
@@ -273,7 +273,7 @@ def test_an_open_breaker_is_waited_for_until_it_is_half_open() -> None:
     bench.begin(5.0, agent, guard.wait(agent))
     assert bench.run() == {0: 12.0}
     assert bench.metrics.held_back_s == 7.0
-    guard.record(agent, False)  # its request was the trial that closes the breaker
+    guard.record(agent, Why.NOTHING)  # its request was the trial that closes the breaker
     assert guard.admit(agent)
 
 
@@ -292,7 +292,8 @@ def test_others_wait_until_a_trial_lets_them_through(end: str) -> None:
     if end == "is withdrawn":
         bench.clock.at(15.0, lambda: guard.withdraw(trying))
     else:
-        bench.clock.at(15.0, lambda: guard.record(trying, end == "fails"))
+        why = Why.ERROR if end == "fails" else Why.NOTHING
+        bench.clock.at(15.0, lambda: guard.record(trying, why))
     # A trial that fails opens the breaker for ten seconds more.
     assert bench.run() == {waiting.index: 25.0 if end == "fails" else 15.0}
     assert not guard.is_any_open
@@ -309,8 +310,8 @@ def test_a_half_open_breaker_lets_through_the_first_of_its_line() -> None:
     # since the third waits no more. Both have succeeded at 14: the rest goes on.
     bench.clock.at(9.0, lambda: guard.stop_waiting(line[2]))
     bench.clock.at(12.0, lambda: guard.withdraw(line[1]))
-    bench.clock.at(13.0, lambda: guard.record(line[0], False))
-    bench.clock.at(14.0, lambda: guard.record(line[3], False))
+    bench.clock.at(13.0, lambda: guard.record(line[0], Why.NOTHING))
+    bench.clock.at(14.0, lambda: guard.record(line[3], Why.NOTHING))
     went_on = {0: 10.0, 1: 10.0, 3: 12.0, 4: 14.0, 5: 14.0}
     assert bench.run() == {line[place].index: time_s for place, time_s in went_on.items()}
 
@@ -323,7 +324,7 @@ def test_who_cannot_be_a_trial_is_not_woken_when_the_breaker_half_opens() -> Non
     for agent in line:
         bench.begin(1.0, agent, guard.wait(agent))
     for place in range(3):  # each trial fails a second after it was let through
-        bench.clock.at(11.0 * (place + 1), lambda trial=line[place]: guard.record(trial, True))
+        bench.clock.at(11.0 * (place + 1), lambda trial=line[place]: guard.record(trial, Why.ERROR))
     # Open until 10; then from 11, 22 and 33 for ten seconds each: one trial after each.
     assert bench.run() == {line[place].index: 10.0 + 11.0 * place for place in range(4)}
 

@@ -145,7 +145,7 @@ def test_degraded_mode_needs_a_share_of_the_workers_down_or_an_open_breaker() ->
     setting.health.workers_down = 0
     breakers.admit(crew.workers[2])
     assert not mode.skips("messages")
-    breakers.record(crew.workers[2], True)
+    breakers.record(crew.workers[2], Why.ERROR)
     assert mode.skips("messages")
 
 

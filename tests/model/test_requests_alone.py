@@ -11,6 +11,7 @@ import pytest
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.breaker import Breaker
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.caller import Caller
@@ -22,7 +23,7 @@ from simulator.model.calls.requests import Requests
 from simulator.model.calls.transit import Transit
 from simulator.model.trace import Event
 from simulator.model.why import Why
-from simulator.scenario.resilience import Hedge, Resilience, Timeout
+from simulator.scenario.resilience import BreakerSpec, Hedge, Resilience, Timeout
 from tests.model.parts import Bench, Crew, bag, begin_call, provider
 
 SERVICE = {"latency": {"kind": "seconds", "base": 4}}
@@ -209,14 +210,19 @@ class Line:
     """Requests of a bench that go through their service, without what stands around it."""
 
     def __init__(
-        self, bench: Bench, timeout: Timeout | None = None, hedge: Hedge | None = None
+        self,
+        bench: Bench,
+        timeout: Timeout | None = None,
+        hedge: Hedge | None = None,
+        breaker: BreakerSpec | None = None,
     ) -> None:
         self.bench, self.ended = bench, dict[int, tuple[float, str]]()
         self.host = provider(bench)
         self.clients = callers(bench, Resilience())
         parts = (bench.clock, bench.journal, bench.phases)
         bulkhead = Bulkhead({}, [], bench.clock, bench.phases)
-        self.breakers = Breakers(None, *parts)
+        self.breakers = Breakers(breaker, *parts)
+        self.has_no_breaker = breaker is None
         self.fates = Fates(self.clients, self.host, bench.clock, bench.metrics)
         self.transit = Transit(
             self.clients,
@@ -234,6 +240,7 @@ class Line:
     def steps(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Yield the steps of one request."""
         begin_call(agent)
+        assert self.has_no_breaker or self.breakers.admit(agent)
         why = yield from self.transit.take(agent, seconds)
         self.ended[agent.index] = (self.bench.clock.now, why.value)
 
@@ -259,6 +266,53 @@ def test_of_a_hedged_pair_the_first_answer_counts_and_the_other_is_paid_as_waste
     assert (bench.metrics.hedges, bench.metrics.requests) == (1, 1)
     (unused,) = bench.rows(Event.REQUEST)
     assert (unused.outcome, unused.output_tokens) == ("hedged", int(100 * 5.0 / 9.0))
+
+
+_FAILS = Why.ERROR
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "end_s", "why", "told"),
+    [
+        (Fate(9.0), Fate(2.0), 5.0, "", [False]),  # the first is cancelled: it says nothing
+        (Fate(4.0), Fate(9.0), 4.0, "", [False]),  # so is the second
+        (Fate(2.0), None, 2.0, "", [False]),
+        (Fate(2.0, _FAILS), None, 2.0, "error", [True]),  # before a second is due
+        (Fate(4.0, _FAILS), Fate(2.0), 5.0, "", [True, False]),
+        (Fate(6.0), Fate(2.0, _FAILS), 6.0, "", [True, False]),
+        (Fate(4.0, _FAILS), Fate(2.0, _FAILS), 5.0, "error", [True, True]),
+        (Fate(5.0, _FAILS), Fate(2.0, _FAILS), 5.0, "error", [True, True]),  # at once
+        (Fate(4.0, Why.MALFORMED), Fate(2.0), 5.0, "", [False, False]),  # the service answered
+        (Fate(99.0), Fate(99.0), 8.0, "timeout", [True, True]),
+        (Fate(4.0, _FAILS), Fate(99.0), 8.0, "timeout", [True, True]),
+    ],
+)
+def test_each_request_of_a_hedged_pair_counts_for_the_breaker_by_its_own_end(
+    first: Fate,
+    second: Fate | None,
+    end_s: float,
+    why: str,
+    told: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fates, heard = iter([first, second]), list[bool]()
+
+    def note(_: Breaker, __: int, failed: bool, ___: float) -> bool:
+        heard.append(failed)
+        return False
+
+    monkeypatch.setattr(Fates, "draw", lambda *_: next(fates))
+    monkeypatch.setattr(Breaker, "record", note)
+    line = Line(Bench(), Timeout(seconds=8), Hedge(after_s=3), BreakerSpec())
+    assert line.run(9.0) == {0: (end_s, why)}
+    assert heard == told
+
+
+def test_two_failures_of_a_hedged_pair_open_a_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fates, "draw", lambda *_: Fate(4.0, Why.ERROR))
+    line = Line(Bench(), None, Hedge(after_s=3), BreakerSpec(minimum=2))
+    line.run(9.0)
+    assert line.breakers.is_any_open
 
 
 @pytest.mark.parametrize("seconds", [0.0, 4.0])

@@ -17,7 +17,8 @@ _ANSWERED = {_ASKED, "function_call_output", "custom_tool_call_output", "task_st
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 _ENDS = {"exec_command_end", "mcp_tool_call_end"}
-_FAILURES = {"error", "stream_error", "turn_aborted"}
+_ABORTED = "turn_aborted"
+_FAILURES = {"error", "stream_error", _ABORTED}
 _EXIT = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d+)\s*$", re.MULTILINE)
 _TOLD = 400
 """Characters at the beginning of a tool's output in which its exit code is told."""
@@ -105,6 +106,8 @@ def read_rollout(source: Source, out: Collector) -> Session:
             _note_count(session, record.place, payload, moment, out)
         elif inner in _FAILURES:
             said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
+            if inner == _ABORTED and said != inner:  # by the person: nothing has failed
+                said = f"{inner}: {said}"
             key, model = (inner, said, moment), session.model
             call = Call(record.place, session.asked, moment, model, None, key, said[:200])
             call.turn = session.turn

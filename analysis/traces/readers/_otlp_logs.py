@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.readers._otlp_values import around_of, attributes_of, hex_id, value_of
 from analysis.traces.span import Span, span_of
@@ -53,6 +54,7 @@ def span_of_log(record: Record, source: str, form: str, out: Collector) -> Span 
     if end is None or lasted is None or lasted * 1e6 > end:
         out.skip(f"{record.place}, {name}", "no time, or no duration_ms")
         return None
+    note_impossible(attributes, f"{record.place}, {name}", out)
     resource, _ = around_of(record)
     if name != _DETAILS:
         attributes = {

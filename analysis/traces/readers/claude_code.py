@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
 from analysis.traces.readers._claude_code_mail import Mail, add_mail, is_mail, mail_in, sent_by
@@ -169,6 +170,7 @@ def _add_call(
     parent = parents.parent(run, agent, last)
     model = None if failed else text(message.get("model"))
     out.agent(run, agent, name=name, role=parents.role(agent), model=model, parent_agent_id=parent)
+    note_impossible(mapping(message.get("usage")), said.place, out)
     usage = {} if failed else of_api(mapping(message.get("usage")), includes_cache=False)
     if not stopped:
         usage |= {"output_tokens": None}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
+from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
 from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollout
 from analysis.traces.source import Head, Source
@@ -118,6 +119,7 @@ def _add_call(
     session: Session, run: str, number: int, call: Call, form: str, out: Collector
 ) -> None:
     out.agent(run, session.own, model=call.model)
+    note_impossible(call.usage or {}, call.place, out)
     usage = {} if call.usage is None else of_api(call.usage)
     if call.usage is not None and "reasoning_output_tokens" in call.usage:
         usage["reasoning_output_tokens"] = count(call.usage["reasoning_output_tokens"])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from analysis.traces.attribute_names import KNOWN
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -63,6 +64,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         process = mapping(mapping(each.get("processes")).get(str(raw.get("processID"))))
         around = _tags(process.get("tags")) or around
     began = int(start) * 1000
+    note_impossible(tags, place, out)
     return span_of(
         record.place,
         source,

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
-from analysis.traces.dialects import size_of
+from analysis.traces.dialects import READING, size_of
+from analysis.traces.impossible import note_impossible_buckets
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -122,9 +123,11 @@ def _span(
         text(pick(raw, "statusMessage", "status_message")),
     )
     span.belong_to(text(pick(raw, "sessionId", "session_id")) or session or span.session)
-    if span.operation == "chat":
+    if span.operation in READING:
         unit = str(pick(raw, "unit") or pick(mapping(raw.get("usage")), "unit") or _TOKENS)
         if unit.upper() == _TOKENS:
+            for usage in (pick(raw, "usageDetails", "usage_details"), raw.get("usage")):
+                note_impossible_buckets(usage, place, out)
             span.know(_counts(raw))
         else:
             out.skip(place, f"its usage is in {unit[:40]}, not in {_TOKENS.lower()}")

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
-from analysis.traces.dialects import size_of
+from analysis.traces.dialects import READING, size_of
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -93,7 +94,9 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         error is not None or raw.get("status") == "error",
         None if error is None else error.splitlines()[0][:200],
     )
-    if span.operation == "chat":
+    if span.operation in READING:
+        for usage in (raw, *_usages(raw)):
+            note_impossible({k: v for k, v in mapping(usage).items() if k != "outputs"}, place, out)
         span.know(_counts(raw))
         first = _first_token(raw)
         if first is not None and first >= start:

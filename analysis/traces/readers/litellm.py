@@ -9,6 +9,7 @@ from analysis.traces.answers import reason_of
 from analysis.traces.canonical import CACHE_HIT, CHATS
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import OPERATIONS, status_of
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -105,6 +106,7 @@ def _add(
         return
     metadata = mapping(raw.get("metadata"))
     usage = mapping(metadata.get("usage_object")) or mapping(raw.get("usage_object"))
+    note_impossible({k: v for k, v in (raw | usage).items() if not isinstance(v, dict)}, place, out)
     counts = of_api(usage) if usage else {}
     counts |= {name: n for name, n in of_api(raw).items() if n is not None}
     if count(pick(raw, "prompt_tokens")) is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -98,6 +99,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     for event in items(raw.get("events")):
         if mapping(event).get("name") == "exception":
             attributes = mapping(mapping(event).get("attributes")) | attributes
+    note_impossible(attributes, place, out)
     return span_of(
         record.place,
         source,

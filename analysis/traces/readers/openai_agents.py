@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -111,6 +112,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         text(error.get("message")),
     )
     usage = mapping(data.get("usage")) or mapping(response.get("usage"))
+    note_impossible(usage, place, out)
     if operation == "chat" and usage:
         span.know({key: n for key, n in of_api(usage).items() if n is not None})
     return span

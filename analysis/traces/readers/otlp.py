@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.readers._otlp_logs import LOG_TIMES, joined, span_of_log
@@ -120,6 +121,7 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
             attributes = {"gen_ai.tool.call.arguments": said} | attributes
     if attributes.get("logfire.span_type") == _PENDING:
         return None
+    note_impossible(attributes, place, out)
     resource, scope = around_of(record)
     code = status.get("code")
     span = span_of(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -74,6 +75,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     status = mapping(raw.get("status"))
     code = text(pick(raw, "status_code", "statusCode")) or text(status.get("status_code"))
     parent = text(pick(raw, "parent_id", "parentId"))
+    note_impossible(attributes, place, out)
     return span_of(
         record.place,
         source,

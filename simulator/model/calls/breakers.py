@@ -11,6 +11,7 @@ from simulator.model.calls.breaker import CLOSED, OPEN, Breaker
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario.resilience import BreakerSpec
 
 
@@ -53,7 +54,7 @@ class Breakers:
     phases : Phases
     """
 
-    __slots__ = ("_agenda", "_gates", "_journal", "_phases", "_spec", "_terms")
+    __slots__ = ("_agenda", "_gates", "_journal", "_phases", "_spec", "_terms", "_terms_of_hedges")
 
     def __init__(
         self, spec: BreakerSpec | None, agenda: Agenda, journal: Journal, phases: Phases
@@ -65,6 +66,8 @@ class Breakers:
         self._gates: dict[str, _Gate] = {}
         self._terms: dict[int, int] = {}
         """The term in which each agent's request was let through, while it is under way."""
+        self._terms_of_hedges: dict[int, int] = {}
+        """The same of the second request of a hedged pair."""
 
     @property
     def is_any_open(self) -> bool:
@@ -89,8 +92,13 @@ class Breakers:
         return term is not None
 
     def lets_more_through(self, agent: AgentState) -> bool:
-        """Return whether requests beside those that are counted are let through now: hedges."""
+        """Return whether a second request is let through now: a hedge is no trial."""
         return self._spec is None or self._of(agent).breaker.state == CLOSED
+
+    def send_hedge(self, agent: AgentState) -> None:
+        """Note that a second request is sent, which counts by its own result."""
+        if self._spec is not None:
+            self._terms_of_hedges[agent.index] = self._of(agent).breaker.term
 
     def still_admits(self, agent: AgentState) -> bool:
         """Return whether the agent's request may be sent that was let through a while ago.
@@ -112,21 +120,26 @@ class Breakers:
 
     def withdraw(self, agent: AgentState) -> None:
         """Take back the agent's request, if it was let through: its result will not be known."""
+        self._terms_of_hedges.pop(agent.index, None)
         term = self._terms.pop(agent.index, None)
         if term is not None:
             gate = self._of(agent)
             gate.breaker.withdraw(term)
             self._let_go_on(gate)
 
-    def record(self, agent: AgentState, is_fault: bool) -> None:
-        """Tell the breaker how the agent's request has ended, if it was let through."""
-        term = self._terms.pop(agent.index, None)
-        if term is None:
+    def record(self, agent: AgentState, why: Why, is_hedge: bool = False) -> None:
+        """Tell the breaker how a request of the agent has ended, if it was let through.
+
+        Of two, the one that was cancelled as the other was answered says nothing.
+        """
+        terms = self._terms_of_hedges if is_hedge else self._terms
+        term = terms.pop(agent.index, None)
+        if term is None or why is Why.HEDGED:
             return
         gate = self._of(agent)
         breaker = gate.breaker
         opens = breaker.opens
-        if breaker.record(term, is_fault, self._agenda.now):
+        if breaker.record(term, why.blames_service, self._agenda.now):
             self._journal.metrics.breaker_opens += breaker.opens - opens
             self._journal.note(Event.BREAKER, agent.index, agent.call.number, outcome=breaker.state)
             self._let_go_on(gate)

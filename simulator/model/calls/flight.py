@@ -106,6 +106,21 @@ class Flight:
             return False
         return self.second.seconds < self.first.seconds or bool(self.first.why)
 
+    def ends(self, elapsed_s: float, why: Why) -> list[tuple[Why, bool]]:
+        """Return how each request has ended that was in flight until now, and if it is the second.
+
+        `why` says what has gone wrong with the pair. If nothing has, one is answered and the other,
+        unless it had failed by itself, is cancelled.
+        """
+        found = []
+        if not self.first_is_over:
+            said = why or (Why.HEDGED if self.second_wins else Why.NOTHING)
+            found.append((self.first.by(elapsed_s, said), False))
+        if self.second is not None and not self.second_is_over:
+            said = why or (Why.NOTHING if self.second_wins else Why.HEDGED)
+            found.append((self.second.by(elapsed_s, said), True))
+        return found
+
     def since_second_s(self, elapsed_s: float) -> float:
         """Return for how long the second has been in flight; 0 at the instant of sending."""
         since_s = elapsed_s - self.sent_s

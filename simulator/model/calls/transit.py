@@ -153,7 +153,7 @@ class Transit:
             self._provider.settle(agent, 0)
         self._count(Why.TIMEOUT)
         self._patience.remember(0.0, Why.TIMEOUT)
-        self._breakers.record(agent, Why.TIMEOUT.blames_service)
+        self._breakers.record(agent, Why.TIMEOUT)
 
     def release(self, ticket: Ticket, left_s: float = 0.0) -> None:
         """Free a request's place at the provider, where it would go on for `left_s`."""
@@ -181,10 +181,13 @@ class Transit:
         if first.seconds <= elapsed_s:
             self.release(self._callers[agent.index].ticket)
             self._pay(agent, elapsed_s, first.seconds, first.why)
+            self._breakers.record(agent, first.why)
             flight.drop_first()
         else:
             self.release(flight.ticket)
             self._pay_second(agent, flight, elapsed_s, Why.HEDGED)
+            if flight.second is not None:
+                self._breakers.record(agent, flight.second.why, is_hedge=True)
             flight.drop_second()
         self._bulkhead.leave(agent)
 
@@ -205,7 +208,11 @@ class Transit:
             self._provider.settle(agent, agent.call.output)
         if not why or why.is_billed:
             agent.use_cache(self._agenda.now)
-        self._breakers.record(agent, bool(why) and why.blames_service)
+        if second is None:
+            self._breakers.record(agent, why)
+        else:
+            for said, is_hedge in flight.ends(elapsed_s, why):
+                self._breakers.record(agent, said, is_hedge)
 
     def _lose(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
@@ -240,6 +247,7 @@ class Transit:
             return False
         provider.enter()
         flight.take_in_second()
+        self._breakers.send_hedge(agent)
         self._bulkhead.hold(agent)
         return True
 

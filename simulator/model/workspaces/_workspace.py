@@ -51,6 +51,11 @@ class Workspace(WorkspaceSpec):
     """Seconds after which an agent commits again."""
 
     @property
+    def is_random(self) -> bool:
+        """Whether chance plays a part that no distribution and no probability says."""
+        return False
+
+    @property
     def merging_s(self) -> Distribution:
         """Seconds to merge two versions of an artifact; there are none where nobody merges."""
         return constant(0.0)

@@ -38,6 +38,11 @@ class Locks(Workspace):
     lease_s: Positive | None = None
     """A lock ends after so many seconds, and what its holder then writes is refused."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether agents choose in which order they take the locks."""
+        return self.order == "chosen"
+
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""
         return _LockTable(self, desk)

@@ -45,6 +45,11 @@ class Quorum(MergingWorkspace):
             )
         return self
 
+    @property
+    def is_random(self) -> bool:
+        """Whether it matters which of the replicas answer first that answer at the same time."""
+        return self.read + self.write <= self.replicas
+
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""
         return _Replicas(self, desk)

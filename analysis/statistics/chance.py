@@ -1,0 +1,76 @@
+"""Whether further runs of a scenario may differ from those made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from simulator.model.metrics import NUMERIC_METRICS
+from simulator.model.protocols._protocol import Protocol
+from simulator.model.topologies._topology import Topology
+from simulator.model.workloads._workload import Workload
+from simulator.model.workspaces._workspace import Workspace
+from simulator.scenario import Scenario
+from simulator.scenario.chance import has_chance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def varying(columns: Mapping[str, Any] | pd.DataFrame) -> set[str]:
+    """Return the metrics that have more than one value in runs.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, or DataFrame
+        All numeric metrics of the runs.
+    """
+    return {name for name in NUMERIC_METRICS if len(_values(columns[name].tolist())) > 1}
+
+
+def _values(said: Iterable[float | None]) -> set[float | None]:
+    """Return all values that occur; those that are not known are alike."""
+    return {None if each is None or math.isnan(each) else each for each in said}
+
+
+def are_sure(scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame) -> bool:
+    """Return whether further runs are known to be the same as those made.
+
+    They are if all of several are, and nothing in the scenario or its plugins is random.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    columns : mapping of str to ndarray, or DataFrame
+        All numeric metrics of the runs.
+    """
+    return len(columns["replication"]) > 1 and not may_differ(scenario, varying(columns))
+
+
+def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
+    """Return whether chance may make further runs differ from those made.
+
+    It may if it did, or if something in the scenario or one of its plugins is random.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    varies : collection of str
+        What differs between the runs made, as `varying` returns it.
+    """
+    topology = Topology.of(scenario.topology)
+    return (
+        bool(varies)
+        or has_random_tasks(scenario)
+        or topology.is_random
+        or topology.peers_per_message is not None
+        or Protocol.of(scenario.coordination.protocol).is_random
+        or Workspace.of(scenario.workspace).is_random
+        or has_chance(scenario)
+    )
+
+
+def has_random_tasks(scenario: Scenario) -> bool:
+    """Return whether each run has tasks of its own."""
+    return Workload.of(scenario.workload).is_random
