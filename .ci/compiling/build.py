@@ -72,12 +72,14 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
 
 def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     """Write what is translated; files that are as they were keep their times."""
-    checked = check(modules)
+    declared = [name for name in IN_C if _beside(name, ".pxd").is_file()]
+    checked = check([*modules, *declared])
     declarations = Declarations(checked)
     sources = Sources(checked, declarations)
     stage.mkdir(parents=True, exist_ok=True)
     _write(stage / DECLARED.name, DECLARED.read_text("utf-8"))
-    for name, module in checked.modules.items():
+    for name in modules:
+        module = checked.modules[name]
         file = stage / (name.replace(".", "/") + ".py")
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, sources.of(module))
@@ -85,8 +87,14 @@ def _write_sources(stage: Path, modules: Sequence[str]) -> None:
         for folder in file.parents[: name.count(".")]:
             _write(folder / "__init__.py", "")
     for name in IN_C:  # into folders that are there by now: modules of each are compiled
-        beside = Path(__file__).with_name(name.rpartition(".")[2] + ".pyx")
-        _write(stage / (name.replace(".", "/") + ".pyx"), beside.read_text("utf-8"))
+        for kind in (".pyx", ".pxd") if name in declared else (".pyx",):
+            text = _beside(name, kind).read_text("utf-8")
+            _write(stage / (name.replace(".", "/") + kind), text)
+
+
+def _beside(name: str, kind: str) -> Path:
+    """Return the file of a module in C, which is beside this one."""
+    return Path(__file__).with_name(name.rpartition(".")[2] + kind)
 
 
 def _write(file: Path, text: str) -> None:

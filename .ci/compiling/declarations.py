@@ -97,6 +97,8 @@ class Declarations:
                 node = module.file.names[each.name].node
                 said = self._function(module, each, node if isinstance(node, FuncDef) else None)
                 if said is not None:
+                    if said.variables:
+                        lines.append(self._in_locals(said.variables, used))
                     lines.append(self._declared(each.name, said, used, ()))
                 elif isinstance(node, FuncDef):
                     self._in_locals([*self._arguments(node), *self._variables(each, node)], used)

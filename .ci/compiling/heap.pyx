@@ -1,56 +1,89 @@
-# cython: boundscheck=False, wraparound=False
-"""A binary heap of tuples that begin with a time, as `simulator/engine/heap.py` has it, in C.
+# cython: boundscheck=False, wraparound=False, overflowcheck=False
+"""What is to happen, by its time, as `simulator/engine/heap.py` has it, in C.
 
-Python compares two tuples in ten times as long as it takes to compare their times.
+Times are compared as numbers of the machine, beside each other in memory: Python compares tuples.
 """
 
-from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 
-cdef inline bint _is_before(tuple one, tuple other) except -1:
-    cdef double mine, theirs
-    if PyFloat_CheckExact(one[0]) and PyFloat_CheckExact(other[0]):
-        mine, theirs = PyFloat_AS_DOUBLE(one[0]), PyFloat_AS_DOUBLE(other[0])
-        if mine != theirs:
-            return mine < theirs
-    return one < other
+cdef inline bint _is_before(const Entry* one, const Entry* other) noexcept:
+    if one.time != other.time:
+        return one.time < other.time
+    if one.rank != other.rank:
+        return one.rank < other.rank
+    return one.place < other.place
 
 
-def heappush(list heap not None, tuple item not None):
-    """Put one in."""
-    cdef Py_ssize_t place = len(heap), above
-    cdef tuple parent
-    heap.append(item)
-    while place:
-        above = (place - 1) >> 1
-        parent = heap[above]
-        if not _is_before(item, parent):
-            break
-        heap[place] = parent
-        place = above
-    heap[place] = item
+cdef class Heap:
+    """Things by their times; of those of one time by their ranks, then as they were put in."""
 
+    def __dealloc__(self):
+        self.clear()
+        PyMem_Free(self._entries)
 
-def heappop(list heap not None):
-    """Take the smallest out.
+    def __len__(self):
+        return self._size
 
-    Raises
-    ------
-    IndexError
-        If there is none.
-    """
-    cdef tuple last = heap.pop(), child, first
-    cdef Py_ssize_t count = len(heap), place = 0, below = 1
-    if not count:
-        return last
-    first = heap[0]
-    while below < count:
-        if below + 1 < count and _is_before(heap[below + 1], heap[below]):
-            below += 1
-        child = heap[below]
-        if not _is_before(child, last):
-            break
-        heap[place] = child
-        place, below = below, 2 * below + 1
-    heap[place] = last
-    return first
+    cpdef push(self, double time, long long rank, thing):
+        """Put something in."""
+        cdef Entry entry
+        cdef Entry* grown
+        cdef Py_ssize_t place = self._size, above
+        if place == self._room:
+            self._room = 2 * self._room + 16
+            grown = <Entry*> PyMem_Realloc(self._entries, self._room * sizeof(Entry))
+            if grown == NULL:
+                self._room = place
+                raise MemoryError
+            self._entries = grown
+        self._count += 1
+        entry.time, entry.rank, entry.place = time, rank, self._count
+        entry.thing = <PyObject*> thing
+        Py_INCREF(thing)
+        self._size += 1
+        while place:
+            above = (place - 1) >> 1
+            if not _is_before(&entry, &self._entries[above]):
+                break
+            self._entries[place] = self._entries[above]
+            place = above
+        self._entries[place] = entry
+
+    cpdef pop(self):
+        """Take out what comes first."""
+        cdef Entry last
+        cdef Py_ssize_t place = 0, below = 1
+        if not self._size:
+            raise IndexError("there is nothing to take out")
+        thing = <object> self._entries[0].thing
+        Py_XDECREF(self._entries[0].thing)
+        self.time = self._entries[0].time
+        self._size -= 1
+        last = self._entries[self._size]
+        while below < self._size:
+            if below + 1 < self._size and _is_before(
+                &self._entries[below + 1], &self._entries[below]
+            ):
+                below += 1
+            if not _is_before(&self._entries[below], &last):
+                break
+            self._entries[place] = self._entries[below]
+            place, below = below, 2 * below + 1
+        self._entries[place] = last
+        return thing
+
+    cpdef up_to(self, double time):
+        """Return what has times up to one, in no order."""
+        return [
+            <object> self._entries[place].thing
+            for place in range(self._size)
+            if self._entries[place].time <= time
+        ]
+
+    cpdef clear(self):
+        """Drop all."""
+        while self._size:  # whoever is dropped may look at what is left
+            self._size -= 1
+            Py_XDECREF(self._entries[self._size].thing)

@@ -95,7 +95,8 @@ MODULES = tuple(
 and pydantic looks for Python's own functions in it."""
 
 IN_C = (f"{PACKAGE}.engine.heap", f"{PACKAGE}.model.uniforms")
-"""Modules that are written a second time, for C: ``.pyx`` files of their names, beside this one."""
+"""Modules that are written a second time, for C: ``.pyx`` files of their names, beside this one,
+and ``.pxd`` files of those whose classes C knows."""
 
 WIDE = frozenset(
     {

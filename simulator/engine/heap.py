@@ -1,8 +1,52 @@
-"""The heap of what is to happen: tuples that begin with a time, the smallest first.
+"""What is to happen, by its time, in a binary heap.
 
 The compiled build has this in C: `.ci/compiling/heap.pyx`.
 """
 
+from __future__ import annotations
+
 from heapq import heappop, heappush
 
-__all__ = ["heappop", "heappush"]
+
+class Heap:
+    """Things by their times; of those of one time by their ranks, then as they were put in.
+
+    Attributes
+    ----------
+    time : float
+        Of what was taken out last.
+    """
+
+    __slots__ = ("_count", "_entries", "time")
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, int, object]] = []
+        self._count = 0
+        self.time = 0.0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def push(self, time: float, rank: int, thing: object) -> None:
+        """Put something in."""
+        self._count += 1
+        heappush(self._entries, (time, rank, self._count, thing))
+
+    def pop(self) -> object:
+        """Take out what comes first.
+
+        Raises
+        ------
+        IndexError
+            If there is nothing.
+        """
+        self.time, _, _, thing = heappop(self._entries)
+        return thing
+
+    def up_to(self, time: float) -> list[object]:
+        """Return what has times up to one, in no order."""
+        return [thing for at, _, _, thing in self._entries if at <= time]
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._entries.clear()

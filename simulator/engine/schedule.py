@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import simpy
 from simpy.events import NORMAL, ProcessGenerator
 
-from simulator.engine.heap import heappop, heappush
+from simulator.engine.heap import Heap
 from simulator.model.agents.agent import AgentState
 
 NOBODY = -1
@@ -115,13 +115,12 @@ class Schedule:
         Whether nothing else is to happen.
     """
 
-    __slots__ = ("_active_proc", "_count", "_queue", "is_over", "now")
+    __slots__ = ("_active_proc", "_queue", "is_over", "now")
 
     def __init__(self) -> None:
         self.now: float = 0  # as in SimPy, and in traces
         self.is_over = False
-        self._queue: list[tuple[float, int, int, simpy.Event | Due]] = []
-        self._count = 0
+        self._queue = Heap()
         self._active_proc: simpy.Process | None = None  # SimPy sets it
 
     @property
@@ -131,8 +130,7 @@ class Schedule:
 
     def schedule(self, event: simpy.Event | Due, priority: int = NORMAL, delay: float = 0) -> None:
         """Let an event happen after `delay` seconds; of those at one time, by priority."""
-        self._count += 1
-        heappush(self._queue, (self.now + delay, priority, self._count, event))
+        self._queue.push(self.now + delay, priority, event)
 
     def due(self, event: Due, delay: float) -> None:
         """Let an event of our own happen after `delay` seconds.
@@ -144,8 +142,7 @@ class Schedule:
         """
         if delay < 0:
             raise ValueError(f"a delay of {delay} seconds is negative")
-        self._count += 1
-        heappush(self._queue, (self.now + delay, NORMAL, self._count, event))
+        self._queue.push(self.now + delay, NORMAL, event)
 
     def end(self) -> None:
         """Let nothing else happen, after what is already to happen now."""
@@ -169,15 +166,17 @@ class Schedule:
         """Let so many events happen; return whether there may be more."""
         queue = self._queue
         for _ in range(events):
-            if not queue:
+            if not len(queue):
                 return False
-            self.now, _, _, event = heappop(queue)
-            if isinstance(event, Due):
-                ours: Due = event
+            happens = queue.pop()
+            self.now = queue.time
+            if isinstance(happens, Due):
+                ours: Due = happens
                 ours.happen()
                 if self.is_over:
                     return False
                 continue
+            event: simpy.Event = happens  # type: ignore[assignment]  # as it is not ours
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
             for callback in callbacks:
                 callback(event)
@@ -186,9 +185,9 @@ class Schedule:
                 raise type(error)(*error.args) from error
         return True
 
-    def at_this_instant(self) -> Iterator[simpy.Event | Due]:
+    def at_this_instant(self) -> list[object]:
         """Return what is still to happen at the present time."""
-        return (event for time_s, _, _, event in self._queue if time_s <= self.now)
+        return self._queue.up_to(self.now)
 
     def forget(self) -> None:
         """Drop all that has not happened."""

@@ -115,7 +115,12 @@ class Station:
             if self._is_always_open:
                 self._server.serve(run, run.call.seconds, False)
             else:
-                self._server.serve(run, *self._outages.fate(self._agenda.now, run.call.seconds))
+                seconds, is_struck = self._outages.fate(self._agenda.now, run.call.seconds)
+                self._server.serve(run, seconds, is_struck)
+
+    def _open(self) -> None:
+        """Serve again, after an outage or the hours in which nobody is there."""
+        self._go_on()
 
     def _opens(self) -> bool:
         """Return whether it serves now; if not, it goes on when it does."""
@@ -123,7 +128,7 @@ class Station:
         opens_s = self._next_s(now)
         if opens_s > now and self._opens_s != opens_s < math.inf:
             self._opens_s = opens_s
-            self._agenda.at(opens_s, self._go_on, self._has_waiting)
+            self._agenda.at(opens_s, self._open, self._has_waiting)
         return opens_s <= now
 
     def _may_be_cancelled(self, run: Run, now: float) -> bool:

@@ -118,7 +118,8 @@ class Tools(Server):
             if call.tool.station is None:
                 self.serve(run, call.seconds, False)
             else:
-                self._queue_up(run, self.stations[call.tool.station])
+                station = self.stations[call.tool.station]
+                self._queue_up(run, station)
         if own.awaited:
             agent.time.wait_for("subagent" if own.awaits_subagents() else "tool")
             yield None
@@ -229,9 +230,10 @@ class Tools(Server):
             return
         if self._close(run, how):
             self._agenda.resume(run.own.agent.index)
-        station = run.call.tool.station
-        if station is not None:
-            self.stations[station].leave(run)
+        name = run.call.tool.station
+        if name is not None:
+            station = self.stations[name]
+            station.leave(run)
 
     def _end_all(self, runs: Sequence[Run], how: str) -> None:
         """End runs that nobody waits for any more; none takes the place of another of them."""
