@@ -319,6 +319,7 @@ class Clock(Agenda):
     def forget(self) -> None:
         """Break the circles of references to the clock, after the run."""
         self._timers.clear()
+        self._halted.clear()
         self._on_turn_end = _in_no_rounds
         del self._run, self._timing
 

@@ -50,6 +50,19 @@ def test_a_long_replication_makes_no_more_garbage_than_a_short_one(timing: str, 
     assert cycles(case) == (0, "completed")
 
 
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+def test_calls_that_wait_when_the_time_is_up_leave_nothing_behind(timing: str) -> None:
+    case = scenario(
+        team__size=3,
+        team__agent__loop={"turns": 20},
+        team__agent__tools={"read": {"seconds": 50}, "ask": {"seconds": 80, "background": True}},
+        coordination__timing=timing,
+        limits__deadline_s=100,
+    )
+    assert cycles(case) == (0, "deadline")
+
+
 def test_the_garbage_collector_is_left_as_it_was() -> None:
     simulation = Simulation(scenario())
     simulation.run(0)

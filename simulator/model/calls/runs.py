@@ -187,6 +187,10 @@ class OwnRuns:
         self.awaited -= 1
         return not self.awaited
 
+    def forget(self) -> None:
+        """Forget what is running: each holds whose it is."""
+        self.runs.clear()
+
     def take(self) -> tuple[int, bool]:
         """Return the tokens of what has come in, and whether anything has failed; begin anew."""
         found = self.tokens, self.has_failed

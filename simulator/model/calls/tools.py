@@ -161,8 +161,10 @@ class Tools(Server):
         ]
 
     def forget(self) -> None:
-        """Forget the stations: each holds what it begins calls with."""
+        """Forget the stations, which hold what serves their calls, and what is still running."""
         self.stations.clear()
+        for own in self._of_agents.values():
+            own.forget()
 
     def leave(self, agent: AgentState) -> None:
         """Forget an agent that calls nothing any more."""
