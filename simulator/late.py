@@ -63,16 +63,29 @@ def part_of(package: str, *parts: str) -> ModuleType:
         If there is no such package, or no such module in it.
     """
     with _LOCK:
-        if package not in sys.modules:
-            spec = find_spec(package)  # imports what it is in
-            if spec is None:
-                raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-            late = module_from_spec(spec)
-            late.__class__ = _LatePackage
-            sys.modules[package] = late
-            above, _, name = package.rpartition(".")
-            if above:
-                vars(sys.modules[above])[name] = late
+        be_late(package)
         for part in parts:
             found = importlib.import_module(f"{package}.{part}")
     return found
+
+
+def be_late(package: str) -> None:
+    """Let a package's code run when a name is asked of it, if it has not run yet.
+
+    Raises
+    ------
+    ImportError
+        If there is no such package.
+    """
+    with _LOCK:
+        if package in sys.modules:
+            return
+        spec = find_spec(package)  # imports what it is in
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        late = module_from_spec(spec)
+        late.__class__ = _LatePackage
+        sys.modules[package] = late
+        above, _, name = package.rpartition(".")
+        if above:
+            vars(sys.modules[above])[name] = late

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from simulator.late import part_of
+from simulator.late import be_late, part_of
 
 if TYPE_CHECKING:
     from scipy.special import (
@@ -52,11 +52,17 @@ __all__ = [
 ]
 
 
+_OF_NUMPY = ("numpy.f2py", "numpy.testing")
+"""Packages that SciPy imports, as it takes all names of NumPy, and that nothing here uses."""
+
+
 def __getattr__(name: str) -> Any:
     """Import a function when it is first used: a program that draws nothing needs none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
+        for package in _OF_NUMPY:
+            be_late(package)
         functions = part_of("scipy.special", "_ufuncs")
         found = getattr(functions, name)
         _hand_on(functions)

@@ -176,3 +176,12 @@ def test_optimisers_do_without_the_wrappers_of_special_functions() -> None:
         "import scipy; import scipy.special._ufuncs as own; scipy.special.softmax; "
         "assert all(getattr(scipy.special, name) is getattr(own, name) for name in own.__all__)"
     )
+
+
+def test_scipy_does_without_what_nobody_asks_of_numpy() -> None:
+    _in_a_process(
+        "import sys; from simulator.special import expit; import scipy.optimize; "
+        "assert not {'numpy.f2py.crackfortran', 'numpy.testing._private'} & sys.modules.keys(); "
+        "import numpy.testing; numpy.testing.assert_allclose([1.0], [1.0]); "
+        "from numpy import f2py; assert f2py.get_include()"
+    )
