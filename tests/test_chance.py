@@ -49,6 +49,7 @@ def rarely(value: float, other: float) -> dict[str, Any]:
 def test_a_scenario_without_chance_has_none() -> None:
     assert not has_chance(sure())
     assert not has_chance(sure(agent={"errors": {"probability": 0}}))
+    assert not has_chance(sure(precision={"relative": 0.1}))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,7 @@ def test_a_scenario_without_chance_has_none() -> None:
         sure(agent={"behaviour": {"talk": 0.999}}),
         sure(agent={"context": {"cache_miss": 1e-6}}),
         sure(agent={"errors": {"probability": 1e-9}}),
+        sure(workspace={"kind": "consensus", "ack_loss": 1e-9}),
     ],
 )
 def test_little_chance_is_chance(scenario: Scenario) -> None:

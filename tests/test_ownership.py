@@ -16,8 +16,8 @@ COUNTERS = {"metrics", "report", "out"}
 FOREIGN: dict[str, set[str] | None] = {
     "simulator.compiled": {"meta_path"},  # how Python finds modules
     "simulator.engine.asynchronous": {"callbacks"},  # SimPy's events
-    "simulator.engine.calls": {"callbacks"},
     "simulator.engine.clock": {"_ok", "_value", "callbacks"},
+    "simulator.engine.rounds": {"callbacks"},
     "simulator.engine.schedule": {"callbacks"},
     "simulator.late": {"modules", "__class__"},  # the interpreter's, and of packages of others
     "simulator.model.uniforms": {"state"},  # a generator of NumPy

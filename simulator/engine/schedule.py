@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
@@ -44,6 +45,10 @@ class Pause(Due):
         assert callbacks is not None
         for callback in callbacks:
             callback(self)
+
+    def forget(self) -> None:
+        """Let nobody wait for it any more."""
+        self.callbacks = None
 
 
 class AfterCall(ABC):
@@ -190,6 +195,9 @@ class Schedule:
         return self._queue.up_to(self.now)
 
     def forget(self) -> None:
-        """Drop all that has not happened."""
+        """Drop all that has not happened; a pause and who waits for it would keep each other."""
+        for event in self._queue.up_to(math.inf):
+            if isinstance(event, Pause):
+                event.forget()
         self._queue.clear()
         self._active_proc = None

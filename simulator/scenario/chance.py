@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from annotated_types import Le
+from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
 from simulator.distributions import Distribution
@@ -13,7 +13,7 @@ from simulator.scenario.rare_events import rare_events
 from simulator.scenario.schema import Scenario
 from simulator.spec import Fraction, Spec
 
-_SURE = {"workload", "figure", "expect", "sweep"}
+_SURE = {"workload", "figure", "expect", "sweep", "precision"}
 """Fields whose fractions decide nothing by chance: a workload says itself whether it is random."""
 
 
@@ -55,5 +55,6 @@ def _varying(said: object) -> Iterator[bool]:
 
 
 def _is_fraction(field: FieldInfo) -> bool:
-    bounds = [each.le for each in field.metadata if isinstance(each, Le)]
+    below = [each.lt for each in field.metadata if isinstance(each, Lt)]
+    bounds = below + [each.le for each in field.metadata if isinstance(each, Le)]
     return bounds == [1] or Fraction in get_args(field.annotation)

@@ -391,6 +391,14 @@ def test_what_is_no_count_is_unknown_and_said(tmp_path: Path, said: Any) -> None
         assert "1 row or value with an error" in found.report.line()
 
 
+def test_what_a_model_was_asked_is_no_count(tmp_path: Path) -> None:
+    path = langsmith(tmp_path, {"input_tokens": 90, "output_tokens": 50})
+    asked = {"total_tokens": "as many as you like", "usage": {"input_tokens": -1}}
+    path = lines(path, [json.loads(path.read_text("utf-8")) | {"inputs": asked}])
+    assert counts_in(path) == [(90, None, None, 50)]
+    assert read_traces([path]).report.errors.count == 0
+
+
 def test_a_count_that_is_missing_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "phoenix.csv"
     path.write_text(

@@ -44,6 +44,17 @@ def test_reference_counts_free_a_replication(path: Path) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+def test_tasks_that_have_not_arrived_when_the_run_ends_are_freed(timing: str) -> None:
+    case = scenario(
+        coordination__timing=timing,
+        workload={"kind": "arrivals", "tasks": 5, "interarrival_s": 3},
+        limits={"deadline_s": 7},
+    )
+    assert cycles(case) == (0, "deadline")
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
 @pytest.mark.parametrize("tasks", [50, 20_000])
 def test_a_long_replication_makes_no_more_garbage_than_a_short_one(timing: str, tasks: int) -> None:
     case = scenario(team__size=5, workload__tasks=tasks, coordination__timing=timing)
