@@ -23,9 +23,6 @@ cdef class Heap:
         self.clear()
         PyMem_Free(self._entries)
 
-    def __len__(self):
-        return self._size
-
     cpdef push(self, double time, long long rank, thing):
         """Put something in."""
         cdef Entry entry

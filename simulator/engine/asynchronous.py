@@ -150,12 +150,13 @@ class Asynchronous(Timing):
     def go_on(self, agent: AgentState) -> None:
         """Let an agent call, as soon as it can."""
         env, clock, calls = self._env, self._clock, self._calls
-        pace = self._pace_of(agent)
+        pace = None if self._pace is None else self._pace_of(agent)
         while True:
             if pace is not None and pace.is_too_far_ahead(agent.index):
                 pace.news.callbacks.append(partial(self._is_caught_up, agent))
                 return
-            clock.reach(env.now)
+            if clock.now != env.now:
+                clock.reach(env.now)
             if not calls.starts.begin_call(agent, env.now, False):
                 self._sleep(agent, pace)
                 return
@@ -182,7 +183,7 @@ class Asynchronous(Timing):
             calls.resume()
         if clock.check_limits():
             return True
-        pace = self._pace_of(agent)
+        pace = None if self._pace is None else self._pace_of(agent)
         if pace is not None:
             pace.advance(agent.index)
         return False

@@ -24,9 +24,6 @@ class Heap:
         self._count = 0
         self.time = 0.0
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def push(self, time: float, rank: int, thing: object) -> None:
         """Put something in."""
         self._count += 1

@@ -171,9 +171,10 @@ class Schedule:
         """Let so many events happen; return whether there may be more."""
         queue = self._queue
         for _ in range(events):
-            if not len(queue):
+            try:
+                happens = queue.pop()
+            except IndexError:  # nothing is left
                 return False
-            happens = queue.pop()
             self.now = queue.time
             if isinstance(happens, Due):
                 ours: Due = happens
