@@ -159,6 +159,7 @@ def _draw(ax: Axes, found: Comparison, place: float, i: int, scale: _Scale) -> N
 
 def _say_not_known(ax: Axes, texts: Sequence[Text], zero: float) -> None:
     """Put texts into the wider side of the panel, where no line says that a change is 0."""
+    ax.get_xlim()  # else what was drawn since is not within the axis yet
     panel = ax.transData + ax.transAxes.inverted()
     share = float(panel.transform((zero, 0.0))[0])
     for text in texts:
