@@ -8,6 +8,7 @@ MODULES = tuple(
     f"{PACKAGE}.{name}"
     for name in (
         "distributions._facts",
+        "scenario._rates",
         "model.timers",
         "model.copied",
         "model.agenda",

@@ -6,7 +6,7 @@ Lines stay where they are, so that tracebacks name them.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo, Var
 
@@ -100,17 +100,22 @@ class Sources:
             own = _bound(function)
             for statement in function.body:
                 for node in _outside_of_text(statement):
-                    if isinstance(node, ast.Name) and node.id not in own:
-                        value = self._value(node.id, module)
-                        if value is not None:
-                            yield node.lineno, node.col_offset, node.end_col_offset or 0, value
+                    value = self._value(node, own, module)
+                    if value is not None and isinstance(node, ast.expr):
+                        yield node.lineno, node.col_offset, node.end_col_offset or 0, value
 
-    def _value(self, name: str, module: Module) -> str | None:
-        symbol = module.file.names.get(name)
-        node: SymbolNode | None = None if symbol is None else symbol.node
-        if not isinstance(node, Var) or isinstance(node, TypeInfo):
+    def _value(self, node: ast.AST, own: set[str], module: Module) -> str | None:
+        """Return the number that a name of a module stands for, or a member of an enumeration."""
+        member = ""
+        if isinstance(node, ast.Attribute):
+            member, node = f".{node.attr}", node.value
+        if not isinstance(node, ast.Name) or node.id in own:
             return None
-        return self._constants.get(node.fullname)
+        symbol = module.file.names.get(node.id)
+        found: SymbolNode | None = None if symbol is None else symbol.node
+        if not isinstance(found, TypeInfo if member else Var):
+            return None
+        return self._constants.get(f"{found.fullname}{member}")
 
 
 def _empty(node: ast.Delete, lines: list[str]) -> None:
@@ -141,9 +146,19 @@ def _bound(function: ast.FunctionDef) -> set[str]:
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
-    """Return the numbers that a module gives upper-case names, each once."""
-    found: dict[str, str] = {}
+    """Return the numbers that a module gives upper-case names, each once, in enumerations too."""
+    found = _numbers(tree.body)
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and [ast.unparse(each) for each in node.bases] == [
+            "IntEnum"
+        ]:
+            found |= {f"{node.name}.{name}": value for name, value in _numbers(node.body).items()}
+    return found
+
+
+def _numbers(body: Sequence[ast.stmt]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in body:
         if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
             continue
         target, value = node.targets[0], node.value

@@ -86,8 +86,9 @@ cdef class Uniforms:
         philox(self._key, entity, index, purpose, start // 4, found.data.as_doubles, size)
         return found
 
-    def rows(self, uint64_t entity, object indices, uint64_t purpose, Py_ssize_t size):
-        """Return the first uniforms of several streams, shape (indices, size)."""
+    def rows(self, uint64_t entity, object indices, uint64_t purpose, uint64_t start,
+             Py_ssize_t size):
+        """Return uniforms of several streams, all from position `start`, shape (indices, size)."""
         found = _empty((len(indices), size))
         cdef Py_buffer view
         cdef double *row
@@ -95,7 +96,7 @@ cdef class Uniforms:
         row = <double *>view.buf
         try:
             for index in indices:
-                philox(self._key, entity, index, purpose, 0, row, size)
+                philox(self._key, entity, index, purpose, start // 4, row, size)
                 row += size
         finally:
             PyBuffer_Release(&view)

@@ -86,13 +86,13 @@ class Distribution(Plugin):
         -------
         ndarray, shape of `u`
         """
+        if self.at_least is None and self.at_most is None:
+            return self.quantile(u) + self.shift
         below, inside = self.window_mass()
         if inside < 1.0:
             u = np.minimum(below + u * inside, BELOW_ONE)  # a sum can be rounded to 1
-        x = self.quantile(u) + self.shift
-        if self.at_least is not None or self.at_most is not None:
-            x = np.clip(x, self.at_least, self.at_most)  # rounding at the edges only
-        return x
+        # Rounding at the edges only.
+        return np.clip(self.quantile(u) + self.shift, self.at_least, self.at_most)
 
     def window_mass(self) -> tuple[float, float]:
         """Return the probability below the truncation window and inside it."""

@@ -27,6 +27,13 @@ def _duration_s(agent: AgentState) -> float:
     return agent.time.duration_s
 
 
+def _durations_s(agents: list[AgentState]) -> list[float]:
+    found = []
+    for agent in agents:  # in a comprehension, the compiled build would not know what it is
+        found.append(agent.time.duration_s)
+    return found
+
+
 def _last_admitted(agent: AgentState) -> int:
     return agent.time.last_admitted
 
@@ -197,7 +204,7 @@ class Rounds(Timing):
         if self._of_turns:
             return [self._halfway.of_this_round_s(agent) for agent in workers]
         if self._calls_each == 1:
-            return list(map(_duration_s, workers))
+            return _durations_s(workers)
         return [self._served_s[agent.index] for agent in workers]
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
@@ -298,8 +305,8 @@ class Rounds(Timing):
         calls.resume()
         is_last = own.made == self._calls_each or agent.role or self._is_complete()
         is_late = self._wanted <= 0
-        begins = calls.starts.begin_call
-        if not (is_late or is_last) and begins(agent, self._env.now, self._must_call):
+        starts = calls.starts
+        if not (is_late or is_last) and starts.begin_call(agent, self._env.now, self._must_call):
             return True
         self._served_s[agent.index] = own.served_s
         del self._own[agent.index]

@@ -98,8 +98,8 @@ class CallStart:
             return True
         habits = agent.habits
         picks: list[int] | None = None
-        if not habits.may_idle or not self._idles(agent, must_call):
-            count = habits.batch_size or self._take_count(agent)
+        if not habits.may_idle or not _idles(agent, must_call):
+            count = habits.batch_size or _take_count(agent)
             picks = agent.dispatcher.choose(agent.index, count)
         if picks is None:
             picks = []
@@ -117,21 +117,6 @@ class CallStart:
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
         return True
-
-    @staticmethod
-    def _idles(agent: AgentState, must_call: bool) -> bool:
-        """Return whether an agent leaves the tasks that there are; without any it just waits."""
-        dispatcher = agent.dispatcher
-        if not ((must_call and dispatcher.calls_idly) or dispatcher.has_tasks(agent.index)):
-            return False
-        return agent.habits.idles(is_first=not agent.call.number)
-
-    @staticmethod
-    def _take_count(agent: AgentState) -> int:
-        """Return how many tasks a call takes on, where that is drawn."""
-        if agent.habits.is_unsettled:
-            agent.habits.settle(agent.dispatcher.due(agent.index))
-        return agent.habits.take_count()
 
     def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
         """Begin a call that attempts no tasks, if there is one to make."""
@@ -232,3 +217,18 @@ class CallStart:
             self._journal.note(Event.CALL_START, agent.index, number)
         if self._is_watched:
             self._patterns.call_begins(agent)
+
+
+def _idles(agent: AgentState, must_call: bool) -> bool:
+    """Return whether an agent leaves the tasks that there are; without any it just waits."""
+    dispatcher = agent.dispatcher
+    if not ((must_call and dispatcher.calls_idly) or dispatcher.has_tasks(agent.index)):
+        return False
+    return agent.habits.idles(is_first=not agent.call.number)
+
+
+def _take_count(agent: AgentState) -> int:
+    """Return how many tasks a call takes on, where that is drawn."""
+    if agent.habits.is_unsettled:
+        agent.habits.settle(agent.dispatcher.due(agent.index))
+    return agent.habits.take_count()

@@ -1,4 +1,4 @@
-"""Draws block by block: the first blocks of all agents together.
+"""Draws block by block: the blocks of all agents together.
 
 The first 16 of a stream are made alone, since many streams are read no further. Each block after
 them is as long as all before it: no more are made than were read, and little is spent on making
@@ -21,6 +21,9 @@ from simulator.model.uniforms import Uniforms
 
 FIRST, MOST = 16, 256
 """Draws in the first block of a stream, and in the largest: multiples of 4."""
+
+MOST_TOGETHER = 8192
+"""Draws that are made together, at most: 64 kB, which fit the cache."""
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
@@ -83,8 +86,9 @@ class Plain(DrawStream):
 class Bank:
     """Draws of one distribution for one purpose, of all entities that have it.
 
-    The first blocks of those that are known when one of them first draws are made together: one
-    call of the distribution for a whole team instead of one an agent.
+    The first blocks of those that are known when one of them first draws are made together, and
+    so are further blocks of those that have the block before: one call of the distribution for a
+    whole team instead of one an agent, which takes as long for few numbers as for many.
 
     Parameters
     ----------
@@ -101,51 +105,68 @@ class Bank:
     ) -> None:
         self._uniforms, self._distribution = uniforms, distribution
         self._entity, self._purpose = entity, purpose
-        self._waiting: dict[int, float] = {}
-        self._rows: dict[int, Floats] = {}
+        self._waiting: dict[int, dict[int, float]] = {}
+        """By positions: the entities whose next block begins there, and their factors."""
+        self._rows: dict[int, dict[int, Floats]] = {}
+        """By positions: blocks of entities that have not asked for them yet."""
 
-    def expect(self, index: int, factor: float) -> None:
+    def expect(self, index: int, factor: float, start: int = 0) -> None:
         """Note that an entity will draw, and what its draws are multiplied by."""
-        self._waiting[index] = factor
-
-    def first(self, index: int, factor: float) -> Floats:
-        """Return the first draws of one entity, each multiplied by `factor`."""
-        if len(self._waiting) > 1 and index in self._waiting:
-            self._fill()
-        self._waiting.pop(index, None)  # it was the only one
-        row = self._rows.pop(index, None)
-        return self.block(index, factor, 0, FIRST) if row is None else row
+        waiting = self._waiting.get(start)
+        if waiting is None:
+            waiting = self._waiting[start] = {}
+        waiting[index] = factor
 
     def block(self, index: int, factor: float, start: int, size: int) -> Floats:
-        """Return `size` draws of one entity from position `start`."""
+        """Return `size` draws of one entity from position `start`, each multiplied by `factor`."""
+        rows = self._rows.get(start)
+        row = None if rows is None else rows.pop(index, None)
+        if row is not None:
+            return row
+        waiting = self._waiting.get(start)
+        is_expected = waiting is not None and waiting.pop(index, None) is not None
+        if is_expected and waiting:
+            return self._together(index, factor, start, size, waiting)
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         values = self._distribution.transform(u)
         return values if factor == 1.0 else values * factor
 
-    def _fill(self) -> None:
-        """Make the first blocks of all that wait for theirs."""
-        indices = list(self._waiting)
-        u = self._uniforms.rows(self._entity, indices, self._purpose, FIRST)
-        factors = np.fromiter(self._waiting.values(), np.float64, len(indices))
-        values = self._distribution.transform(u) * factors[:, np.newaxis]
-        self._rows.update(zip(indices, values, strict=True))
-        self._waiting.clear()
+    def _together(
+        self, index: int, factor: float, start: int, size: int, waiting: dict[int, float]
+    ) -> Floats:
+        """Return a block, and make those of others whose next block begins there, too."""
+        indices = [index, *waiting][: max(1, MOST_TOGETHER // size)]
+        factors = [factor, *map(waiting.pop, indices[1:])]
+        u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
+        values = self._distribution.transform(u)
+        if set(factors) != {1.0}:
+            values = values * np.array(factors)[:, np.newaxis]
+        rows = self._rows.setdefault(start, {})
+        rows.update(zip(indices, values, strict=True))
+        return rows.pop(index)
 
 
 class OfBank(DrawStream):
-    """The draws of one entity, each multiplied by `factor`."""
+    """The draws of one entity, each multiplied by `factor`.
 
-    __slots__ = ("_bank", "_factor", "_index")
+    An entity that is `expected` has its blocks made with those of others.
+    """
 
-    def __init__(self, bank: Bank, index: int, factor: float) -> None:
+    __slots__ = ("_bank", "_factor", "_index", "_is_expected")
+
+    def __init__(self, bank: Bank, index: int, factor: float, is_expected: bool) -> None:
         self._bank, self._index, self._factor = bank, index, factor
+        self._is_expected = is_expected
         self._start = 0
+        if is_expected:
+            bank.expect(index, factor)
 
     def block(self, start: int, size: int) -> Block:
         """Return `size` draws from position `start`."""
-        if not start:
-            return packed(self._bank.first(self._index, self._factor))
-        return packed(self._bank.block(self._index, self._factor, start, size))
+        row = self._bank.block(self._index, self._factor, start, size)
+        if self._is_expected:
+            self._bank.expect(self._index, self._factor, start + size)
+        return packed(row)
 
 
 @dataclass(frozen=True, slots=True)

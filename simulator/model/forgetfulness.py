@@ -46,8 +46,7 @@ class Forgetfulness:
     )
 
     def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
-        own = Entity.AGENT, agent
-        self._logit = streams.logit(spec.probability, *own, Purpose.FORGETTING)
+        self._logit = streams.logit(spec.probability, Entity.AGENT, agent, Purpose.FORGETTING)
         self._logit += 0.0 if is_alone else spec.team_logit
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit
@@ -60,8 +59,8 @@ class Forgetfulness:
             self._notice_last = expit(
                 math.log(spec.notice / (1.0 - spec.notice)) + spec.all_claimed_logit
             )
-        self._rolls = streams.uniforms(*own, Purpose.FORGETTING)
-        self._rolls_notice = streams.uniforms(*own, Purpose.NOTICE)
+        self._rolls = streams.uniforms(Entity.AGENT, agent, Purpose.FORGETTING)
+        self._rolls_notice = streams.uniforms(Entity.AGENT, agent, Purpose.NOTICE)
 
     def forgets(self, call: int, task: int, picks: Sequence[int], board: Board) -> bool:
         """Return whether a finished task is not handed in.

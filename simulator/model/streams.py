@@ -268,9 +268,8 @@ class Streams:
         bank = self._banks.get(key)
         if bank is None:
             bank = self._banks[key] = Bank(self._uniforms, distribution, entity, purpose)
-        if entity != _SUBAGENT:  # of those more and more come, and many never draw
-            bank.expect(index, factor)
-        return OfBank(bank, index, factor)
+        # Of sub-agents more and more come, and many never draw.
+        return OfBank(bank, index, factor, is_expected=entity != _SUBAGENT)
 
     def logit(self, spec: Probability, entity: int, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
@@ -294,9 +293,10 @@ class Streams:
 
     def _normal_of_run(self, entity: int, purpose: int) -> float:
         key = (entity, purpose)
-        if key not in self._of_run:
-            self._of_run[key] = self._normal(_RUN_EFFECT, entity, purpose)
-        return self._of_run[key]
+        found = self._of_run.get(key)
+        if found is None:
+            found = self._of_run[key] = self._normal(_RUN_EFFECT, entity, purpose)
+        return found
 
     def _normal(self, entity: int, index: int, purpose: int) -> float:
         (u,) = self._uniforms.numbers(entity, index, purpose, 0, 1)

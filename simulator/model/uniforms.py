@@ -62,11 +62,13 @@ class Uniforms:
         """Return the same uniforms as Python's numbers."""
         return packed(self.block(entity, index, purpose, start, size))
 
-    def rows(self, entity: int, indices: Sequence[int], purpose: int, size: int) -> Floats:
-        """Return the first uniforms of several streams, shape (indices, size)."""
+    def rows(
+        self, entity: int, indices: Sequence[int], purpose: int, start: int, size: int
+    ) -> Floats:
+        """Return uniforms of several streams, all from position `start`, shape (indices, size)."""
         found = np.empty((len(indices), size))
         counter, state, bits, random = self._counter, self._state, self._bits, self._random
-        counter[:] = 0, purpose, 0, entity
+        counter[:] = start // 4, purpose, 0, entity
         for index, row in zip(indices, found, strict=True):
             counter[2] = index
             bits.state = state

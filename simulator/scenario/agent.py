@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -19,6 +20,7 @@ from simulator.distributions import (
 )
 from simulator.distributions.deterministic import constant
 from simulator.registry import OneOf
+from simulator.scenario._rates import Rates
 from simulator.scenario.context import Context
 from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
@@ -195,12 +197,15 @@ class Price(Spec):
 
     def usd(self, uncached: int, cached: int, output: int) -> float:
         """Return what so many tokens cost."""
+        return self.rates.usd(uncached, cached, output)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The prices of uncached and cached input, and of output."""
         per_cached = self.cached_input_per_mtok
         if per_cached is None:
             per_cached = self.input_per_mtok
-        return (
-            uncached * self.input_per_mtok + cached * per_cached + output * self.output_per_mtok
-        ) / 1e6
+        return Rates(self.input_per_mtok, per_cached, self.output_per_mtok)
 
     def write_surcharge_usd(self, tokens: int, life_s: float | None) -> float:
         """Return what it costs to write so many tokens to a cache, beyond their price as input."""

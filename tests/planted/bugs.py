@@ -119,8 +119,8 @@ BUGS = [
     # Calls: what failures cost, how often they are tried again.
     Bug(
         f"{_MODEL}/calls/bill.py",
-        "price.usd(uncached, cached, agent.call.output)",
-        "price.usd(uncached + cached, 0, agent.call.output)",
+        "rates.usd(uncached, cached, agent.call.output)",
+        "rates.usd(uncached + cached, 0, agent.call.output)",
         "tests/engine/test_billing.py",
     ),
     Bug(

@@ -139,7 +139,7 @@ class AgentState:
         speaks = bool(self.outbox) or voice.notes is not None
         self.habits = Habits(spec, draws, speaks)
         self.judgement = Judgement(spec, draws, difficulty)
-        self.latency = LatencyModel.of(spec.latency).durations(draws.of)
+        self.latency = LatencyModel.of(spec.latency).durations(draws)
         self.loop: Loop | None = None
         if spec.loop is not None and spec.loops:
             self.loop = Loop(spec.loop, spec.tools, draws)

@@ -11,6 +11,9 @@ ATTEMPTS, DUTY, MERGE = 0, 1, 2
 """What a worker's call is: attempts at tasks, its protocol's duty, a merge after a partition."""
 
 
+_NOTHING = Why.NOTHING
+"""Python looks up a member of an enumeration by a function, at each call."""
+
 _NONE: frozenset[int] = frozenset()
 """What most calls have: one object for all of them, as Python makes one of 216 bytes each time."""
 
@@ -75,7 +78,7 @@ class Call:
         self.rejected: frozenset[int] = _NONE
         self.outdated: frozenset[int] = _NONE
         self.failed = False
-        self.lost_to = Why.NOTHING
+        self.lost_to = _NOTHING
         self.paid_share: float | None = None
         self.is_astray = self.is_backup = self.is_cut = False
 
@@ -124,7 +127,7 @@ class Call:
         was_cut, self.is_cut = self.is_cut, False
         return rejected, was_cut
 
-    def fail(self, why: Why = Why.NOTHING) -> None:
+    def fail(self, why: Why = _NOTHING) -> None:
         """Come to nothing."""
         self.failed = True
         self.lost_to = why or self.lost_to
@@ -165,4 +168,4 @@ class Call:
 
     def settle(self) -> None:
         """Clear the reason why the call was lost, once all who need it know it."""
-        self.lost_to = Why.NOTHING
+        self.lost_to = _NOTHING

@@ -6,6 +6,8 @@ from simulator.distributions import Distribution
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario.probability import Probability
 
+_ONE = always(1.0)
+
 
 class OwnDraws:
     """Random streams that bear the name of one agent.
@@ -26,7 +28,11 @@ class OwnDraws:
 
     def of(self, distribution: Distribution, purpose: int, what: str = "") -> Draw:
         """Return draws of a distribution; `what` they decide, where the purpose does not say it."""
-        return self._streams.draws(distribution, self._who, self._number, purpose, what=what)
+        return self._streams.draws(distribution, self._who, self._number, purpose, 0, what)
+
+    def __call__(self, distribution: Distribution, purpose: int) -> Draw:
+        """Return draws of a distribution: what latency models ask."""
+        return self._streams.draws(distribution, self._who, self._number, purpose)
 
     def factor(self, distribution: Distribution, purpose: int) -> float:
         """Return what the random effects of the run and of the agent multiply draws by."""
@@ -35,7 +41,7 @@ class OwnDraws:
     def rolls(self, purpose: int, needed: bool = True) -> Draw:
         """Return uniforms in [0, 1), or always 1 where they are not needed."""
         # A thousand agents with streams that they never use would not fit the cache.
-        return self._streams.uniforms(self._who, self._number, purpose) if needed else always(1.0)
+        return self._streams.uniforms(self._who, self._number, purpose) if needed else _ONE
 
     def logit(self, probability: Probability, purpose: Purpose) -> float:
         """Return the logit of a probability, with the agent's own random effect."""

@@ -95,8 +95,8 @@ class Tool:
         self._is_one = count is not None and round(count) <= 1
         self._chance = spec.chance
         self._seconds = draws.of(spec.seconds, Purpose.TOOL_SECONDS + beside, f"seconds {of_it}")
-        tokens = (spec.result_tokens, Purpose.TOOL_TOKENS + beside, f"result_tokens {of_it}")
-        self._tokens = draws.of(*tokens)
+        purpose = Purpose.TOOL_TOKENS + beside
+        self._tokens = draws.of(spec.result_tokens, purpose, f"result_tokens {of_it}")
         self._error_p = spec.errors
         self._rolls_error = draws.rolls(Purpose.TOOL_ERROR + beside, spec.errors > 0.0)
 

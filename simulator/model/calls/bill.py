@@ -7,6 +7,7 @@ import math
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.metrics import Metrics
+from simulator.scenario._rates import Rates
 
 
 class Bill:
@@ -45,7 +46,8 @@ class Bill:
         metrics.cached_tokens += cached
         metrics.output_tokens += agent.call.output
         if self._is_priced:
-            metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.call.output)
+            rates: Rates = agent.server.price.rates
+            metrics.cost_usd += rates.usd(uncached, cached, agent.call.output)
         if memory.life is not None:
             metrics.cost_usd += self._book_cache(agent, memory.life, uncached, cached)
 

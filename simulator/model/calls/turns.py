@@ -101,7 +101,10 @@ class Turns(Service):
                 if calls:
                     yield from self.tools.call(own, calls)
                 if own.tokens or own.has_failed:
-                    self._take_in(agent, loop, *own.take())
+                    tokens, has_failed = own.take()
+                    agent.memory.take_in(tokens)
+                    if has_failed:
+                        loop.take_one_more()
             if self._has_checkpoints:
                 loop.complete_turn()
                 loop.save(agent.memory.saved())
@@ -119,13 +122,6 @@ class Turns(Service):
             if loop.gives_up and (agent.call.picks or not agent.is_of_team):
                 self._settle(agent, loop)
                 self._lose(agent, Why.TURN_LIMIT)
-
-    @staticmethod
-    def _take_in(agent: AgentState, loop: Loop, tokens: int, has_failed: bool) -> None:
-        """Take in what tools have said by now."""
-        agent.memory.take_in(tokens)
-        if has_failed:
-            loop.take_one_more()
 
     def _settle(self, agent: AgentState, loop: Loop) -> None:
         """Settle a turn that is not the last."""

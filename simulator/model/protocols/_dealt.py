@@ -66,11 +66,11 @@ class Dealt(Hands):
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""
         ready, order = self.ready[agent], self.order
+        if count == 1 and not self._sees_waiting:
+            return [order[ready.take()]] if ready else []
         blindness = self._blindness[agent]
         if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
             blindness = 1.0
-        if count == 1 and not blindness:
-            return [order[ready.take()]] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []

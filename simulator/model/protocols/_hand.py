@@ -46,7 +46,8 @@ class Hand:
     def put(self, rank: int) -> None:
         """Put one in."""
         ranks = self._ranks
-        if not ranks or ranks[-1] < rank:
+        last = ranks[-1] if ranks else -1
+        if last < rank:
             ranks.append(rank)
         else:
             insort(ranks, rank, self._place)

@@ -44,8 +44,10 @@ class PreAssigned(Protocol):
         told = _told_owners(graph, families or [""] * workers)
         if self.deal == "longest_first":
             return self._longest_first(graph, workers, told)
-        owner, turn, dependencies = [0] * len(graph), 0, graph.dependencies
-        keeps_chains = self.keep_chains
+        dependencies, keeps_chains = graph.dependencies, self.keep_chains
+        if not told and not any(dependencies):  # the order is that in which they are listed
+            return (list(range(workers)) * (len(graph) // workers + 1))[: len(graph)]
+        owner, turn = [0] * len(graph), 0
         for task in graph.order:
             needed = dependencies[task]
             if task in told:

@@ -174,7 +174,7 @@ class Commits:
 
     def _note_blocked(self, agent: AgentState, blocked: list[int]) -> None:
         self._metrics.blocked_claims += len(blocked)
-        for task in blocked:
+        for task in blocked if self._is_traced else ():
             self._journal.note(Event.CLAIM_BLOCKED, agent.index, agent.call.number, task)
 
     def _attempt(
