@@ -15,9 +15,10 @@ from simulator.distributions.lognormal import Lognormal
 from simulator.distributions.mixture import Mixture
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
+from simulator.model.draw_blocks import FIRST, MOST_TOGETHER
 from simulator.model.limited_draws import limited
 from simulator.model.stream_numbers import purpose_of
-from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams
+from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace
 from tests.conftest import scenario
 
@@ -48,6 +49,42 @@ def test_a_draw_does_not_depend_on_who_draws_beside_it(agent_sigma: float) -> No
     late = streams.draws(law, Entity.AGENT, 0, Purpose.LATENCY)
     again = streams.draws(law, Entity.AGENT, 1, Purpose.LATENCY)
     assert [late(), again(), early()] == [alone[0][0], alone[1][0], alone[1][1]]
+
+
+@pytest.mark.parametrize("agent_sigma", [0.0, 0.4])
+def test_agents_draw_the_same_at_whatever_pace(agent_sigma: float) -> None:
+    """Further blocks are made together, too: of who is as far, whoever is ahead or behind."""
+    law = Lognormal(median=5, sigma=0.6, agent_sigma=agent_sigma)
+
+    def stream(of: Streams, agent: int) -> Draw:
+        return of.draws(law, Entity.AGENT, agent, Purpose.LATENCY)
+
+    alone = {}
+    for agent in range(6):
+        draw = stream(Streams(1, 0), agent)
+        alone[agent] = [draw() for _ in range(1500)]
+    streams = Streams(1, 0)
+    draws = {(agent, copy): stream(streams, agent) for agent in range(6) for copy in range(2)}
+    found: dict[tuple[int, int], list[float]] = {each: [] for each in draws}
+    rng = np.random.default_rng(0)
+    while min(len(each) for each in found.values()) < 700:
+        agent, copy = int(rng.integers(6)), int(rng.integers(2))
+        for _ in range(int(rng.integers(40)) * (agent + 1)):
+            if len(found[agent, copy]) < 1500:
+                found[agent, copy].append(draws[agent, copy]())
+    for (agent, _), values in found.items():
+        assert values == alone[agent][: len(values)]
+
+
+def test_no_more_draws_are_made_together_than_fit_the_cache() -> None:
+    """Of a large team each still draws what it would alone."""
+    law = Lognormal(median=5, sigma=0.6)
+    streams, team = Streams(1, 0), range(MOST_TOGETHER // FIRST + 10)
+    draws = [streams.draws(law, Entity.AGENT, i, Purpose.LATENCY) for i in team]
+    found = [[draw() for _ in range(40)] for draw in draws]
+    for agent in (*range(3), *team[-12:]):
+        draw = Streams(1, 0).draws(law, Entity.AGENT, agent, Purpose.LATENCY)
+        assert found[agent] == [draw() for _ in range(40)]
 
 
 def test_replications_of_one_thread_draw_in_turns() -> None:
