@@ -369,6 +369,24 @@ def test_embeddings_have_the_tokens_that_they_read(tmp_path: Path) -> None:
         assert found.report.calls == 0  # a call of a model that writes is another thing
 
 
+def test_spans_that_rank_have_the_tokens_that_they_read(tmp_path: Path) -> None:
+    kind = {"openinference__span__kind": "RERANKER", "reranker__model_name": "rerank-3"}
+    count = {"llm__token_count__prompt": 700}
+    old = {"llm__request__type": "rerank", "gen_ai__request__model": "rerank-3"}
+    spans = [
+        otel(1, None, "Rerank.postprocess", 0, 3, **kind),  # around the client's
+        otel(2, 1, "Client.rerank", 1, 1, **kind, **count),
+        otel(3, None, "cohere.rerank", 4, 1, **old, gen_ai__usage__input_tokens=600),
+        # One that asks a model, with the sum of what it asked: its tokens count once.
+        otel(4, None, "LLMRerank.postprocess", 6, 3, **kind, **count),
+        otel(5, 4, "chat", 7, 1, **count, openinference__span__kind="LLM"),
+    ]
+    calls = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])]).calls
+    assert calls["operation_name"].tolist() == ["rerank", "rerank", "rerank", "chat"]
+    assert calls["input_tokens"].fillna(0).tolist() == [700, 600, 0, 700]
+    assert calls["request_model"].tolist()[:3] == ["rerank-3"] * 3
+
+
 @pytest.mark.parametrize("said", [-5, 10**15, "many", float("inf")])
 def test_what_is_no_count_is_unknown_and_said(tmp_path: Path, said: Any) -> None:
     span = otel(
