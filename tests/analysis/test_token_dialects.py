@@ -448,6 +448,26 @@ def test_a_few_rows_do_not_say_how_all_are_read(
         assert "3 rows of 40 with more cached tokens than input" in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [("provider", ("anthropic", "openai", "groq")), ("model", ("a/claude-4", "gpt-5", "llama"))],
+)
+def test_each_provider_of_a_table_counts_as_its_api_does(
+    tmp_path: Path, column: str, names: tuple[str, str, str]
+) -> None:
+    path = tmp_path / "calls.csv"
+    said = [f"start_s,end_s,{column},prompt_tokens,cached_tokens,completion_tokens\n"]
+    for i in range(40):  # one writes the input without the cached tokens, the others with them
+        said += [f"{i},{i + 1},{names[0]},{(300, 1000)[i % 2]},700,50\n"]
+        said += [f"{i},{i + 1},{names[1]},1000,700,50\n", f"{i},{i + 1},{names[2]},500,,50\n"]
+    path.write_text("".join(said))
+    found = read_traces([path])
+    calls = found.calls.sort_values(["start_ns"], kind="stable")
+    assert calls["input_tokens"].tolist() == [1000, 1000, 500, 1700, 1000, 500] * 20
+    whose = "anthropic" if column == "provider" else "claude"
+    assert any(f"the input of {whose} does not hold" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])
 def test_a_few_spans_do_not_say_how_all_are_read(
     tmp_path: Path, wrong: int, is_apart: bool

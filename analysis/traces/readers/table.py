@@ -24,7 +24,7 @@ from analysis.traces.column_names import (
 )
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
-from analysis.traces.table_counts import cache_is_apart, counts_of, rows_beyond_input, status_in
+from analysis.traces.table_counts import caches_apart, counts_of, status_in
 from analysis.traces.table_rows import (
     flat,
     is_blank,
@@ -38,7 +38,6 @@ from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import MOST_COUNT, amount, is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
-from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
@@ -147,21 +146,15 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     total = total_in(names)
     totals = table.numbers("input_tokens", total) if total is not None else None
-    apart = cache_is_apart(read, totals, chosen)
-    if apart:
-        out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
-    elif (n := rows_beyond_input(read)) > 0:
-        out.notes.append(
-            f"{source.path.name}: {counted(n, 'row')} of {len(rows):,} with more cached tokens "
-            "than input: added to it there, and taken for a part of it in the others"
-        )
+    apart, notes = caches_apart(read, totals, chosen, words, len(rows))
+    out.notes.extend(f"{source.path.name}: {note}" for note in notes)
     for i, place in enumerate(places):
         start, end = starts[i], ends[i]
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart) | status_in(fields)
+        fields |= counts_of(fields, apart[i]) | status_in(fields)
         for name, value in (
             ("run_id", source.path.stem),
             ("quality_time", "exact" if times.has_moments else "estimated"),
