@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.traces.reading import read_traces
 from analysis.traces.run_tables import is_run_table, read_run_table
 from simulator.errors import TeamsimError
 
@@ -92,6 +93,18 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(
     with pytest.raises(TeamsimError) as error:
         read_run_table(written(tmp_path, HEADER + ROWS), columns)
     assert said in str(error.value)
+
+
+def test_runs_that_are_taken_for_calls_are_said_to_be(tmp_path: Path) -> None:
+    path = written(tmp_path, "team_size,seconds,total_tokens\n1,300,1000\n2,200,1500\n")
+    (note,) = [each for each in read_traces([path]).notes if "taken for a call" in each]
+    assert "needs a column" in note
+    assert "--column protocol=NAME" in note
+    path = written(tmp_path, HEADER.replace("wall_s", "seconds") + ROWS)  # as `observe` reads it
+    (note,) = [each for each in read_traces([path]).notes if "taken for a call" in each]
+    assert "give them to `teamsim calibrate`" in note
+    path = written(tmp_path, "agent,model,seconds,input_tokens\na,m,3,100\na,m,4,200\n")
+    assert not any("taken for a call" in each for each in read_traces([path]).notes)
 
 
 def test_a_column_that_is_needed_and_not_found_is_asked_for(tmp_path: Path) -> None:

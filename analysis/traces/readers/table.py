@@ -23,6 +23,7 @@ from analysis.traces.column_names import (
     unread_counts,
 )
 from analysis.traces.reader import Reader
+from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
 from analysis.traces.table_counts import caches_apart, counts_of, status_in
 from analysis.traces.table_rows import (
@@ -126,6 +127,8 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     out.report.rows += len(rows)
     names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     _check_names(names, columns, source.name)
+    if (note := note_on_runs(names)) is not None:
+        out.notes.append(f"{source.path.name}: {note}")
     table = _Table(source, rows, places, out)
     chosen = _chosen(table, names, columns, out)
     times = Times(table.text_or_number, names, columns, source.name)
