@@ -64,6 +64,52 @@ def test_costs_are_dollars_unless_cents_are_said(tmp_path: Path) -> None:
         assert read_traces([path]).chats["cost_usd"].tolist() == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("heads", "cells", "wanted"),
+    [
+        ("cost,currency", ("0.3,EUR", "0.4,usd", "0.5,"), [None, 0.4, 0.5]),
+        ("cost_cents,Currency", ("30,GBP", "40,USD", "50,$"), [None, 0.4, 0.5]),
+        ("cost_usd,currency", ("0.3,EUR", "0.4,EUR", "0.5,EUR"), [0.3, 0.4, 0.5]),
+        ("cost_eur,agent", ("0.3,a", "0.4,a", "0.5,a"), [None, None, None]),
+    ],
+)
+def test_costs_in_another_currency_are_no_dollars(
+    heads: str, cells: tuple[str, ...], wanted: list[float | None], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"model,duration_s,input_tokens,{heads}\n" + "".join(
+        f"m,{2 + i},10,{each}\n" for i, each in enumerate(cells)))  # fmt: skip
+    found = read_traces([path])
+    costs = found.chats.sort_values("end_ns")["cost_usd"]
+    assert [None if pd.isna(each) else each for each in costs] == wanted
+    assert found.report.errors.count == (1 if "urrency" in heads and None in wanted else 0)
+    assert any("'cost_eur' not read" in note for note in found.notes) == ("eur" in heads)
+
+
+@pytest.mark.parametrize(
+    ("heads", "rows"),
+    [
+        ("start,end", ("46110.5,46110.500058", "46110.5001,46110.5002")),
+        ("start,latency_s", ("46110.5,5.011", "46110.5001,8.64")),
+    ],
+)
+def test_dates_may_be_the_numbers_of_a_spreadsheet(
+    heads: str, rows: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"model,input_tokens,{heads}\n" + "".join(f"m,10,{each}\n" for each in rows))
+    found = read_traces([path])
+    noon = pd.Timestamp("2026-03-29T12:00:00Z").value
+    starts = found.calls["start_ns"] - noon
+    assert [round(each / 1e6) for each in starts] == [0, 8640]
+    lengths = found.calls["end_ns"] - found.calls["start_ns"]
+    assert [round(each / 1e6) for each in lengths] == [5011, 8640]
+    assert any("as spreadsheets count them" in note for note in found.notes)
+    # Twelve hours into a run, calls of seconds are no dates.
+    path.write_text("model,input_tokens,start,end\nm,10,46110.5,46115.5\nm,10,46116,46117\n")
+    assert read_traces([path]).calls["start_ns"].tolist() == [46110500000000, 46116000000000]
+
+
 TIMELESS = {"model": "m", "prompt_tokens": 3, "agent": "a"}
 
 

@@ -15,10 +15,12 @@ from analysis.traces.column_names import (
     TIMES,
     cache_in,
     cents_in,
+    currency_in,
     found_columns,
     found_counts,
     found_tasks,
     found_times,
+    other_costs_in,
     total_in,
     unread_counts,
 )
@@ -51,6 +53,8 @@ _ARE_EVENTS = (
     "`teamsim timeline SCENARIO --out DIRECTORY` writes the same run as spans, which can be read: "
     "DIRECTORY/otlp.jsonl"
 )
+
+_DOLLARS = {"USD", "$", "US$", "US DOLLAR", "US DOLLARS"}
 
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
@@ -135,10 +139,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
-    cents = None if "cost_usd" in columns else cents_in(names)
-    if cents is not None:
-        read["cost_usd"] = _in_dollars(table, cents)
-        out.notes.append(f"{source.path.name}: column {cents!r} is in cents")
+    _read_costs(read, table, names, chosen, columns, out)
     cache = cache_in(names)
     words = {
         name: [text(row.get(theirs)) for row in rows]
@@ -206,14 +207,32 @@ def _check_names(names: Sequence[str], columns: Mapping[str, str], file: str) ->
             raise TeamsimError(f"{file}: {unknown_name(f'column (for {ours})', theirs, names)}")
 
 
-def _in_dollars(table: _Table, cents: str) -> list[float | None]:
-    """Return a column of cents as dollars; costs in another currency are counted as errors."""
-    is_dollar = table.in_dollars()
-    values = table.numbers("cost_usd", cents)
-    return [
-        None if value is None or not known else value / 100.0
-        for value, known in zip(values, is_dollar, strict=True)
-    ]
+def _read_costs(
+    read: dict[str, list[Any]],
+    table: _Table,
+    names: Sequence[str],
+    chosen: Mapping[str, str],
+    columns: Mapping[str, str],
+    out: Collector,
+) -> None:
+    """Have costs in dollars; those in cents become some, those in other currencies are errors."""
+    cents = None if "cost_usd" in columns else cents_in(names)
+    if cents is not None:
+        values = table.numbers("cost_usd", cents)
+        read["cost_usd"] = [None if value is None else value / 100.0 for value in values]
+        out.notes.append(f"{table.name}: column {cents!r} is in cents")
+    cost = cents or chosen.get("cost_usd")
+    currency = None if cost is None or cost in columns.values() else currency_in(names, cost)
+    if currency is not None:
+        are_dollars = table.in_dollars(currency)
+        read["cost_usd"] = [
+            value if is_dollar else None
+            for value, is_dollar in zip(read["cost_usd"], are_dollars, strict=True)
+        ]
+    if others := [name for name in other_costs_in(names) if name not in columns.values()]:
+        out.notes.append(
+            f"{table.name}: {', '.join(map(repr, others))} not read, as costs are in US dollars"
+        )
 
 
 def _is_count(name: str) -> bool:
@@ -271,14 +290,14 @@ class _Table:
             n is not None and n > 1 for n in found
         )
 
-    def in_dollars(self) -> list[bool]:
+    def in_dollars(self, currency: str) -> list[bool]:
         """Return whether the cost of each row is in US dollars; one in another is an error."""
         found = []
         for place, row in zip(self._places, self.rows, strict=True):
-            said = text(row.get("cost_currency"))
-            found.append(said is None or said.upper() in {"USD", "$"})
+            said = text(row.get(currency))
+            found.append(said is None or said.upper() in _DOLLARS)
             if not found[-1]:
-                self._out.skip(f"{place}, column 'cost_currency'", f"{said!r} is not USD")
+                self._out.skip(f"{place}, column {currency!r}", f"{said!r} is not USD")
         return found
 
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
