@@ -167,8 +167,9 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     for where, cells in rows:
         for name, place in places.items():
             cell = cells[place]
-            if has_commas and COLUMNS[name].kind != "text":
-                cell = with_decimal_point(without_separators(cell, has_decimal_commas=True))
+            if COLUMNS[name].kind != "text":
+                cell = without_separators(cell, has_commas)
+                cell = with_decimal_point(cell) if has_commas else cell
             value = _value(cell, name, f"{path}, {where}: {header[place]!r}")
             if value == 0.0 and name != "success":
                 value = float("nan")

@@ -110,6 +110,41 @@ def test_dates_may_be_the_numbers_of_a_spreadsheet(
     assert read_traces([path]).calls["start_ns"].tolist() == [46110500000000, 46116000000000]
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    counts = ("1 234", "1.234", "1'234", "1\u202f234")
+    rows = "".join(f"m;2,5;{each};1 000,25\n" for each in counts)
+    path.write_text(f"{mark}sep=;\nmodel;duration_s;input_tokens;cost\n{rows}", "utf-8")
+    found = read_traces([path])
+    assert found.chats["input_tokens"].tolist() == [1234] * 4
+    assert found.chats["cost_usd"].tolist() == [1000.25] * 4
+    assert found.report.errors.count == 0
+
+
+SAID = "a,m,2026-03-01T10:00:00Z,2026-03-01T10:00:03Z,100,5\n"
+LATER = "a,m,2026-03-01T10:00:09Z,2026-03-01T10:00:12Z,100,5\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "copies"),
+    [
+        (f"r1,{SAID}r2,{SAID}r1,{SAID}", 1),
+        (f"r1,{SAID}r1,{SAID}r1,{SAID}", 2),
+        (f"r1,{SAID}r2,{SAID}r3,{SAID}", 0),  # votes in parallel, with equal counts
+        (f",{SAID},{SAID},{SAID}", 0),
+        (f"r1,{SAID}r1,{SAID}r1,{LATER}", 0),  # the id is of what its calls are for
+    ],
+)
+def test_a_row_that_is_there_twice_with_its_id_counts_once(
+    rows: str, copies: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"request_id,agent,model,start,end,input_tokens,output_tokens\n{rows}")
+    report = read_traces([path]).report
+    assert (report.calls, report.duplicates.count) == (3 - copies, copies)
+
+
 TIMELESS = {"model": "m", "prompt_tokens": 3, "agent": "a"}
 
 

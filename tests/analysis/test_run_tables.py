@@ -73,6 +73,14 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path) -> None:
         assert found.to_numpy().tolist() == [["statique été", 4, 1250.5, 1000.0]], name
 
 
+@pytest.mark.parametrize("tokens", ["1,234,567", "1 234 567", "1\u202f234\u202f567", "1'234'567"])
+def test_thousands_may_be_apart(tokens: str, tmp_path: Path) -> None:
+    text = f'sep=,\nprotocol,n,seconds,tokens\nstatic,1,2.5,"{tokens}"\n'
+    path = written(tmp_path, text)
+    assert is_run_table(path, {})
+    assert read_run_table(path).runs["tokens"].tolist() == [1234567.0]
+
+
 def test_a_table_of_calls_is_none_of_runs(tmp_path: Path) -> None:
     path = written(tmp_path, "session_id,model,start,duration_s\na,m,0,1\n")
     assert not is_run_table(path, {})
