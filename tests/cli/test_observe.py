@@ -146,7 +146,7 @@ def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: He
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("option", "value", "left"),
-    [("--session", "lead-with-workers-1-2", 1), ("--agent", "worker 1", 6),
+    [("--session", "lead-with-workers-1-1-2", 1), ("--agent", "worker 1", 6),
      pytest.param("--since", "2020-01-01", 6, marks=pytest.mark.slow),
      pytest.param("--model", "simulated", 6, marks=pytest.mark.slow)],
 )  # fmt: skip
