@@ -62,6 +62,7 @@ def test_a_scenario_without_chance_has_none() -> None:
         sure(agent={"behaviour": {"talk": 0.999}}),
         sure(agent={"context": {"cache_miss": 1e-6}}),
         sure(agent={"errors": {"probability": 1e-9}}),
+        sure(agent={"behaviour": {"claim_blindness": 1}}),  # who takes any of several tasks
         sure(workspace={"kind": "consensus", "ack_loss": 1e-9}),
     ],
 )
@@ -90,9 +91,16 @@ def test_peers_probes_and_orders_are_drawn() -> None:
 
 @pytest.mark.parametrize(
     ("protocol", "is_random"),
-    [("pre_assigned", False), ("lead_assign", False), ("self_claim", True)],
+    [
+        ("pre_assigned", False),
+        ("lead_assign", False),
+        ("self_claim", True),
+        ({"kind": "self_claim", "choice": "random"}, True),
+        ({"kind": "self_claim", "choice": "first"}, False),
+        ({"kind": "self_claim", "noise": 0}, False),
+    ],
 )
-def test_a_protocol_by_which_agents_choose_is_chance(protocol: str, is_random: bool) -> None:
+def test_a_protocol_by_which_agents_choose_is_chance(protocol: object, is_random: bool) -> None:
     alike = {name: np.ones(5) for name in [*NUMERIC_METRICS, "replication"]}
     said = sure(coordination={"protocol": protocol}, topology="centralised")
     assert same_in_all(said, alike, ["calls"]) == (["calls"] if is_random else [])

@@ -81,7 +81,7 @@ def otlp_trace(
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.id": str(i),
             "gen_ai.agent.name": name,
-            "gen_ai.conversation.id": f"{scenario.name}-{replication}",
+            "gen_ai.conversation.id": f"{scenario.name}-{scenario.seed}-{replication}",
         }
         _attributes(span.attributes, said)
     for life in lives_of(rows):

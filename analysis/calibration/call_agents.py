@@ -20,6 +20,7 @@ from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.families import CONSTANT, best_family
 from analysis.calibration.gaps import Gap, Reference
 from analysis.calibration.marginal import MarginalFit, fit_durations
+from analysis.calibration.retries import Retries, retries_in
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.windows import window_of
@@ -56,6 +57,8 @@ class AgentFit:
         What was not estimated.
     session_calls : int
         Median number of calls of a session.
+    retries : Retries or None
+        How its session goes on after calls that failed; None if none was answered after one.
     """
 
     model: str
@@ -67,6 +70,7 @@ class AgentFit:
     parameters: dict[str, Estimate | BetaEstimate]
     gaps: list[Gap]
     session_calls: int
+    retries: Retries | None = None
 
     def session(self, profile: str, requests: int | None = None) -> dict[str, Any]:
         """Return a scenario of one session: its calls, or its requests, one after another.
@@ -93,6 +97,8 @@ class AgentFit:
         if self.failed.hits > 1.0 and self.calls:
             share = four_digits(self.failed.value)
             scenario["provider"] = {"errors": {"probability": share}}
+            if self.retries is not None:
+                scenario["provider"]["retry"] = self.retries.said()
         return scenario
 
 
@@ -129,7 +135,8 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
         read = cached[(model == name) & ~is_failed]
         is_cached = not says_input or (read > 0.0).any()
         found.append(fit if is_cached else _without_cache(fit, bool(read.notna().any())))
-    return found
+    retries = retries_in(chats)
+    return [replace(fit, retries=retries) for fit in found]
 
 
 def _without_cache(fit: AgentFit, is_told: bool) -> AgentFit:

@@ -155,7 +155,7 @@ def fit_loops(calls: pd.DataFrame) -> LoopFit:
     calls : DataFrame
         Its calls in the canonical table: chats and, where they are known, calls of tools.
     """
-    return fit_requests(find_requests(calls))
+    return fit_requests(find_requests(calls, without_failed=True))
 
 
 def fit_requests(requests: Requests, kept: Collection[str] = (), is_alone: bool = False) -> LoopFit:

@@ -84,9 +84,18 @@ class Requests:
         return table[["request", *table.columns.drop("request")]]
 
 
-def find_requests(calls: pd.DataFrame) -> Requests:
-    """Find the requests in a canonical table of calls (chats and, if known, calls of tools)."""
+def find_requests(calls: pd.DataFrame, without_failed: bool = False) -> Requests:
+    """Find the requests in a canonical table of calls (chats and, if known, calls of tools).
+
+    Parameters
+    ----------
+    calls : DataFrame
+    without_failed : bool
+        Whether the time after a turn (``gap_s``) ends when the next one is first tried. Else what
+        passes with calls that failed belongs to it.
+    """
     chats = _chats(calls)
+    chats["tried"] = _first_tried(chats) if without_failed else chats["start"]
     tools = _tools(calls, chats)
     chats = chats[chats["ok"]].reset_index(drop=True)
     chats["asks"] = chats["asks"] | chats["position"].isin(tools["position"])
@@ -98,7 +107,9 @@ def find_requests(calls: pd.DataFrame) -> Requests:
     tools["alone"] = run_alone(tools)
     columns = ["session", "request", "turn", "tool", "seconds", "failed", "result_size", "alone"]
     table = _table(turns)
-    turns = turns.drop(columns=["position", "start", "end", "asks", "ends", "ok"])
+    turns = turns.drop(
+        columns=["position", "start", "tried", "end", "asks", "ends", "ok", "failed"]
+    )
     return Requests(turns, tools[columns], table)
 
 
@@ -118,6 +129,7 @@ def _chats(calls: pd.DataFrame) -> pd.DataFrame:
             "start": frame["start_ns"].astype(float) / _NS,
             "end": frame["end_ns"].astype(float) / _NS,
             "ok": (frame["status"].fillna("ok") == "ok").to_numpy(dtype=bool),
+            "failed": frame["status"].isin(["error", "timeout"]).to_numpy(dtype=bool),
             "asks": reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
             "ends": reason.isin(ENDS).to_numpy(dtype=bool),
             "input": tokens["input_tokens"],
@@ -127,6 +139,15 @@ def _chats(calls: pd.DataFrame) -> pd.DataFrame:
     )
     chats = chats.sort_values(["session", "agent", "start"], kind="stable", ignore_index=True)
     return chats.assign(position=np.arange(len(chats)))
+
+
+def _first_tried(chats: pd.DataFrame) -> pd.Series[float]:
+    """Return when each call that was answered was first tried: calls before it may have failed."""
+    agent = [chats["session"], chats["agent"]]
+    answered = chats["ok"].astype(int)
+    before = answered.groupby(agent, sort=False).cumsum() - answered
+    tried = chats["start"].where(chats["ok"] | chats["failed"])
+    return tried.groupby([*agent, before], sort=False).transform("min")
 
 
 def _tools(calls: pd.DataFrame, chats: pd.DataFrame) -> pd.DataFrame:
@@ -183,7 +204,7 @@ def _turns(chats: pd.DataFrame) -> pd.DataFrame:
         idle_s=(chats["start"] - chats["end"].groupby(agent, sort=False).shift()).clip(lower=0.0),
     )
     after = turns.groupby("request", sort=False)
-    turns["gap_s"] = (after["start"].shift(-1) - turns["end"]).clip(lower=0.0)
+    turns["gap_s"] = (after["tried"].shift(-1) - turns["end"]).clip(lower=0.0)
     turns["growth"] = after["input"].shift(-1) - turns["input"] - turns["output"]
     return turns
 

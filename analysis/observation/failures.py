@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.retries import retries_in
 from analysis.calibration.rounding import four_digits
 from analysis.observation.twin import Twin
 from analysis.traces.canonical import CHATS
@@ -37,7 +38,10 @@ def let_calls_fail(twin: Twin, calls: pd.DataFrame) -> None:
     bill = bill_of(calls)
     if bill:
         said["bill"] = bill
-    twin.say("provider", {"errors": said})
+    retry = retries_in(calls)
+    twin.say("provider", {"errors": said, **({"retry": retry.said()} if retry else {})})
+    if retry is not None:
+        twin.explain("provider.retry", retry.why())
     error = (share * (1.0 - share) / asked) ** 0.5
     twin.explain(
         "provider.errors",

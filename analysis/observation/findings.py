@@ -169,7 +169,7 @@ def tool_table(observation: Observation) -> pd.DataFrame:
         {
             "tool": rows["tool_name"].fillna("tool").astype(str),
             "calls": 1,
-            "errors": (rows["status"].fillna("ok") != "ok").astype(int),
+            "errors": rows["status"].isin(["error", "timeout"]).astype(int),
             "seconds": ((rows["end_ns"] - rows["start_ns"]) / 1e9).astype("Float64").astype(float),
         }
     )

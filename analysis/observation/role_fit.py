@@ -212,7 +212,7 @@ def _take_loops(
     found: RoleFit, calls: pd.DataFrame, starting: Sequence[str], is_alone: bool
 ) -> None:
     """Set loop and tools: fitted if there are requests enough, else the observed values."""
-    requests = find_requests(calls)
+    requests = find_requests(calls, without_failed=True)
     fit: LoopFit = fit_requests(requests, starting, is_alone)
     said = fit.spec()
     n = len(requests.table)

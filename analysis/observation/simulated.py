@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,7 @@ def _add(
     run = str(trace.replication)
     agents = agents_of(scenario, trace.rows)
     lives = {life.agent: life for life in lives_of(trace.rows)}
+    resent = _resent(trace)
     for each in [*operations_of(trace.rows, scenario), *_failed(trace)]:
         if each.tool == BETWEEN_TURNS:
             continue  # which no trace has a row of
@@ -103,18 +105,41 @@ def _add(
             str(each.agent),
             str(life.parent) if life else None,
             life.kind if life else roles[each.agent] if each.agent < len(roles) else lead,
-            round(1e9 * each.start_s),
+            round(1e9 * (_last_sent(each, resent) if is_chat else each.start_s)),
             round(1e9 * each.end_s),
             read,
             cached,
             wrote,
             "cancelled" if each.is_cut_off else "error" if each.went_wrong else "ok",
-            ("tool_use" if each.goes_on else "stop") if is_chat else None,
+            _reason(each) if is_chat else None,
             UNNAMED if each.tool == PAUSE else each.tool,
             cost,
         )
         for name, value in zip(_FIELDS, values, strict=True):
             columns[name].append(value)
+
+
+def _reason(each: Operation) -> str | None:
+    """Return why a call of a model ended; a request that failed has no reason to tell."""
+    if each.row.event is Event.REQUEST:
+        return None
+    return "tool_use" if each.goes_on else "stop"
+
+
+def _resent(trace: Trace) -> dict[int, list[float]]:
+    """Return when each agent has sent requests again after a wait."""
+    found: dict[int, list[float]] = {}
+    for row in trace.rows:
+        if row.event is Event.WAIT and row.outcome == "retry" and row.agent is not None:
+            found.setdefault(row.agent, []).append(row.time_s)
+    return found
+
+
+def _last_sent(each: Operation, resent: Mapping[int, Sequence[float]]) -> float:
+    """Return when a call was sent for the last time: those that failed are calls of their own."""
+    times = resent.get(each.agent, ())
+    before = bisect_left(times, each.end_s)
+    return max(each.start_s, times[before - 1]) if before else each.start_s
 
 
 def _failed(trace: Trace) -> Iterator[Operation]:

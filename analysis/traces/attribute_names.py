@@ -20,7 +20,8 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system",
                  "ai.model.provider", "llm.vendor"),
     "request_model": ("gen_ai.request.model", "llm.model_name", "ai.model.id", "llm.request.model",
-                      "mlflow.llm.model", "langfuse.observation.model.name", "model", "model_name"),
+                      "mlflow.llm.model", "langfuse.observation.model.name", "embedding.model_name",
+                      "reranker.model_name", "model", "model_name"),
     "response_model": ("gen_ai.response.model", "ai.response.model", "llm.response.model"),
     "session": (
         "gen_ai.conversation.id",

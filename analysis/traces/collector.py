@@ -179,11 +179,11 @@ class Collector:
         return found.calls
 
     def _told_once(self, calls: pd.DataFrame) -> pd.DataFrame:
-        """Drop calls that an earlier file of the same format has told of already."""
+        """Drop calls that an earlier file of the same format, or row, has told of already."""
         repeated = told_before(calls)
         if repeated.any():
             n = int(repeated.sum())
-            note = f"{counted(n, 'call')} left out that other files tell of too"
+            note = f"{counted(n, 'call')} left out that other files, or rows, tell of too"
             self._left_out(calls[repeated], note)
         return calls[~repeated]
 

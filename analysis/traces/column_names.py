@@ -93,6 +93,12 @@ _PORTKEY = {"cost", "cost_currency", "ai_model", "ai_org", "req_units", "res_uni
 """Columns of Portkey's exports of logs: cost in cents, ``response_time`` in milliseconds (its
 manual, "Logs export")."""
 _FEWEST_OF_PORTKEY = 3
+_CURRENCY = ("cost_currency", "currency", "currency_code")
+_IN_ANOTHER = re.compile(
+    r"(cost|price|spend)(_.*)?_(eur|euros?|gbp|chf|jpy|cny|rmb|inr|cad|aud|nzd|sek|nok|dkk|pln|czk|brl|krw|sgd)"
+)
+"""Names of costs in a currency that is not the US dollar."""
+
 _CACHE = ("cache_hit", "cache_status", "is_cache_hit", "from_cache")
 
 _TASK = ("task_id", "task", "subtask_id", "step_id")
@@ -185,6 +191,19 @@ def cents_in(names: Iterable[str]) -> str | None:
     if "cost" in by_plain and _is_of_portkey(by_plain):
         return by_plain["cost"]
     return next((by_plain[each] for each in _CENTS if each in by_plain), None)
+
+
+def currency_in(names: Iterable[str], cost: str) -> str | None:
+    """Return the column that says in which currency a cost is, unless its own name says it."""
+    by_plain = {plain(name): name for name in names}
+    if "usd" in plain(cost).split("_"):
+        return None
+    return next((by_plain[each] for each in _CURRENCY if each in by_plain), None)
+
+
+def other_costs_in(names: Iterable[str]) -> list[str]:
+    """Return the columns of costs in other currencies than the US dollar."""
+    return [name for name in names if _IN_ANOTHER.fullmatch(plain(name))]
 
 
 def cache_in(names: Iterable[str]) -> str | None:

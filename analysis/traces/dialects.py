@@ -45,13 +45,18 @@ OPERATIONS = {
     "invoke_agent": "invoke_agent",
     "embedding": "embeddings",
     "embeddings": "embeddings",
+    "rerank": "rerank",
+    "reranker": "rerank",
     "retriever": "retrieval",
     "retrieval": "retrieval",
     "handoff": "handoff",
 }
 """Words for operations, and which of ours each is."""
 
-READING = frozenset({"chat", "embeddings"})
+ONLY_READING = ("embeddings", "rerank")
+"""Operations of models that read tokens, and write none."""
+
+READING = frozenset({"chat", *ONLY_READING})
 """Operations of models that read tokens."""
 
 _NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}

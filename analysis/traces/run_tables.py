@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -108,6 +108,27 @@ class RunTable:
         return RunTable(chosen.reset_index(drop=True), self.notes)
 
 
+def note_on_runs(names: Iterable[str]) -> str | None:
+    """Return what to say of a table whose rows are taken for calls, if they may be runs.
+
+    They may if the table says how many agents there were, and how long all took.
+    """
+    there = set(map(plain, names))
+    missing = [name for name in _needed() if {name, *COLUMNS[name].also}.isdisjoint(there)]
+    if not missing:
+        return "each row is taken for a call; if they are runs, give them to `teamsim calibrate`"
+    if missing == ["protocol"]:
+        return (
+            "each row is taken for a call; if they are runs, `teamsim calibrate` needs a column "
+            "that says how each team shared its work: 'protocol', or --column protocol=NAME"
+        )
+    return None
+
+
+def _needed() -> list[str]:
+    return [name for name, column in COLUMNS.items() if column.is_needed]
+
+
 def is_run_table(path: Path, columns: Mapping[str, str]) -> bool:
     """Return whether a file is a table of runs: by the columns that are named, or by its header."""
     name = path.with_suffix("") if path.suffix in COMPRESSIONS else path
@@ -119,8 +140,7 @@ def is_run_table(path: Path, columns: Mapping[str, str]) -> bool:
         header = set(map(plain, _rows(path)[0]))
     except TeamsimError:
         return False
-    needed = [name for name, column in COLUMNS.items() if column.is_needed]
-    return all(not {name, *COLUMNS[name].also}.isdisjoint(header) for name in needed)
+    return all(not {name, *COLUMNS[name].also}.isdisjoint(header) for name in _needed())
 
 
 def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunTable:
@@ -147,8 +167,9 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     for where, cells in rows:
         for name, place in places.items():
             cell = cells[place]
-            if has_commas and COLUMNS[name].kind != "text":
-                cell = with_decimal_point(without_separators(cell, has_decimal_commas=True))
+            if COLUMNS[name].kind != "text":
+                cell = without_separators(cell, has_commas)
+                cell = with_decimal_point(cell) if has_commas else cell
             value = _value(cell, name, f"{path}, {where}: {header[place]!r}")
             if value == 0.0 and name != "success":
                 value = float("nan")

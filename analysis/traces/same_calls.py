@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from analysis.traces.collector import Collector
+from analysis.traces.dialects import ONLY_READING
 from analysis.traces.span import Span
 from simulator.words import counted
 
@@ -34,7 +35,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
     outer: set[int] = set()
     for operation, ends in (
         ("chat", {"invoke_agent", "execute_tool"}),
-        ("embeddings", {"invoke_agent", "execute_tool", "chat"}),
+        *((each, {"invoke_agent", "execute_tool", "chat"}) for each in ONLY_READING),
         ("execute_tool", {"invoke_agent", "chat"}),
     ):
         nested = _nested([s for s in spans if s.operation == operation], operation, ends, above)
@@ -47,7 +48,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             f"{counted(len(outer), 'span')} left out, each around another of the same call"
         )
     n = 0
-    for operation in ("chat", "embeddings", "execute_tool"):
+    for operation in ("chat", *ONLY_READING, "execute_tool"):
         alone = [span for span in spans if span.operation == operation and id(span) not in outer]
         for kept, left_out in _twins(alone):
             n += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -108,15 +109,12 @@ class Source:
     watch: Watch = field(default=lambda _: None, repr=False, compare=False)
 
     def open(self) -> BinaryIO:
-        """Return the decompressed content.
-
-        Raises
-        ------
-        OSError
-            If it cannot be opened.
-        """
+        """Return the decompressed content; an `OSError` says that it cannot be opened."""
         raw = cast(BinaryIO, io.BufferedReader(_Watched(self.path, self.watch), 1 << 18))
-        kind = _compression(raw.peek(8)[:8])  # type: ignore[attr-defined]
+        start = raw.peek(8)[:8]  # type: ignore[attr-defined]
+        if start.removeprefix(codecs.BOM_UTF8).startswith(b"sep="):
+            raw.readline()  # it tells Excel what cells are apart by, as the header shows
+        kind = _compression(start)
         if kind == "gzip":
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
         if kind == "zstd":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from analysis.traces.column_names import UNCACHED, plain
 from analysis.traces.dialects import status_of
 from analysis.traces.usage import counts, is_cache_apart, is_cache_apart_in_all
 from analysis.traces.values import count, flag
+from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "true", "1", "none", "nan"}  # fmt: skip
@@ -16,52 +18,86 @@ _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "d
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
 
+_WORD = re.compile(r"[a-z]+")
 
-def cache_is_apart(
-    read: Mapping[str, Sequence[Any]], totals: Sequence[Any] | None, chosen: Mapping[str, str]
-) -> bool:
-    """Tell whether the input excludes cached tokens.
+_FEWEST = 10
+"""Rows with cached tokens of which some show that they are apart, where they are."""
 
-    Rows show it, with their totals or without; if too few do, the names of the columns tell.
+
+def caches_apart(
+    read: Mapping[str, Sequence[Any]],
+    totals: Sequence[Any] | None,
+    chosen: Mapping[str, str],
+    words: Mapping[str, Sequence[str | None]],
+    rows: int,
+) -> tuple[list[bool], list[str]]:
+    """Tell of each row whether its input excludes the cached tokens; note where it does.
+
+    Each provider does alike in all its rows. Rows show it, with their totals or without; if too few
+    do, the names of the columns tell. A provider of few rows, none of which shows it, does as most
+    rows of the table do. Where none is named, the models tell the providers apart.
 
     Parameters
     ----------
-    read : mapping
-        The counts, by canonical name.
+    read, words : mapping
+        The counts and the texts, by canonical name.
     totals : sequence or None
         Input and output together, if the table has them.
     chosen : mapping
         The table's columns, by canonical name.
+    rows : int
+        How many rows there are.
     """
     names = {plain(name) for name in chosen.values()}
     named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
-    return is_cache_apart_in_all(_shown(read, totals), named)
+    none = [None] * rows
+    makers = [words.get(name, none) for name in ("provider_name", "response_model")]
+    writers = [_writer(*each) for each in zip(*makers, strict=True)]
+    shown = _shown(read, totals, writers)
+    of_all = is_cache_apart_in_all([each for some in shown.values() for each in some], named)
+    are_apart = {
+        writer: of_all
+        if len(some) < _FEWEST and not any(each is not None for each in some)
+        else is_cache_apart_in_all(some, named)
+        for writer, some in shown.items()
+        if some
+    }
+    apart = [are_apart.get(writer, of_all) for writer in writers]
+    notes = []
+    those = sorted(writer for writer, is_apart in are_apart.items() if is_apart)
+    if those:
+        whose = "" if len(those) == len(are_apart) else f" of {', '.join(those)}"
+        notes.append(f"the input{whose} does not hold the cached tokens: added")
+    beyond = _shown(read, None, [str(each) for each in apart]).get(str(False), [])
+    if True in beyond:
+        notes.append(
+            f"{counted(beyond.count(True), 'row')} of {rows:,} with more cached tokens than input: "
+            "added to it there, and taken for a part of it in the others"
+        )
+    return apart, notes
 
 
-def rows_beyond_input(read: Mapping[str, Sequence[Any]]) -> int:
-    """Return how many rows have more tokens from and into the cache than input.
-
-    Parameters
-    ----------
-    read : mapping
-        The counts, by canonical name.
-    """
-    return sum(each is True for each in _shown(read, None))
+def _writer(provider: str | None, model: str | None) -> str:
+    """Return whose API has counted the tokens of a call: its provider, else a word of its model."""
+    word = _WORD.search((model or "").lower().rpartition("/")[2])
+    return (provider or "").strip().lower() or (word.group() if word else "")
 
 
-def _shown(read: Mapping[str, Sequence[Any]], totals: Sequence[Any] | None) -> list[bool | None]:
-    """Return of each row with cached tokens whether it shows that the input excludes them."""
-    none = [None] * len(next(iter(read.values()), totals or []))
+def _shown(
+    read: Mapping[str, Sequence[Any]], totals: Sequence[Any] | None, writers: Sequence[str]
+) -> dict[str, list[bool | None]]:
+    """Return of each writer's rows with cached tokens whether they show that these are apart."""
+    none = [None] * len(writers)
     columns = [
         read.get(name, none)
         for name in ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens",
                      "output_tokens")
     ]  # fmt: skip
-    return [
-        is_cache_apart(n, (k or 0) + (w or 0), out, total)
-        for n, k, w, out, total in zip(*columns, totals or none, strict=True)
-        if n is not None and (k or w)
-    ]
+    found: dict[str, list[bool | None]] = {writer: [] for writer in writers}
+    for writer, n, k, w, out, total in zip(writers, *columns, totals or none, strict=True):
+        if n is not None and (k or w):
+            found[writer].append(is_cache_apart(n, (k or 0) + (w or 0), out, total))
+    return found
 
 
 def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:

@@ -15,6 +15,9 @@ _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _POINTS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
+_SPACES = re.compile("[0-9]{1,3}([ \u00a0\u202f'\u2019][0-9]{3})+([.,][0-9]+)?")
+"""Numbers with thousands apart by spaces, as in French and by ISO, or by apostrophes, as Swiss."""
+
 _DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
 _DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 
@@ -81,6 +84,8 @@ def without_separators(value: Any, has_decimal_commas: bool) -> Any:
     """Return a number that is written with separators of thousands without these."""
     if not isinstance(value, str):
         return value
+    if _SPACES.fullmatch(value.strip()):
+        return re.sub("[^0-9.,]", "", value)
     if has_decimal_commas:
         return value.replace(".", "") if _POINTS.fullmatch(value.strip()) else value
     return value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else value

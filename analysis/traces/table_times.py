@@ -32,6 +32,13 @@ _LONGEST_S = 100.0
 _DATE = 1e8
 """Smaller numbers are times since some start, not dates."""
 
+_FIRST_DAY, _LAST_DAY = 36_526.0, 73_051.0
+_DAY_OF_1970 = 25_569.0
+"""1 January 2000, 2100 and 1970 as numbers of spreadsheets."""
+
+_SHORTEST_S = 0.02
+"""Calls are longer, and further apart: smaller steps between times are parts of days."""
+
 _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
 
@@ -84,6 +91,7 @@ class Times:
         }
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
+        self._read_days(moments)
         factor = self._common_factor(moments)
         self._moments: dict[str, Ns] = {
             what: [_moment(v, unit or factor) for v in self._dates(name, values)]
@@ -182,6 +190,28 @@ class Times:
                 f"{self._file}: {name!r} is taken as {word} (its median is {middle:,.4g})"
             )
         return [None if v is None or v < 0 else in_range(_scaled(v, unit)) for v in values]
+
+    def _read_days(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
+        """Make seconds of dates that are numbers of days, as spreadsheets keep them."""
+        told = {what: values for what, ((_, unit), values) in moments.items() if unit is None}
+        numbers = sorted(v for values in told.values() for v in values if _is_number(v))
+        if len(numbers) < 2 or not _FIRST_DAY <= numbers[0] <= numbers[-1] <= _LAST_DAY:
+            return
+        steps = np.diff(numbers)
+        if {"start", "end"} <= told.keys():
+            pairs = zip(told["start"], told["end"], strict=True)
+            steps = np.array([b - a for a, b in pairs if _is_number(a) and _is_number(b)])
+        if not len(steps) or float(np.median(steps)) > _SHORTEST_S:
+            return
+        for what, values in told.items():
+            dates = [
+                round((v - _DAY_OF_1970) * 86_400.0, 3) if _is_number(v) else v for v in values
+            ]
+            moments[what] = ((moments[what][0][0], 10**9), dates)
+        self._notes.append(
+            f"{self._file}: {' and '.join(repr(name) for (name, _), _ in moments.values())} taken "
+            "as days, as spreadsheets count them"
+        )
 
     def _common_factor(
         self, moments: Mapping[str, tuple[tuple[str, int | None], list[Any]]]

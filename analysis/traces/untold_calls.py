@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from analysis.traces.dialects import ONLY_READING
 from analysis.traces.span import Key, Span
 
 Above = Callable[[Span], Iterable[Span]]
@@ -28,11 +29,11 @@ def find_calls(spans: list[Span], above: Above) -> None:
     for span in spans:
         if span.operation == "chat":
             note(span)
-        elif span.operation not in (None, "embeddings") and span.has_counts:
+        elif span.operation is not None and span.has_counts:
             wholes.append((len(list(above(span))), span))
     for _, span in sorted(wholes, key=lambda each: -each[0]):
         if span.key in is_around:
             span.forget_counts()
-        elif span.operation != "invoke_agent":
+        elif span.operation not in {"invoke_agent", *ONLY_READING}:
             span.become_chat()
             note(span)

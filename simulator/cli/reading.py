@@ -64,7 +64,8 @@ def _complain_of(traces: Traces) -> None:
         complain(f"note: {note}")
     problems = traces.report.errors.count
     if problems:
-        complain(f"{problems} rows or spans could not be used:")
+        what = "row or value" if problems == 1 else "rows or values"
+        complain(f"{problems:,} {what} could not be used:")
         for problem in traces.skipped[:_SHOWN_PROBLEMS]:
             complain(f"  {problem}")
         if problems > _SHOWN_PROBLEMS:

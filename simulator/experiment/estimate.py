@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.errors import TeamsimError
-from simulator.experiment.stuck_calls import falsely_stuck
+from simulator.experiment.stuck_calls import falsely_stuck, never_in_time
 from simulator.scenario import Point, Scenario, Study
 
 _AGENT_BYTES, _TASK_BYTES = 8_000, 250
@@ -30,7 +30,7 @@ class Estimate:
     tries: int
     """Most tries of one call: the first one and all retries."""
     stuck: str | None = None
-    """Warning of a detector that takes most calls for stuck."""
+    """Warning of a detector or a time-out that gives most calls up."""
 
     def notes(self) -> list[str]:
         """Return warnings for the user; none for an experiment of usual size."""
@@ -76,7 +76,7 @@ def estimate(points: Iterable[Point]) -> Estimate:
         if retry is not None:
             tries = max(tries, 1 + retry.max_retries)
         tries = max(tries, 1 + scenario.provider.retry.max_retries)
-        stuck = stuck or falsely_stuck(scenario)
+        stuck = stuck or falsely_stuck(scenario) or never_in_time(scenario)
     return Estimate(calls, memory, tries, stuck)
 
 

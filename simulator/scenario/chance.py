@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -15,6 +16,9 @@ from simulator.spec import Fraction, Spec
 
 _SURE = {"workload", "figure", "expect", "sweep", "precision"}
 """Fields whose fractions decide nothing by chance: a workload says itself whether it is random."""
+
+_PICKS = {"claim_blindness", "dependency_blindness", "blind_calls"}
+"""What makes an agent pick any of several tasks, also where it always happens."""
 
 
 def has_chance(scenario: Scenario) -> bool:
@@ -43,7 +47,8 @@ def _varying(said: object) -> Iterator[bool]:
         for name, value in said:
             field = fields[name]
             if isinstance(value, float):
-                yield _is_fraction(field) and value != field.default and 0.0 < value < 1.0
+                most = 1.0 if name in _PICKS else math.nextafter(1.0, 0.0)
+                yield _is_fraction(field) and value != field.default and 0.0 < value <= most
             else:
                 yield from _varying(value)
     elif isinstance(said, Mapping):

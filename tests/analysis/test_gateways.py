@@ -64,6 +64,87 @@ def test_costs_are_dollars_unless_cents_are_said(tmp_path: Path) -> None:
         assert read_traces([path]).chats["cost_usd"].tolist() == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("heads", "cells", "wanted"),
+    [
+        ("cost,currency", ("0.3,EUR", "0.4,usd", "0.5,"), [None, 0.4, 0.5]),
+        ("cost_cents,Currency", ("30,GBP", "40,USD", "50,$"), [None, 0.4, 0.5]),
+        ("cost_usd,currency", ("0.3,EUR", "0.4,EUR", "0.5,EUR"), [0.3, 0.4, 0.5]),
+        ("cost_eur,agent", ("0.3,a", "0.4,a", "0.5,a"), [None, None, None]),
+    ],
+)
+def test_costs_in_another_currency_are_no_dollars(
+    heads: str, cells: tuple[str, ...], wanted: list[float | None], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"model,duration_s,input_tokens,{heads}\n" + "".join(
+        f"m,{2 + i},10,{each}\n" for i, each in enumerate(cells)))  # fmt: skip
+    found = read_traces([path])
+    costs = found.chats.sort_values("end_ns")["cost_usd"]
+    assert [None if pd.isna(each) else each for each in costs] == wanted
+    assert found.report.errors.count == (1 if "urrency" in heads and None in wanted else 0)
+    assert any("'cost_eur' not read" in note for note in found.notes) == ("eur" in heads)
+
+
+@pytest.mark.parametrize(
+    ("heads", "rows"),
+    [
+        ("start,end", ("46110.5,46110.500058", "46110.5001,46110.5002")),
+        ("start,latency_s", ("46110.5,5.011", "46110.5001,8.64")),
+    ],
+)
+def test_dates_may_be_the_numbers_of_a_spreadsheet(
+    heads: str, rows: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"model,input_tokens,{heads}\n" + "".join(f"m,10,{each}\n" for each in rows))
+    found = read_traces([path])
+    noon = pd.Timestamp("2026-03-29T12:00:00Z").value
+    starts = found.calls["start_ns"] - noon
+    assert [round(each / 1e6) for each in starts] == [0, 8640]
+    lengths = found.calls["end_ns"] - found.calls["start_ns"]
+    assert [round(each / 1e6) for each in lengths] == [5011, 8640]
+    assert any("as spreadsheets count them" in note for note in found.notes)
+    # Twelve hours into a run, calls of seconds are no dates.
+    path.write_text("model,input_tokens,start,end\nm,10,46110.5,46115.5\nm,10,46116,46117\n")
+    assert read_traces([path]).calls["start_ns"].tolist() == [46110500000000, 46116000000000]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    counts = ("1 234", "1.234", "1'234", "1\u202f234")
+    rows = "".join(f"m;2,5;{each};1 000,25\n" for each in counts)
+    path.write_text(f"{mark}sep=;\nmodel;duration_s;input_tokens;cost\n{rows}", "utf-8")
+    found = read_traces([path])
+    assert found.chats["input_tokens"].tolist() == [1234] * 4
+    assert found.chats["cost_usd"].tolist() == [1000.25] * 4
+    assert found.report.errors.count == 0
+
+
+SAID = "a,m,2026-03-01T10:00:00Z,2026-03-01T10:00:03Z,100,5\n"
+LATER = "a,m,2026-03-01T10:00:09Z,2026-03-01T10:00:12Z,100,5\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "copies"),
+    [
+        (f"r1,{SAID}r2,{SAID}r1,{SAID}", 1),
+        (f"r1,{SAID}r1,{SAID}r1,{SAID}", 2),
+        (f"r1,{SAID}r2,{SAID}r3,{SAID}", 0),  # votes in parallel, with equal counts
+        (f",{SAID},{SAID},{SAID}", 0),
+        (f"r1,{SAID}r1,{SAID}r1,{LATER}", 0),  # the id is of what its calls are for
+    ],
+)
+def test_a_row_that_is_there_twice_with_its_id_counts_once(
+    rows: str, copies: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"request_id,agent,model,start,end,input_tokens,output_tokens\n{rows}")
+    report = read_traces([path]).report
+    assert (report.calls, report.duplicates.count) == (3 - copies, copies)
+
+
 TIMELESS = {"model": "m", "prompt_tokens": 3, "agent": "a"}
 
 

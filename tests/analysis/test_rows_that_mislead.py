@@ -143,7 +143,7 @@ def test_tables_that_overlap_tell_of_each_call_once(tmp_path: Path) -> None:
     starts = (traces.calls["start_ns"] // 10**9 % 10).tolist()
     assert starts == [1, 3, 3, 3, 5]
     assert traces.report.duplicates.count == 2
-    assert "2 calls left out that other files tell of too" in traces.notes
+    assert "2 calls left out that other files, or rows, tell of too" in traces.notes
 
 
 @pytest.mark.parametrize("write", [codex, gateway_table])

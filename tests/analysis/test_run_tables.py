@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.traces.reading import read_traces
 from analysis.traces.run_tables import is_run_table, read_run_table
 from simulator.errors import TeamsimError
 
@@ -72,6 +73,14 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path) -> None:
         assert found.to_numpy().tolist() == [["statique été", 4, 1250.5, 1000.0]], name
 
 
+@pytest.mark.parametrize("tokens", ["1,234,567", "1 234 567", "1\u202f234\u202f567", "1'234'567"])
+def test_thousands_may_be_apart(tokens: str, tmp_path: Path) -> None:
+    text = f'sep=,\nprotocol,n,seconds,tokens\nstatic,1,2.5,"{tokens}"\n'
+    path = written(tmp_path, text)
+    assert is_run_table(path, {})
+    assert read_run_table(path).runs["tokens"].tolist() == [1234567.0]
+
+
 def test_a_table_of_calls_is_none_of_runs(tmp_path: Path) -> None:
     path = written(tmp_path, "session_id,model,start,duration_s\na,m,0,1\n")
     assert not is_run_table(path, {})
@@ -92,6 +101,18 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(
     with pytest.raises(TeamsimError) as error:
         read_run_table(written(tmp_path, HEADER + ROWS), columns)
     assert said in str(error.value)
+
+
+def test_runs_that_are_taken_for_calls_are_said_to_be(tmp_path: Path) -> None:
+    path = written(tmp_path, "team_size,seconds,total_tokens\n1,300,1000\n2,200,1500\n")
+    (note,) = [each for each in read_traces([path]).notes if "taken for a call" in each]
+    assert "needs a column" in note
+    assert "--column protocol=NAME" in note
+    path = written(tmp_path, HEADER.replace("wall_s", "seconds") + ROWS)  # as `observe` reads it
+    (note,) = [each for each in read_traces([path]).notes if "taken for a call" in each]
+    assert "give them to `teamsim calibrate`" in note
+    path = written(tmp_path, "agent,model,seconds,input_tokens\na,m,3,100\na,m,4,200\n")
+    assert not any("taken for a call" in each for each in read_traces([path]).notes)
 
 
 def test_a_column_that_is_needed_and_not_found_is_asked_for(tmp_path: Path) -> None:

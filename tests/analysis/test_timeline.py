@@ -360,6 +360,16 @@ def test_the_same_replication_has_the_same_ids() -> None:
     assert len(ids) == 2
 
 
+def test_exports_of_other_seeds_and_replications_are_other_runs(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        each = scenario(**TEAM, seed=seed)
+        rows, _ = ran(each)
+        for replication in (0, 1):
+            write_otlp(tmp_path / f"{seed}-{replication}.jsonl", rows, each, replication)
+    report = read_traces([tmp_path]).report
+    assert (report.runs, report.agents) == (4, 4 * 4)  # three workers and who leads them
+
+
 def test_the_gantt_picture_has_a_row_an_agent() -> None:
     each = scenario(**TEAM, faults=[{"at_s": 5, "kind": "crash", "agent": 0, "for_s": 10}])
     rows, metrics = ran(each)

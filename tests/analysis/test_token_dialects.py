@@ -369,6 +369,24 @@ def test_embeddings_have_the_tokens_that_they_read(tmp_path: Path) -> None:
         assert found.report.calls == 0  # a call of a model that writes is another thing
 
 
+def test_spans_that_rank_have_the_tokens_that_they_read(tmp_path: Path) -> None:
+    kind = {"openinference__span__kind": "RERANKER", "reranker__model_name": "rerank-3"}
+    count = {"llm__token_count__prompt": 700}
+    old = {"llm__request__type": "rerank", "gen_ai__request__model": "rerank-3"}
+    spans = [
+        otel(1, None, "Rerank.postprocess", 0, 3, **kind),  # around the client's
+        otel(2, 1, "Client.rerank", 1, 1, **kind, **count),
+        otel(3, None, "cohere.rerank", 4, 1, **old, gen_ai__usage__input_tokens=600),
+        # One that asks a model, with the sum of what it asked: its tokens count once.
+        otel(4, None, "LLMRerank.postprocess", 6, 3, **kind, **count),
+        otel(5, 4, "chat", 7, 1, **count, openinference__span__kind="LLM"),
+    ]
+    calls = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])]).calls
+    assert calls["operation_name"].tolist() == ["rerank", "rerank", "rerank", "chat"]
+    assert calls["input_tokens"].fillna(0).tolist() == [700, 600, 0, 700]
+    assert calls["request_model"].tolist()[:3] == ["rerank-3"] * 3
+
+
 @pytest.mark.parametrize("said", [-5, 10**15, "many", float("inf")])
 def test_what_is_no_count_is_unknown_and_said(tmp_path: Path, said: Any) -> None:
     span = otel(
@@ -428,6 +446,26 @@ def test_a_few_rows_do_not_say_how_all_are_read(
     assert len(notes) == (wrong > 0)
     if wrong == 3:
         assert "3 rows of 40 with more cached tokens than input" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [("provider", ("anthropic", "openai", "groq")), ("model", ("a/claude-4", "gpt-5", "llama"))],
+)
+def test_each_provider_of_a_table_counts_as_its_api_does(
+    tmp_path: Path, column: str, names: tuple[str, str, str]
+) -> None:
+    path = tmp_path / "calls.csv"
+    said = [f"start_s,end_s,{column},prompt_tokens,cached_tokens,completion_tokens\n"]
+    for i in range(40):  # one writes the input without the cached tokens, the others with them
+        said += [f"{i},{i + 1},{names[0]},{(300, 1000)[i % 2]},700,50\n"]
+        said += [f"{i},{i + 1},{names[1]},1000,700,50\n", f"{i},{i + 1},{names[2]},500,,50\n"]
+    path.write_text("".join(said))
+    found = read_traces([path])
+    calls = found.calls.sort_values(["start_ns"], kind="stable")
+    assert calls["input_tokens"].tolist() == [1000, 1000, 500, 1700, 1000, 500] * 20
+    whose = "anthropic" if column == "provider" else "claude"
+    assert any(f"the input of {whose} does not hold" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])

@@ -9,11 +9,12 @@ import shutil
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 import pytest
 
+from analysis.observation.findings import tool_table
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import runs_of
 from analysis.observation.starts import starts_of, with_named_starts
@@ -37,6 +38,9 @@ from tests.analysis.trace_samples import (
     semantic_conventions,
     whole,
 )
+
+if TYPE_CHECKING:
+    from analysis.observation.observe import Observation
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "traces"
 
@@ -201,6 +205,33 @@ def test_claude_code_says_who_worked_for_whom_and_what_failed(tmp_path: Path) ->
     assert kinds == [["main", "ag1", "delegate"], ["ag1", "main", "return"]]
     assert traces.messages["tokens"].isna().tolist() == [True, False]
     assert traces.report.duplicates.count == 1  # the resumed session repeats a message
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "errors"),
+    [
+        ("[Request interrupted by user for tool use]", "cancelled", 0),
+        ([{"type": "text", "text": "The user doesn't want to proceed with this tool use."}],
+         "cancelled", 0),
+        ("Error: the user doesn't exist", "error", 1),
+    ],
+)  # fmt: skip
+def test_a_tool_that_its_person_stops_has_not_failed(
+    said: Any, status: str, errors: int, tmp_path: Path
+) -> None:
+    asked = {"id": "m", "model": "c", "usage": {"input_tokens": 9, "output_tokens": 5},
+             "content": [{"type": "tool_use", "id": "t", "name": "Bash"}]}  # fmt: skip
+    result = {"type": "tool_result", "tool_use_id": "t", "content": said, "is_error": True}
+    rows = [
+        claude_event(0, "a", None, sessionId="S", type="user", message={"content": "go"}),
+        claude_event(4, "b", "a", sessionId="S", type="assistant", message=asked),
+        claude_event(30, "c", "b", sessionId="S", type="user", message={"content": [result]}),
+    ]
+    found = read_traces([lines(tmp_path / "S.jsonl", rows)])
+    assert found.tools["status"].tolist() == [status]
+    assert tool_table(cast("Observation", SimpleNamespace(traces=found)))["errors"].tolist() == [
+        errors
+    ]
 
 
 def test_claude_code_is_read_with_its_sub_agents_when_the_main_file_is_named(

@@ -136,6 +136,7 @@ def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: He
     hidden = teamsim_here("observe", table, "--out", tmp_path / "out", "-r", 2, "--anonymise")
     assert (shown.returncode, hidden.returncode) == (0, 0), hidden.stderr
     assert "secret" in shown.stderr
+    assert "1 row or value could not be used:" in shown.stderr  # rows lose a value, too
     assert "secret" in shown.stdout
     assert "secret" not in hidden.stdout + hidden.stderr
     assert "1 row or value with an error (first: not said)" in " ".join(hidden.stderr.split())
@@ -145,7 +146,7 @@ def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: He
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("option", "value", "left"),
-    [("--session", "lead-with-workers-1-2", 1), ("--agent", "worker 1", 6),
+    [("--session", "lead-with-workers-1-1-2", 1), ("--agent", "worker 1", 6),
      pytest.param("--since", "2020-01-01", 6, marks=pytest.mark.slow),
      pytest.param("--model", "simulated", 6, marks=pytest.mark.slow)],
 )  # fmt: skip

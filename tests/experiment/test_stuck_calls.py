@@ -80,6 +80,29 @@ def test_a_time_that_is_shorter_than_half_of_the_calls_is_said(
 
 
 @pytest.mark.parametrize(
+    ("resilience", "who", "warns"),
+    [
+        ({"timeout": {"seconds": 9}}, lasting(10), True),
+        ({"timeout": {"seconds": 9}, "retry": {"max_retries": 5}}, lasting(10), True),
+        ({"timeout": {"seconds": 9}, "fallback": {}}, lasting(10), False),  # it takes over
+        ({"timeout": {"seconds": 9, "percentile": 0.9}}, lasting(10), False),
+        ({"timeout": {"seconds": 11}}, lasting(10), False),
+        # A tenth of the calls take less than 10 s * exp(-1.28 * 1.5) = 1.46 s.
+        ({"timeout": {"seconds": 1.4}}, lasting(LONG_TAIL), True),
+        ({"timeout": {"seconds": 1.5}}, lasting(LONG_TAIL), False),
+    ],
+)
+def test_a_time_out_within_which_hardly_a_call_ends_is_said(
+    resilience: dict[str, Any], who: dict[str, Any], warns: bool
+) -> None:
+    found = notes(scenario(team__agent=who, resilience=resilience))
+    assert (found is not None) == warns
+    if found is not None:
+        assert "nine in ten of the calls take" in found
+        assert "limits.max_calls (10,000,000)" in found
+
+
+@pytest.mark.parametrize(
     ("tool", "what"),
     [
         ({"seconds": 600}, "half of the calls of tool 'ask' take 600 s"),

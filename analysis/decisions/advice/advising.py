@@ -11,6 +11,7 @@ from analysis.decisions.advice.contest import contest
 from analysis.decisions.advice.structures import candidates, leave_out_own, replicate
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import TIME_ONLY, Wish
+from analysis.statistics.chance import are_sure
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, Progress
 from simulator.scenario import Scenario
@@ -72,4 +73,6 @@ def advise(
 
         rows = simulate(list(systems), 0, min(first, replications))
         same_as_own = leave_out_own(rows)
-        return replace(contest(rows, simulate, wish, replications), same_as_own=same_as_own)
+        sure = {name for name, each in rows.items() if are_sure(systems[name], each)}
+        advice = contest(rows, simulate, wish, replications, sure)
+        return replace(advice, same_as_own=same_as_own)

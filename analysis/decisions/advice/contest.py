@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,13 @@ _FAR = 8
 """A system set aside has this many times fewer replications than the others."""
 
 
-def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, most: int) -> Advice:
+def contest(
+    rows: Mapping[str, pd.DataFrame],
+    simulate: Simulate,
+    wish: Wish,
+    most: int,
+    sure: Collection[str] = (),
+) -> Advice:
     """Replicate systems until it is known which of them to advise.
 
     At each look, the replications of those that may still be the best are doubled. The others are
@@ -38,6 +44,8 @@ def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, mo
     wish : Wish
     most : int
         Most replications of each.
+    sure : collection of str
+        Systems whose further runs are known to be the same as those made.
 
     Returns
     -------
@@ -46,7 +54,7 @@ def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, mo
     rows = dict(rows)
     looks = looks_at(len(rows[ALONE]), most)
     for following in [*looks[1:], 0]:
-        evidence = Evidence(rows, wish, looks)
+        evidence = Evidence(rows, wish, looks, sure)
         advice = conclude(evidence)
         if not following or advice.is_settled:
             return complete(advice, evidence)

@@ -13,12 +13,12 @@ comparison:
 - **Unseen outcomes.** An outcome of probability u is missed by all of n replications with
   probability (1 - u)^n: if 30 of 30 runs finished, not all runs need finish. Every bound on a share
   is wider by the u at which this becomes improbable, as in Bernstein's inequality (Maurer & Pontil
-  2009, theorem 4).
+  2009, theorem 4). Systems without chance have none: all their runs are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,10 +86,12 @@ class Evidence:
     wish : Wish
     looks : sequence of int
         The numbers of replications at all looks, planned ahead.
+    sure : collection of str
+        Systems whose further runs are known to be the same as those made.
 
     Attributes
     ----------
-    rows, wish, looks
+    rows, wish, looks, sure
         As given.
     names : list of str
         The systems, in the order of the arrays.
@@ -113,8 +115,16 @@ class Evidence:
         If a system takes no time and costs nothing, so that there are no shares of it.
     """
 
-    def __init__(self, rows: Mapping[str, pd.DataFrame], wish: Wish, looks: Sequence[int]) -> None:
+    def __init__(
+        self,
+        rows: Mapping[str, pd.DataFrame],
+        wish: Wish,
+        looks: Sequence[int],
+        sure: Collection[str] = (),
+    ) -> None:
         self.names = list(rows)
+        self.sure = sure
+        self._are_sure = np.array([name in sure for name in self.names])
         self.counts = np.array([len(each) for each in rows.values()])
         self.wish = wish
         self.looks = looks
@@ -229,8 +239,9 @@ class Evidence:
         Only the rarer of failing and finishing may be much more frequent than was seen. That it is
         less frequent than was seen is covered by the standard error.
         """
-        unseen = self._unseen(error, self.counts)
         share, often = self.finished, self.finished > 0.5
+        # How long one takes that never finishes is not known, sure or not.
+        unseen = np.where(self._are_sure & (share > 0.0), 0.0, self._unseen(error))
         known = np.where(share > 0.0, share, 1.0)
         with np.errstate(divide="ignore"):
             worse = np.log(known) - np.log(np.maximum(share - unseen, 0.0))
@@ -256,12 +267,12 @@ class Evidence:
         """Return which conditions are known to hold, and which not to, of each system."""
         each = error / (len(self.conditions) * len(self.names))
         half = self._quantile(each, self.counts) * self._reserve_errors
-        half += self._unseen(each, self.counts)
+        half += np.where(self._are_sure, 0.0, self._unseen(each))
         for c, condition in enumerate(self.conditions):
             if condition.limit is None:
                 half[c, self.names.index(ALONE)] = 0.0
         holds = self._reserves - half >= -self.wish.indifference
-        fails = (self._reserves + half < 0.0) & (self.reserves < 0.0)
+        fails = (self._reserves + half < -_ROUNDING) & (self.reserves < 0.0)
         return np.asarray(holds), np.asarray(fails)
 
     def _spent(self, counts: npt.NDArray[np.int_]) -> Array:
@@ -275,6 +286,7 @@ class Evidence:
         quantiles = -special.stdtrit(found - 1, np.minimum(0.5, error * self._spent(found)))
         return np.asarray(quantiles[place].reshape(counts.shape))
 
-    def _unseen(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
+    def _unseen(self, error: float) -> Array:
         """Return the share u of runs of which, with probability `error`, none is seen."""
-        return np.asarray(1.0 - np.minimum(1.0, error * self._spent(counts)) ** (1.0 / counts))
+        spent = np.minimum(1.0, error * self._spent(self.counts))
+        return np.asarray(1.0 - spent ** (1.0 / self.counts))

@@ -42,7 +42,7 @@ def break_even(evidence: Evidence, team: str) -> Interval | None:
 
     def advantage(usd_per_hour: float) -> Interval:
         wish = dataclasses.replace(evidence.wish, usd_per_hour=usd_per_hour)
-        found = Evidence(pair, wish, evidence.looks)
+        found = Evidence(pair, wish, evidence.looks, evidence.sure)
         bounds = found.bounds(error)
         logs = [found.takes[0] - found.takes[1], bounds.low[0, 1], bounds.high[0, 1]]
         return Interval(*np.exp(logs).tolist())

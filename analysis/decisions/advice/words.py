@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from analysis.decisions.advice.structures import ALONE
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
+from analysis.statistics.intervals import Interval
 from simulator.scenario.telling import assumed
 from simulator.words import percent
 
 _SAME = 1e-9
 """Share below which means of the same runs differ by rounding only."""
+
+_EXACT = 2e-3
+"""Share below which the ends of an interval are the same; a price is found to half of it."""
 
 
 def in_words(advice: Advice, wish: Wish = TIME_ONLY, assumptions: Sequence[str] = ()) -> list[str]:
@@ -97,10 +101,9 @@ def _verdict(advice: Advice, wish: Wish, assumes: bool) -> str:
     gain = advice.gain
     if gain.estimate < 0.0:
         saves = f"takes {_share(-gain.estimate)} more {what}"
-        saves += f" ({_share(-gain.high)} to {_share(-gain.low)})"
+        saves += _within(gain, lambda saved: _share(-saved), is_less=True)
     else:
-        saves = f"saves {_share(gain.estimate)} of {what}"
-        saves += f" ({_share(gain.low)} to {_share(gain.high)})"
+        saves = f"saves {_share(gain.estimate)} of {what}{_within(gain, _share)}"
     worth = percent(wish.worth)
     subject = _if(bool(advice.unsure), assumes, "a team")
     if advice.verdict == "team":
@@ -165,6 +168,14 @@ def _share(value: float) -> str:
     if value >= 0.995:
         return "more than 99 %"
     return percent(round(value, 2) + 0.0)
+
+
+def _within(found: Interval, said: Callable[[float], str], is_less: bool = False) -> str:
+    """Return an interval in brackets; nothing where both ends are the same, as without chance."""
+    if found.high - found.low <= _EXACT * abs(found.estimate):
+        return ""
+    ends = (found.high, found.low) if is_less else (found.low, found.high)
+    return f" ({said(ends[0])} to {said(ends[1])})"
 
 
 def _conditions(advice: Advice, wish: Wish) -> list[str]:
@@ -264,9 +275,10 @@ def _price(advice: Advice) -> list[str]:
     price = advice.break_even
     if price is None or not math.isfinite(price.estimate):
         return []
-    bounded = math.isfinite(price.high)
-    within = f"{price.low:,.2f} to {price.high:,.2f}" if bounded else f"{price.low:,.2f} or more"
-    pays = f"pays if an hour is worth more than {price.estimate:,.2f} US dollars ({within})."
+    within = f" ({price.low:,.2f} or more)"
+    if math.isfinite(price.high):
+        within = _within(price, lambda usd: f"{usd:,.2f}")
+    pays = f"pays if an hour is worth more than {price.estimate:,.2f} US dollars{within}."
     if price.low <= 0.0:
         return [f"Whether the team costs more than one agent is open: by the means, it {pays}"]
     return [f"The team costs more than one agent, and {pays}"]

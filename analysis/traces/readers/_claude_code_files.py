@@ -18,6 +18,8 @@ from analysis.traces.values import count, items, mapping, nanoseconds, pick, sec
 _MADE = re.compile(r"Task #(\w+) created")
 """How the tool that makes a task names it."""
 
+_STOPPED = "[Request interrupted by user", "The user doesn't want to "  # of a person, to a tool
+
 _PROMPT = 2000
 """Characters of a prompt that are compared."""
 
@@ -247,6 +249,7 @@ def _slim_block(block: Any) -> dict[str, Any]:
     return {
         "task": None if made is None else made.group(1),
         "is_error": mapping(block).get("is_error") is True,
+        "is_stopped": any(said in str(content)[:200] for said in _STOPPED),
         "size": size_of(content),
     }
 

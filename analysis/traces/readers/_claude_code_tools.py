@@ -96,7 +96,9 @@ def _add_tool(
     start = use.at
     if took is not None and use.at <= moment - round(took * 1e9):
         start = moment - round(took * 1e9)  # before this, people were asked for permission
-    failed = block.get("is_error") is True
+    status = "ok"
+    if block.get("is_error") is True:
+        status = "cancelled" if block.get("is_stopped") else "error"
     out.call(
         use.place,
         file.source.name,
@@ -113,8 +115,8 @@ def _add_tool(
         start_ns=start,
         end_ns=moment,
         queue_s=None if start == use.at else (start - use.at) / 1e9,
-        status="error" if failed else "ok",
-        error_type="tool_error" if failed else None,
+        status=status,
+        error_type={"error": "tool_error", "cancelled": "interrupted"}.get(status),
         tool_name=use.name,
         result_size=block.get("size"),
         quality_time="parent_event",

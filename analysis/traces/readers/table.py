@@ -15,16 +15,19 @@ from analysis.traces.column_names import (
     TIMES,
     cache_in,
     cents_in,
+    currency_in,
     found_columns,
     found_counts,
     found_tasks,
     found_times,
+    other_costs_in,
     total_in,
     unread_counts,
 )
 from analysis.traces.reader import Reader
+from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
-from analysis.traces.table_counts import cache_is_apart, counts_of, rows_beyond_input, status_in
+from analysis.traces.table_counts import caches_apart, counts_of, status_in
 from analysis.traces.table_rows import (
     flat,
     is_blank,
@@ -38,7 +41,6 @@ from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import MOST_COUNT, amount, is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
-from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
@@ -51,6 +53,8 @@ _ARE_EVENTS = (
     "`teamsim timeline SCENARIO --out DIRECTORY` writes the same run as spans, which can be read: "
     "DIRECTORY/otlp.jsonl"
 )
+
+_DOLLARS = {"USD", "$", "US$", "US DOLLAR", "US DOLLARS"}
 
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
@@ -127,16 +131,15 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     out.report.rows += len(rows)
     names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     _check_names(names, columns, source.name)
+    if (note := note_on_runs(names)) is not None:
+        out.notes.append(f"{source.path.name}: {note}")
     table = _Table(source, rows, places, out)
     chosen = _chosen(table, names, columns, out)
     times = Times(table.text_or_number, names, columns, source.name)
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
-    cents = None if "cost_usd" in columns else cents_in(names)
-    if cents is not None:
-        read["cost_usd"] = _in_dollars(table, cents)
-        out.notes.append(f"{source.path.name}: column {cents!r} is in cents")
+    _read_costs(read, table, names, chosen, columns, out)
     cache = cache_in(names)
     words = {
         name: [text(row.get(theirs)) for row in rows]
@@ -147,21 +150,15 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     total = total_in(names)
     totals = table.numbers("input_tokens", total) if total is not None else None
-    apart = cache_is_apart(read, totals, chosen)
-    if apart:
-        out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
-    elif (n := rows_beyond_input(read)) > 0:
-        out.notes.append(
-            f"{source.path.name}: {counted(n, 'row')} of {len(rows):,} with more cached tokens "
-            "than input: added to it there, and taken for a part of it in the others"
-        )
+    apart, notes = caches_apart(read, totals, chosen, words, len(rows))
+    out.notes.extend(f"{source.path.name}: {note}" for note in notes)
     for i, place in enumerate(places):
         start, end = starts[i], ends[i]
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart) | status_in(fields)
+        fields |= counts_of(fields, apart[i]) | status_in(fields)
         for name, value in (
             ("run_id", source.path.stem),
             ("quality_time", "exact" if times.has_moments else "estimated"),
@@ -210,14 +207,32 @@ def _check_names(names: Sequence[str], columns: Mapping[str, str], file: str) ->
             raise TeamsimError(f"{file}: {unknown_name(f'column (for {ours})', theirs, names)}")
 
 
-def _in_dollars(table: _Table, cents: str) -> list[float | None]:
-    """Return a column of cents as dollars; costs in another currency are counted as errors."""
-    is_dollar = table.in_dollars()
-    values = table.numbers("cost_usd", cents)
-    return [
-        None if value is None or not known else value / 100.0
-        for value, known in zip(values, is_dollar, strict=True)
-    ]
+def _read_costs(
+    read: dict[str, list[Any]],
+    table: _Table,
+    names: Sequence[str],
+    chosen: Mapping[str, str],
+    columns: Mapping[str, str],
+    out: Collector,
+) -> None:
+    """Have costs in dollars; those in cents become some, those in other currencies are errors."""
+    cents = None if "cost_usd" in columns else cents_in(names)
+    if cents is not None:
+        values = table.numbers("cost_usd", cents)
+        read["cost_usd"] = [None if value is None else value / 100.0 for value in values]
+        out.notes.append(f"{table.name}: column {cents!r} is in cents")
+    cost = cents or chosen.get("cost_usd")
+    currency = None if cost is None or cost in columns.values() else currency_in(names, cost)
+    if currency is not None:
+        are_dollars = table.in_dollars(currency)
+        read["cost_usd"] = [
+            value if is_dollar else None
+            for value, is_dollar in zip(read["cost_usd"], are_dollars, strict=True)
+        ]
+    if others := [name for name in other_costs_in(names) if name not in columns.values()]:
+        out.notes.append(
+            f"{table.name}: {', '.join(map(repr, others))} not read, as costs are in US dollars"
+        )
 
 
 def _is_count(name: str) -> bool:
@@ -275,14 +290,14 @@ class _Table:
             n is not None and n > 1 for n in found
         )
 
-    def in_dollars(self) -> list[bool]:
+    def in_dollars(self, currency: str) -> list[bool]:
         """Return whether the cost of each row is in US dollars; one in another is an error."""
         found = []
         for place, row in zip(self._places, self.rows, strict=True):
-            said = text(row.get("cost_currency"))
-            found.append(said is None or said.upper() in {"USD", "$"})
+            said = text(row.get(currency))
+            found.append(said is None or said.upper() in _DOLLARS)
             if not found[-1]:
-                self._out.skip(f"{place}, column 'cost_currency'", f"{said!r} is not USD")
+                self._out.skip(f"{place}, column {currency!r}", f"{said!r} is not USD")
         return found
 
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 from simulator.model.protocols._dispatcher import (
     EVERYONE,
@@ -29,8 +28,10 @@ __all__ = [
 class Protocol(ProtocolSpec):
     """Makes the dispatcher of a replication."""
 
-    is_random: ClassVar[bool] = True
-    """Whether agents may choose by chance, also where all they do takes the same time."""
+    @property
+    def is_random(self) -> bool:
+        """Whether agents may choose by chance, also where all they do takes the same time."""
+        return True
 
     @abstractmethod
     def dispatcher(self, setting: Setting) -> Dispatcher:

@@ -27,7 +27,6 @@ class DepthFirst(Protocol):
     can_back_up: ClassVar[bool] = False
     can_take_over: ClassVar[bool] = False
 
-    is_random: ClassVar[bool] = False
     kind: Literal["depth_first"] = "depth_first"
     fan_out: Annotated[int, Field(ge=2)] = 2
     """Parts of a split."""
@@ -41,6 +40,11 @@ class DepthFirst(Protocol):
     """Work units of a call that splits."""
     merge_work: NonNegative = 1.0
     """Work units of a call that merges."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether agents choose by chance."""
+        return False
 
     def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""

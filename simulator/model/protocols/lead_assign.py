@@ -23,7 +23,6 @@ class LeadAssign(Protocol):
 
     can_take_over: ClassVar[bool] = False
 
-    is_random: ClassVar[bool] = False
     kind: Literal["lead_assign"] = "lead_assign"
     tasks_each: Annotated[int, Field(ge=1)] = 1
     """Tasks that a worker is given at a time."""
@@ -38,6 +37,11 @@ class LeadAssign(Protocol):
             f"protocol 'lead_assign' needs a coordinator, and topology {topology.kind!r} has none "
             "(use centralised, hierarchical or hybrid)"
         )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether agents choose by chance."""
+        return False
 
     def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""

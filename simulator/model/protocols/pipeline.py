@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
@@ -14,8 +14,12 @@ class PipelineProtocol(Protocol):
     The stage of a task is the number of tasks before it on its longest chain of dependencies.
     """
 
-    is_random: ClassVar[bool] = False
     kind: Literal["pipeline"] = "pipeline"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether agents choose by chance."""
+        return False
 
     def dispatcher(self, setting: Setting) -> Hands:
         """Return the state of this protocol for one replication."""

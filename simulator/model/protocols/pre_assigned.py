@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from typing import ClassVar, Literal
+from typing import Literal
 
 from simulator.model.protocols._dealt import Dealt
 from simulator.model.protocols._hands import Hands
@@ -22,7 +22,6 @@ class PreAssigned(Protocol):
     does it (`family`, `worker`) goes to that agent.
     """
 
-    is_random: ClassVar[bool] = False
     kind: Literal["pre_assigned"] = "pre_assigned"
     deal: Literal["round_robin", "longest_first"] = "round_robin"
     """Who gets the next task."""
@@ -30,6 +29,11 @@ class PreAssigned(Protocol):
     """Give a task to the agent of its last dependency rather than to the next in turn."""
     work_ahead: bool = True
     """Let one call do a task together with the tasks it depends on, in order."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether agents choose by chance."""
+        return False
 
     def dispatcher(self, setting: Setting) -> Hands:
         """Return the state of this protocol for one replication."""

@@ -75,13 +75,20 @@ class SelfClaim(Protocol):
         """Whether anything is said of what becomes of claims."""
         return bool(self.release or self.lease_rounds or self.completion == "anyone")
 
+    @property
+    def is_random(self) -> bool:
+        """Whether an agent picks any of several tasks, by chance."""
+        return self._noise > 0.0
+
+    @property
+    def _noise(self) -> float:
+        """The probability that a pick is any task rather than the first."""
+        return {"first": 0.0, "random": 1.0, "noisy": self.noise}[self.choice]
+
     def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""
-        board, noise = (
-            setting.board,
-            {"first": 0.0, "random": 1.0, "noisy": self.noise}[self.choice],
-        )
-        how = self.claims == "immediate", noise
+        board = setting.board
+        how = self.claims == "immediate", self._noise
         ledger = leases = None
         forgetting = [spec.forgetting for spec in setting.specs]
         if self._is_said or any(forgetting):
