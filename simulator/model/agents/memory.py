@@ -7,7 +7,7 @@ from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Conversation, Held
-from simulator.model.agents.overflow import made_to_fit, window_of
+from simulator.model.agents.overflow import compacted, window_of
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.context import Context, PromptCache
@@ -62,6 +62,7 @@ class Memory:
         "_start_tokens",
         "_system_tokens",
         "_tokens_per_task",
+        "_truncates",
         "cached",
         "compactions",
         "context_tokens",
@@ -89,6 +90,7 @@ class Memory:
         self._system_tokens = int(spec.system_tokens)
         self.window_tokens = window_of(spec, self._system_tokens + self._start_tokens, draws)
         self._retention, self._overflow = spec.retention, spec.overflow
+        self._truncates = self._overflow == "truncate"
         cache = spec.prompt_cache
         self._caches = cache is not None
         self.life = CacheLife.of(cache)
@@ -137,9 +139,11 @@ class Memory:
         self.overflows = True
         if self.life is not None:
             self.life.part()
-        before = self.context_tokens
-        beside = self._system_tokens + fresh
-        context, summary = made_to_fit(self._spec, self.window_tokens, before, beside)
+        before, summary = self.context_tokens, 0
+        if self._truncates:
+            context = min(before, max(0, int(self.window_tokens) - self._system_tokens - fresh))
+        else:
+            context, summary = compacted(self._spec, self.window_tokens, before)
         if context < before:
             self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)
