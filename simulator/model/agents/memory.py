@@ -62,7 +62,6 @@ class Memory:
         "_start_tokens",
         "_system_tokens",
         "_tokens_per_task",
-        "_truncates",
         "cached",
         "compactions",
         "context_tokens",
@@ -81,8 +80,10 @@ class Memory:
     def __init__(self, spec: Context, inbox: Inbox, draws: OwnDraws) -> None:
         self._spec = spec
         self.inbox = inbox
-        self._tokens_per_task = spec.board_tokens_per_task
-        self._artifact_tokens = spec.artifact_tokens
+        self._tokens_per_task, self._artifact_tokens = (
+            spec.board_tokens_per_task,
+            spec.artifact_tokens,
+        )
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
         self._additions = Additions(spec, draws)
         self._cache_miss = spec.cache_miss
@@ -90,10 +91,8 @@ class Memory:
         self._system_tokens = int(spec.system_tokens)
         self.window_tokens = window_of(spec, self._system_tokens + self._start_tokens, draws)
         self._retention, self._overflow = spec.retention, spec.overflow
-        self._truncates = self._overflow == "truncate"
         cache = spec.prompt_cache
-        self._caches = cache is not None
-        self.life = CacheLife.of(cache)
+        self._caches, self.life = cache is not None, CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
         # Cached tokens at the start of its prompt: in its model's cache; those that others keep
@@ -140,7 +139,7 @@ class Memory:
         if self.life is not None:
             self.life.part()
         before, summary = self.context_tokens, 0
-        if self._truncates:
+        if self._overflow == "truncate":
             context = min(before, max(0, int(self.window_tokens) - self._system_tokens - fresh))
         else:
             context, summary = compacted(self._spec, self.window_tokens, before)
