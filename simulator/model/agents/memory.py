@@ -7,7 +7,7 @@ from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Conversation, Held
-from simulator.model.agents.overflow import made_to_fit, window_of
+from simulator.model.agents.overflow import compacted, window_of
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.context import Context, PromptCache
@@ -80,8 +80,10 @@ class Memory:
     def __init__(self, spec: Context, inbox: Inbox, draws: OwnDraws) -> None:
         self._spec = spec
         self.inbox = inbox
-        self._tokens_per_task = spec.board_tokens_per_task
-        self._artifact_tokens = spec.artifact_tokens
+        self._tokens_per_task, self._artifact_tokens = (
+            spec.board_tokens_per_task,
+            spec.artifact_tokens,
+        )
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
         self._additions = Additions(spec, draws)
         self._cache_miss = spec.cache_miss
@@ -90,8 +92,7 @@ class Memory:
         self.window_tokens = window_of(spec, self._system_tokens + self._start_tokens, draws)
         self._retention, self._overflow = spec.retention, spec.overflow
         cache = spec.prompt_cache
-        self._caches = cache is not None
-        self.life = CacheLife.of(cache)
+        self._caches, self.life = cache is not None, CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
         # Cached tokens at the start of its prompt: in its model's cache; those that others keep
@@ -137,9 +138,11 @@ class Memory:
         self.overflows = True
         if self.life is not None:
             self.life.part()
-        before = self.context_tokens
-        beside = self._system_tokens + fresh
-        context, summary = made_to_fit(self._spec, self.window_tokens, before, beside)
+        before, summary = self.context_tokens, 0
+        if self._overflow == "truncate":
+            context = min(before, max(0, int(self.window_tokens) - self._system_tokens - fresh))
+        else:
+            context, summary = compacted(self._spec, self.window_tokens, before)
         if context < before:
             self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)

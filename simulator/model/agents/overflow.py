@@ -10,7 +10,7 @@ _MOST_DRAWS = 100
 """Draws of a limit that is to be large enough."""
 
 
-def made_to_fit(spec: Context, window_tokens: float, context: int, beside: int) -> tuple[int, int]:
+def compacted(spec: Context, window_tokens: float, context: int) -> tuple[int, int]:
     """Return the tokens that are sent of a context, and how many are written as their summary.
 
     Parameters
@@ -20,11 +20,7 @@ def made_to_fit(spec: Context, window_tokens: float, context: int, beside: int) 
         The agent's context limit.
     context : int
         Tokens of the context, which does not fit.
-    beside : int
-        Tokens of the prompt beside it.
     """
-    if spec.overflow == "truncate":
-        return min(context, max(0, int(window_tokens) - beside)), 0
     sent = min(int(spec.compaction * window_tokens), context)
     return sent, int(spec.compaction_output * sent)
 

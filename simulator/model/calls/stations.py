@@ -38,6 +38,8 @@ class Station:
     ----------
     busy : int
         Servers that serve.
+    patience_s : float or None
+        Seconds for which a call waits at most.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Station:
         "_settled_s",
         "_settles",
         "busy",
+        "patience_s",
         "spec",
     )
 
@@ -66,7 +69,7 @@ class Station:
         agenda: Agenda,
         server: Server,
     ) -> None:
-        self.spec = spec
+        self.spec, self.patience_s = spec, spec.patience_s
         self._places, self._by_priority = spec.concurrency, spec.order == "priority"
         self._agenda = agenda
         self._server = server

@@ -182,7 +182,7 @@ class Tools(Server):
     def _queue_up(self, run: Run, station: Station) -> None:
         """Let a run be served at a station, as long as its agent waits for that."""
         station.ask(run)
-        patience_s, timeout_s = station.spec.patience_s, run.call.tool.timeout_s
+        patience_s, timeout_s = station.patience_s, run.call.tool.timeout_s
         if patience_s is not None and run.waits():
             self._give_up(run, patience_s, "impatient")
         if timeout_s is not None and run.waits():
