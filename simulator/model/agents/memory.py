@@ -78,12 +78,9 @@ class Memory:
     )
 
     def __init__(self, spec: Context, inbox: Inbox, draws: OwnDraws) -> None:
-        self._spec = spec
-        self.inbox = inbox
-        self._tokens_per_task, self._artifact_tokens = (
-            spec.board_tokens_per_task,
-            spec.artifact_tokens,
-        )
+        self._spec, self.inbox = spec, inbox
+        self._tokens_per_task = spec.board_tokens_per_task
+        self._artifact_tokens = spec.artifact_tokens
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
         self._additions = Additions(spec, draws)
         self._cache_miss = spec.cache_miss
