@@ -15,7 +15,6 @@ import jinja2
 import numpy as np
 import pandas as pd
 import yaml
-from plotly.offline import get_plotlyjs
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
@@ -94,6 +93,7 @@ def write_report(
     _laws(page, shown, figure)
     _provenance(page, manifest, results)
     source = files("analysis.report").joinpath("template.html").read_text("utf-8")
+    script = files("plotly").joinpath("package_data/plotly.min.js").read_text("utf-8")
     template = jinja2.Environment(autoescape=True).from_string(source)
     html = template.render(
         name=manifest["scenario_name"],
@@ -102,7 +102,7 @@ def write_report(
         verdict=verdict,
         sections=page.sections,
         charts=packed(json.dumps(page.figures)),
-        plotly=packed(get_plotlyjs()),
+        plotly=packed(script),
     )
     Path(out).write_text(html, encoding="utf-8")
 
@@ -223,8 +223,7 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
         )
     columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
     if never < len(curves):
-        chart = pareto_chart(points, series_of(curves))
-        chart.update_layout(xaxis_title=f"cost ({unit})")
+        chart = pareto_chart(points, series_of(curves), f"cost ({unit})")
         page.chart(section, "Time against cost", chart, points[columns], command)
     section.show(table_of("The numbers", points[columns]))
     if priced:
