@@ -78,6 +78,7 @@ def write_report(
     results = with_derived(read_results(directory).to_pandas())
     manifest = read_manifest(directory)
     page = Page()
+    script = files("plotly").joinpath("package_data/plotly.min.js").read_text("utf-8")
     figure = wanted_figure(results, manifest)
     metrics = [name for name in figure.y if name not in RATIOS]
     spent = [f"{name}{TO_SUCCESS}" for name in ("cost_usd", "tokens")]
@@ -93,7 +94,6 @@ def write_report(
     _laws(page, shown, figure)
     _provenance(page, manifest, results)
     source = files("analysis.report").joinpath("template.html").read_text("utf-8")
-    script = files("plotly").joinpath("package_data/plotly.min.js").read_text("utf-8")
     template = jinja2.Environment(autoescape=True).from_string(source)
     html = template.render(
         name=manifest["scenario_name"],
