@@ -71,6 +71,12 @@ ABSENT = (math.nan, math.nan)
 """Times of a command that a checkout does not have."""
 
 
+def program(checkout: Path) -> str:
+    """Return the module that ``teamsim`` runs, which further processes import again."""
+    has_own = (checkout / "simulator" / "cli" / "__main__.py").exists()
+    return "simulator.cli" if has_own else "simulator.cli.main"
+
+
 def seconds(checkout: Path, command: list[str], out: Path, turn: int) -> tuple[float, float]:
     """Return the wall time and the processor time of a command, or `ABSENT`."""
     said = [part.format(out=out, turn=turn) for part in command]
@@ -79,7 +85,7 @@ def seconds(checkout: Path, command: list[str], out: Path, turn: int) -> tuple[f
     began = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "simulator.cli.main", *said],
+            [sys.executable, "-m", program(checkout), *said],
             cwd=checkout,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from analysis.decisions.chaos import NONE, chaos
 from analysis.decisions.comparison_words import same_runs_note
 from analysis.decisions.side_by_side import compare
 from analysis.report.answer import answer
-from analysis.statistics.chance import are_sure, varying
+from analysis.statistics.chance import are_sure, does_any_vary, varying
 from simulator.cli.chaos_table import notes_on_alike
 from simulator.cli.same_values import same_in_all
 from simulator.experiment import run_each
@@ -125,7 +125,10 @@ def test_what_is_not_known_of_all_runs_is_no_difference_between_them() -> None:
     rows = run_each([sure()], 3).to_pandas()
     assert rows["cost_usd"].isna().all()
     assert varying(rows) == set()
-    assert varying(rows.assign(cost_usd=[1.0, 1.0, np.nan])) == {"cost_usd"}
+    assert not does_any_vary(rows)
+    costs = rows.assign(cost_usd=[1.0, 1.0, np.nan])
+    assert varying(costs) == {"cost_usd"}
+    assert does_any_vary(costs)
 
 
 @pytest.mark.parametrize(("latency", "is_sure"), [(1, True), (rarely(1, 2), False)])

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.calibration.simulated_runs import checked
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
-from simulator.scenario import Scenario
 
 MEASURED = [
     "wall_clock_seconds",
@@ -51,9 +51,9 @@ def checked_runs(team: Team) -> tuple[list[tuple[float, ...]], list[Call]]:
     """Return `MEASURED` of each run, and the calls of those that are traced."""
     rows: list[tuple[float, ...]] = []
     calls: list[Call] = []
-    for i, document in enumerate(team.documents):
+    for i, scenario in enumerate(checked(team.documents)):
         trace = Trace() if i < team.traced else None
-        row = Simulation(Scenario.model_validate(document)).run(0, trace)
+        row = Simulation(scenario).run(0, trace)
         rows.append(
             (
                 row.makespan_s,

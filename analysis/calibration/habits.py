@@ -14,15 +14,16 @@ maximum a posteriori by expectation-maximisation (Baum, Petrie, Soules & Weiss 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import fsum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy
 
+from analysis.calibration.habit_chain import forward_backward, in_turns, log_likelihood
 from simulator.distributions import Floats
 
 Ints = npt.NDArray[np.int64]
@@ -151,89 +152,79 @@ def _fits_given(
 ) -> list[tuple[Habits, float]]:
     """Return, for each of B values of how often blind calls are blocked, fit and log likelihood.
 
-    They are fitted side by side, in arrays with an axis of length B.
+    They are fitted side by side (see `habit_chain`).
     """
-    emission = _emissions(calls, prior.sizes, often)
-    tells = emission.tells
     by_agent = calls.groupby(["run_dir", "agent"], sort=False)
-    agent, turn = by_agent.ngroup().to_numpy(), by_agent.cumcount().to_numpy()
-    padded = np.ones((turn.max() + 1, len(often), agent.max() + 1, len(prior.sizes)))
-    real = np.zeros((len(padded), 1, agent.max() + 1, 1))
-    real[turn, 0, agent] = 1.0
-    each = np.ones((len(often), 1))
+    order, turns = in_turns(by_agent.ngroup().to_numpy(), by_agent.cumcount().to_numpy())
+    emission = _emissions(calls.iloc[order], prior.sizes, often)
+    if_blind, if_seeing = emission.blind * emission.tells, emission.seeing * emission.tells
+    each = np.ones(len(often))
     stays, blind = each * _mean(prior.persistence), each * _mean(prior.blind)
-    first, later = each * prior.first, each * prior.later
+    first, later = each[:, None] * prior.first, each[:, None] * prior.later
     for _ in range(_STEPS):
         chance = _chance(emission, blind)
-        padded[turn, :, agent] = chance
-        begun, drawn, stayed, posterior = _forward_backward(
-            padded, real, _normal(first), _normal(later), stays
+        begun, drawn, stayed, states = forward_backward(
+            chance, turns, _normal(first), _normal(later), stays
         )
-        states = posterior[turn, :, agent]
-        told = states * blind * emission.blind / chance
-        saw = states * (1.0 - blind) * emission.seeing / chance
+        states /= chance
+        told = blind * np.einsum("bkn,bkn->b", states, if_blind)
+        saw = (1.0 - blind) * np.einsum("bkn,kn->b", states, if_seeing)
         first, later = prior.first + begun, prior.later + drawn
         kept = prior.persistence[0] + stayed, prior.persistence[1] + drawn.sum(axis=1)
-        blindly = prior.blind[0] + _sums(told[tells]), prior.blind[1] + _sums(saw[tells])
-        stays, blind = ((pair[0] / (pair[0] + pair[1]))[:, None] for pair in (kept, blindly))
-    padded[turn, :, agent] = _chance(emission, blind)
-    found = []
-    for i in range(len(often)):
-        law = padded[:, i], _normal(first)[i], _normal(later)[i]
-        lasting = _as_sure_as_told((float(kept[0][i]), float(kept[1][i])), *law)
-        seen = float(blindly[0][i]), float(blindly[1][i])
-        habits = Habits(prior.sizes, first[i], later[i], lasting, seen)
-        found.append((habits, _log_likelihood(*law, float(stays[i, 0]))))
-    return found
+        blindly = prior.blind[0] + told, prior.blind[1] + saw
+        stays, blind = (pair[0] / (pair[0] + pair[1]) for pair in (kept, blindly))
+    law = partial(log_likelihood, _chance(emission, blind), turns, _normal(first), _normal(later))
+    lasting, logs = _as_sure_as_told(stays, kept[0] + kept[1], law), law(stays)
+    return [
+        (
+            Habits(prior.sizes, first[i], later[i], _pair(lasting, i), _pair(blindly, i)),
+            float(logs[i]),
+        )
+        for i in range(len(often))
+    ]
+
+
+def _pair(pairs: tuple[Floats, Floats], i: int) -> tuple[float, float]:
+    return float(pairs[0][i]), float(pairs[1][i])
 
 
 def _chance(emission: _Emissions, blind: Floats) -> Floats:
-    """Return the probability of each call under each habit, shape (calls, B, K)."""
+    """Return the probability of each call under each habit, shape (B, K, calls)."""
+    blind = blind[:, None, None]
     return blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
 
 
-def _sums(values: Floats) -> Floats:
-    """Return the sum for each of the second axis, added in the order of one of them alone."""
-    return np.asarray([values[:, i].copy().sum() for i in range(values.shape[1])])
-
-
 def _as_sure_as_told(
-    kept: tuple[float, float], chance: Floats, first: Floats, later: Floats
-) -> tuple[float, float]:
+    p: Floats, most: Floats, log_likelihood: Callable[[Floats], Floats]
+) -> tuple[Floats, Floats]:
     """Return the beta parameters of the persistence, with the error that the likelihood gives.
 
     The expected counts of the hidden states would give too small an error, as if the states had
     been observed. The curvature of the likelihood (in the logit) does not.
+
+    Parameters
+    ----------
+    p : ndarray, shape (B,)
+        Means.
+    most : ndarray, shape (B,)
+        Expected counts: they count as no more than that.
+    log_likelihood : callable
+        Of persistences.
     """
-    p = _mean(kept)
     step = 0.1
     centre = np.log(p / (1.0 - p))
-    around = [
-        _log_likelihood(chance, first, later, float(scipy.special.expit(centre + move)))
-        for move in (-step, 0.0, step)
-    ]
+    around = [log_likelihood(scipy.special.expit(centre + move)) for move in (-step, 0.0, step)]
     curvature = -(around[0] - 2.0 * around[1] + around[2]) / step**2
     told = curvature / (p * (1.0 - p)) - 1.0  # of a beta with that variance on the logit
-    total = float(np.clip(told, 1.0, fsum(kept)))
+    total = np.clip(told, 1.0, most)
     return p * total, (1.0 - p) * total
-
-
-def _log_likelihood(chance: Floats, first: Floats, later: Floats, stays: float) -> float:
-    prediction: Floats = np.broadcast_to(first, chance[0].shape)
-    total = 0.0
-    for here in chance:
-        joint = prediction * here
-        scale = joint.sum(axis=1)
-        total += float(np.log(scale).sum())
-        prediction = stays * joint / scale[:, None] + (1.0 - stays) * later
-    return total
 
 
 @dataclass(frozen=True)
 class _Emissions:
     """Probability of each call under each habit, if blind and if not.
 
-    Shapes are (calls, B, K) and (calls, 1, K).
+    Shapes are (B, K, calls) and (K, calls).
     """
 
     blind: Floats
@@ -248,62 +239,23 @@ def _emissions(calls: pd.DataFrame, sizes: Ints, often: Sequence[float]) -> _Emi
     left = np.maximum(calls["left"].to_numpy(dtype=np.int64), 1)
     ready = np.clip(calls["ready"].to_numpy(dtype=np.int64), 1, left)
     tells = left > ready
-    seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
+    seeing = _takes(taken, ready, sizes) * ~blocked
     # A blind call that takes no more tasks than could start may have taken just those; one that
     # takes more has not.
-    chances = np.asarray(often)
-    within = np.where(blocked[:, None], chances, 1.0 - chances)[:, :, None]
-    blocked, ready, differ = (each[:, None, None] for each in (blocked, ready, tells))
-    shows = np.where(sizes <= ready, within, np.where(blocked, 1.0, 0.05))
-    blind = _takes(taken, left, sizes)[:, None] * np.where(differ, shows, 1.0 - blocked)
-    return _Emissions(blind, seeing[:, None], tells)
+    chances = np.asarray(often)[:, None, None]
+    within = np.where(blocked, chances, 1.0 - chances)
+    shows = np.where(sizes[:, None] <= ready, within, np.where(blocked, 1.0, 0.05))
+    blind = _takes(taken, left, sizes) * np.where(tells, shows, ~blocked)
+    return _Emissions(blind, seeing, tells)
 
 
 def _takes(taken: Ints, there: Ints, sizes: Ints) -> Floats:
-    """Return 1 where a habit explains the number of tasks taken, shape (calls, K)."""
+    """Return 1 where a habit explains the number of tasks taken, shape (K, calls)."""
     upper = np.append(np.sqrt(sizes[:-1] * sizes[1:]), np.inf)
     lower = np.insert(upper[:-1], 0, 0.0)
-    taken_all = (taken >= there)[:, None]
-    in_bin = (taken[:, None] > lower) & (taken[:, None] <= upper)
-    return np.asarray(np.where(taken_all, upper >= there[:, None], in_bin), dtype=np.float64)
-
-
-def _forward_backward(
-    chance: Floats, real: Floats, first: Floats, later: Floats, stays: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return expected first and later draws of each habit, habits kept, and habits of the calls.
-
-    `chance` has shape (T, B, agents, K), call after call, for B fits; `real` (T, 1, agents, 1) is 0
-    for padding and 1 for calls; `first` and `later` have shape (B, K), `stays` (B, 1).
-    """
-    steps, several = len(chance), len(stays)
-    forward, scale = np.empty_like(chance), np.empty((*chance.shape[:3], 1))
-    staying = np.empty_like(chance)  # the part of the prediction of a habit that is kept
-    stays = stays[:, :, None]
-    anew = (1.0 - stays) * later[:, None]
-    prediction = np.broadcast_to(first[:, None], chance[0].shape)
-    joint = np.empty_like(chance[0])
-    for t in range(steps):
-        np.multiply(prediction, chance[t], out=joint)
-        joint.sum(axis=2, keepdims=True, out=scale[t])
-        np.divide(joint, scale[t], out=forward[t])
-        np.multiply(stays, forward[t], out=staying[t])
-        prediction = staying[t] + anew
-    backward = np.ones_like(chance)
-    drawn, kept = np.zeros_like(later), np.zeros(several)
-    ahead, fresh, same = (np.empty_like(joint) for _ in range(3))
-    for t in range(steps - 1, 0, -1):
-        here = real[t]
-        np.multiply(chance[t], backward[t], out=ahead)
-        np.divide(ahead, scale[t], out=ahead)
-        np.multiply(anew, ahead, out=fresh)
-        np.multiply(staying[t - 1], ahead, out=same)
-        drawn += (fresh * here).sum(axis=1)
-        kept += (same * here).reshape(several, -1).sum(axis=1)
-        before = stays * ahead + fresh.sum(axis=2, keepdims=True)
-        np.copyto(backward[t - 1], before, where=here > 0.0)
-    begun = (forward[0] * backward[0]).sum(axis=1)
-    return begun, drawn, kept, forward * backward
+    lower, upper = lower[:, None], upper[:, None]
+    in_bin = (taken > lower) & (taken <= upper)
+    return np.asarray(np.where(taken >= there, upper >= there, in_bin), dtype=np.float64)
 
 
 def _mean(beta: Sequence[float]) -> float:

@@ -213,11 +213,11 @@ class _Regression:
 
     def log_densities(self, at: Floats) -> Floats:
         """Return the log posterior densities, up to a constant, of points of shape (P, K)."""
-        logit = at @ self._design.T
-        none = -self._of * np.logaddexp(0.0, logit)
-        hit = np.log(-np.expm1(none))
-        likelihood = hit @ self._hits + none @ (self._trials - self._hits)
-        likelihood = likelihood + np.log(np.exp(hit) @ self._unknown.T).sum(axis=-1)
+        none = -self._of * np.logaddexp(0.0, at @ self._design.T)
+        some = (self._hits > 0.0) | self._unknown.any(axis=0)  # few rows may have hits
+        hit, hits, unknown = -np.expm1(none[:, some]), self._hits[some], self._unknown[:, some]
+        likelihood = np.log(hit) @ hits + none @ (self._trials - self._hits)
+        likelihood = likelihood + np.log(hit @ unknown.T).sum(axis=-1)
         return np.asarray(likelihood - 0.5 * (at - self._means) ** 2 @ self._precision)
 
     def _mode(self, at: Floats) -> Floats:

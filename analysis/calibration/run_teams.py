@@ -12,8 +12,7 @@ import pandas as pd
 from analysis.calibration.cell import CellFit
 from analysis.calibration.protocol_names import has_claims, topology_for
 from analysis.calibration.rounding import four_digits
-from analysis.calibration.simulated_runs import simulated_runs
-from simulator.scenario import Scenario
+from analysis.calibration.simulated_runs import as_table, rows_of
 
 NAMES = {
     "wall_clock_seconds": "seconds",
@@ -106,7 +105,7 @@ class TeamJob:
 def run_team(job: TeamJob) -> pd.DataFrame:
     """Return the totals of replications, parameters and factors drawn anew every few of them."""
     rng, of_factors = (np.random.default_rng([job.seed, job.team.n, i]) for i in range(2))
-    scenarios = []
+    documents = []
     for draw in range(-(-job.replications // PER_DRAW)):
         fit = job.team.fit.draw(rng)
         factors = {
@@ -115,6 +114,6 @@ def run_team(job: TeamJob) -> pd.DataFrame:
         }
         document = job.team.scenario(fit, factors)
         document |= {"seed": job.seed * 10_000 + draw, "replications": PER_DRAW}
-        scenarios.append(Scenario.model_validate(document))
-    rows = simulated_runs(scenarios).head(job.replications)
+        documents.append(document)
+    rows = as_table(rows_of(documents)).head(job.replications)
     return rows[list(NAMES)].rename(columns=NAMES)

@@ -31,18 +31,23 @@ must be read together with ``success``.
 """
 
 
-def simulated_runs(scenarios: Iterable[Scenario]) -> pd.DataFrame:
-    """Return `METRICS` of all replications of scenarios, a row a replication; times in seconds."""
-    return as_table(row for scenario in scenarios for row in _rows(scenario))
-
-
 def rows_of(documents: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Return the same of scenarios that are documents still, as rows.
+    """Return all replications of scenarios that are documents still, a row a replication.
 
-    Other processes do this: they need neither pandas nor what fits agents to runs, which take
-    longer to import than a team takes to simulate.
+    Times are in seconds. Other processes do this: they need neither pandas nor what fits agents to
+    runs, which take longer to import than a team takes to simulate.
     """
-    return [row for each in documents for row in _rows(Scenario.model_validate(each))]
+    return [row for scenario in checked(documents) for row in _rows(scenario)]
+
+
+def checked(documents: Iterable[Mapping[str, Any]]) -> Iterator[Scenario]:
+    """Yield scenarios that are documents still; a workload that several in a row have, once."""
+    said, workload = None, None
+    for document in documents:
+        same = {"workload": workload} if document["workload"] == said else {}
+        scenario = Scenario.model_validate({**document, **same})
+        said, workload = document["workload"], scenario.workload
+        yield scenario
 
 
 def as_table(rows: Iterable[Row]) -> pd.DataFrame:

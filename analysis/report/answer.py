@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
-from analysis.statistics.chance import are_sure, varying
+from analysis.statistics.chance import are_sure, does_any_vary
 from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
 from analysis.statistics.intervals import difference_of_shares_interval
 from analysis.statistics.quickest import interval_of_time, rank_by_time
@@ -104,7 +104,7 @@ def _of_further_runs(
     drawn = [
         each
         for each, rows in points.items()
-        if scenarios is None or varying(rows) or not are_sure(scenarios(each), rows)
+        if scenarios is None or does_any_vary(rows) or not are_sure(scenarios(each), rows)
     ]
     if not drawn:
         return ["Nothing is random: further runs are the same as those made."]

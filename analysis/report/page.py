@@ -15,7 +15,6 @@ import jinja2
 import numpy as np
 import pandas as pd
 import yaml
-from plotly.offline import get_plotlyjs
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
@@ -79,6 +78,7 @@ def write_report(
     results = with_derived(read_results(directory).to_pandas())
     manifest = read_manifest(directory)
     page = Page()
+    script = files("plotly").joinpath("package_data/plotly.min.js").read_text("utf-8")
     figure = wanted_figure(results, manifest)
     metrics = [name for name in figure.y if name not in RATIOS]
     spent = [f"{name}{TO_SUCCESS}" for name in ("cost_usd", "tokens")]
@@ -102,7 +102,7 @@ def write_report(
         verdict=verdict,
         sections=page.sections,
         charts=packed(json.dumps(page.figures)),
-        plotly=packed(get_plotlyjs()),
+        plotly=packed(script),
     )
     Path(out).write_text(html, encoding="utf-8")
 
@@ -223,8 +223,7 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
         )
     columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
     if never < len(curves):
-        chart = pareto_chart(points, series_of(curves))
-        chart.update_layout(xaxis_title=f"cost ({unit})")
+        chart = pareto_chart(points, series_of(curves), f"cost ({unit})")
         page.chart(section, "Time against cost", chart, points[columns], command)
     section.show(table_of("The numbers", points[columns]))
     if priced:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.report.charts import Chart
+
 
 @dataclass
 class Section:
@@ -57,11 +59,12 @@ class Page:
         self.sections.append(section)
 
     def chart(
-        self, section: Section, title: str, figure: Any, data: pd.DataFrame, command: str
+        self, section: Section, title: str, chart: Chart, data: pd.DataFrame, command: str
     ) -> None:
-        """Add a plotly figure to a section, with its numbers and the command that makes it."""
+        """Add a chart to a section, with its numbers and the command that makes it."""
         number = f"chart-{len(self.figures)}"
-        self.figures[number] = json.loads(figure.to_json())
+        said = json.dumps({"data": chart.data, "layout": chart.layout})
+        self.figures[number] = json.loads(said, parse_constant=lambda _: None)  # JSON has no NaN
         section.add_chart(number, title, data, command)
 
 

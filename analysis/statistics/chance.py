@@ -26,7 +26,22 @@ def varying(columns: Mapping[str, Any] | pd.DataFrame) -> set[str]:
     columns : mapping of str to ndarray, or DataFrame
         All numeric metrics of the runs.
     """
-    return {name for name in NUMERIC_METRICS if len(_values(columns[name].tolist())) > 1}
+    return {name for name in NUMERIC_METRICS if _differs(columns, name)}
+
+
+def does_any_vary(columns: Mapping[str, Any] | pd.DataFrame) -> bool:
+    """Return whether `varying` has any metric, without looking further than the first.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, or DataFrame
+        All numeric metrics of the runs.
+    """
+    return any(_differs(columns, name) for name in NUMERIC_METRICS)
+
+
+def _differs(columns: Mapping[str, Any] | pd.DataFrame, name: str) -> bool:
+    return len(_values(columns[name].tolist())) > 1
 
 
 def _values(said: Iterable[float | None]) -> set[float | None]:

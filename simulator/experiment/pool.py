@@ -26,7 +26,7 @@ part, and the number of all."""
 
 
 _WORTH_S = 3.0
-"""Seconds of work that are worth another process, which takes about half of it to start."""
+"""Seconds of the processor that are worth another process, which takes half of that to start."""
 _MANY = 8
 """Jobs of which a first one may be done here, to learn how long all take."""
 
@@ -44,7 +44,8 @@ def in_processes(
 ) -> list[Result]:
     """Return ``work(job)`` of every job, in order, whatever the number of processes.
 
-    Others are not started for many jobs that are done sooner here.
+    Others are not started for many jobs that are done sooner here, by the time of the processor:
+    where others use it, another process waits for it, too.
 
     Parameters
     ----------
@@ -77,11 +78,11 @@ def in_processes(
                 results.append(work(job))
                 tell(len(results))
             return results
-        began, is_short = time.perf_counter(), not workers.is_started and len(jobs) >= _MANY
+        began, is_short = time.process_time(), not workers.is_started and len(jobs) >= _MANY
         while is_short and len(results) < len(jobs):
             results.append(work(jobs[len(results)]))
             tell(len(results))
-            each_s = (time.perf_counter() - began) / len(results)
+            each_s = (time.process_time() - began) / len(results)
             is_short = each_s * (len(jobs) - len(results)) < _WORTH_S
         if not (left := jobs[len(results) :]):
             return results

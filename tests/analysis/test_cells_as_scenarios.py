@@ -13,6 +13,7 @@ from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.output_limits import Capacity
+from analysis.calibration.simulated_runs import checked, rows_of
 from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
@@ -236,3 +237,17 @@ def test_parameters_drawn_vary_by_their_errors() -> None:
     assert bases.std() == pytest.approx(0.1, rel=1 / 6)
     assert {each.runs for each in drawn} == {12}
     assert all(each.redo.error == 0.0 for each in drawn)
+
+
+def test_scenarios_with_one_workload_are_checked_as_each_alone() -> None:
+    """A workload that several in a row have is checked once; another one is that document's."""
+    tasks = [{"id": "a", "dependencies": []}, {"id": "b", "dependencies": ["a"]}]
+    lists = [tasks, tasks, tasks[:1], tasks]
+    documents = [
+        cell().scenario(some, size) | {"replications": 2} for size, some in enumerate(lists, 1)
+    ]
+    alone = [Scenario.model_validate(each) for each in documents]
+    together = list(checked(documents))
+    assert together == alone
+    assert together[1].workload is together[0].workload
+    assert [row for each in documents for row in rows_of([each])] == rows_of(documents)

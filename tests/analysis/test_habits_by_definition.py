@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.calibration.habits import Habits, _forward_backward, _mixture
+from analysis.calibration.habit_chain import forward_backward, in_turns, log_likelihood
+from analysis.calibration.habits import Habits, _mixture
 
 
 @pytest.mark.parametrize("stays", [0.3, 0.8])
@@ -36,23 +37,23 @@ def test_expected_habits_are_those_of_all_courses_by_their_probability(
                 at[t, course[t]] += p
                 if t and not keeps[t - 1]:
                     drawn[course[t]] += p
-    # A second agent has one call only; what stands in its place later is no call.
-    both = np.ones((steps, 2, habits))
-    both[:, 0] = chance
-    both[0, 1] = chance[-1]
-    real = np.zeros((steps, 1, 2, 1))
-    real[:, :, 0] = real[0, :, 1] = 1.0
+    # Another agent has one call only. It comes after the first in the first turn.
     alone = first * chance[-1] / (first @ chance[-1])
+    order, turns = in_turns(np.array([0, *[1] * steps]), np.array([0, *range(steps)]))
+    of_calls = np.stack([chance[-1], *chance])[order].T
+    assert (of_calls[:, :2] == np.stack([chance[0], chance[-1]]).T).all()
     # Another fit, side by side with this one, has other chances and habits.
     other = rng.dirichlet(np.ones(habits), 2)
-    of_each = zip((first, later, stays), (*other, 0.5), strict=True)
-    laws = [np.asarray(pair).reshape(2, -1) for pair in of_each]
-    found = _forward_backward(np.stack([both, 0.5 * both**2], axis=1), real, *laws)
+    laws = [np.stack(pair) for pair in zip((first, later), other, strict=True)]
+    both = np.stack([of_calls, 0.5 * of_calls**2]), turns, *laws, np.array([stays, 0.5])
+    found = forward_backward(*both)
     assert found[0][0] == pytest.approx(begun / total + alone)
     assert found[1][0] == pytest.approx(drawn / total, abs=1e-12)
     assert found[2][0] == pytest.approx(kept / total, abs=1e-12)
-    assert found[3][:, 0, 0] == pytest.approx(at / total)
-    assert found[3][0, 0, 1] == pytest.approx(alone)
+    own = np.delete(found[3][0], 1, axis=1).T
+    assert own == pytest.approx(at / total)
+    assert found[3][0][:, 1] == pytest.approx(alone)
+    assert log_likelihood(*both)[0] == pytest.approx(np.log(total * (first @ chance[-1])))
 
 
 @pytest.mark.parametrize("chances", [(1.0, 0.0), (0.5, 0.5), (0.1, 0.9)])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import math
 import re
 import shlex
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from analysis.breakdown.causes import CAUSES
@@ -63,6 +66,17 @@ def test_the_page_holds_everything_and_fetches_nothing(page: Path) -> None:
     assert 'name="viewport"' in text
 
 
+def test_plotly_takes_all_that_the_charts_say(page: Path) -> None:
+    """It refuses fields that it does not have, and values that they cannot have."""
+    packed = re.search(r'<script id="charts" type="text/plain">(.*?)</script>', page.read_text())
+    assert packed is not None
+    charts = json.loads(zlib.decompress(base64.b64decode(packed[1])))
+    assert len(charts) == 6 + 2 + 1
+    for said in charts.values():
+        figure = go.Figure(said["data"], said["layout"])
+        assert json.loads(figure.to_json()) == said
+
+
 def test_without_stacks_that_section_is_left_out(page: Path, tmp_path: Path) -> None:
     write_report(page.parent, tmp_path / "short.html", stack_replications=0)
     assert "Where the speed-up went" not in (tmp_path / "short.html").read_text("utf-8")
@@ -107,7 +121,7 @@ def test_a_cost_without_prices_is_unknown_and_no_axis_of_zeros_goes_below(
             "deliveries": 0.0, "deliveries_low": 0.0, "deliveries_high": 0.0,
         }
     )  # fmt: skip
-    assert curve_chart(curves, "deliveries", "n", "y").layout.yaxis.rangemode == "nonnegative"
+    assert curve_chart(curves, "deliveries", "n", "y").layout["yaxis"]["rangemode"] == "nonnegative"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +216,7 @@ def test_no_band_of_a_share_leaves_0_to_1() -> None:
         }
     )  # fmt: skip
     band = curve_chart(curves, "quality", "n", "quality").data[0]
-    assert list(band.y) == [1.0, 1.0, 0.0, 0.9]
+    assert list(band["y"]) == [1.0, 1.0, 0.0, 0.9]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -203,8 +204,8 @@ def test_ends_that_are_open_are_drawn_to_the_edge_with_an_arrow() -> None:
         assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
         assert_inside(ax, sideways=draw is plot_rows)
     chart = curve_chart(ends, "quality", "x", "share")
-    assert np.isfinite(np.asarray(chart.data[0].y, dtype=float)).all()
-    said = [each[0] for each in chart.data[1].customdata]
+    assert np.isfinite(np.asarray(chart.data[0]["y"], dtype=float)).all()
+    said = [each[0] for each in chart.data[1]["customdata"]]
     assert said == ["up to 0.7", "0.8 or more", "interval not known", "0.6 to 0.8"]
 
 
@@ -256,7 +257,7 @@ def test_bands_of_shares_stay_between_0_and_1_in_every_picture() -> None:
         assert table[f"{metric}_high"].le(1).all(), metric
         assert_inside(plot_scaling(table, metric, metric))
         chart = curve_chart(table.rename(columns={"n": "x"}), metric, "n", metric)
-        band = np.asarray(chart.data[0].y, dtype=float)
+        band = np.asarray(chart.data[0]["y"], dtype=float)
         assert ((band >= 0) & (band <= 1)).all()
     overview = scaling_figure(sized)
     inside = [ax for ax in overview.axes if ax.get_title(loc="left") in ("Success", "Quality")]
@@ -297,7 +298,8 @@ def test_the_report_names_a_quickest_that_finishes(page: str) -> None:
 
 
 def test_a_chart_has_crosses_of_its_own_and_counts_in_the_hover(curves: pd.DataFrame) -> None:
-    chart = curve_chart(curves.rename(columns={"n": "x"}), "makespan_s", "agents n", "s")
+    said = curve_chart(curves.rename(columns={"n": "x"}), "makespan_s", "agents n", "s")
+    chart: Any = go.Figure(said.data, said.layout)
     mine = [trace for trace in chart.data if trace.meta == 2]
     band, line, unknown = mine
     assert list(unknown.x) == [1, 2, 4]
@@ -330,8 +332,8 @@ def test_a_band_that_several_series_have_is_drawn_once_and_belongs_to_all() -> N
     series = {"one": ends, "two": wider, "three": ends}
     curves = pd.concat([pd.DataFrame({"series": n, **sizes, **e}) for n, e in series.items()])
     chart = curve_chart(curves, "quality", "agents n", "quality")
-    owners = [trace.meta for trace in chart.data if trace.fill]
-    assert owners == [(0, 2), 1]
-    assert sorted(trace.meta for trace in chart.data if not trace.fill) == [0, 1, 2]
+    owners = [trace["meta"] for trace in chart.data if "fill" in trace]
+    assert owners == [[0, 2], 1]
+    assert sorted(trace["meta"] for trace in chart.data if "fill" not in trace) == [0, 1, 2]
     assert has_shared_bands(chart)
     assert not has_shared_bands(curve_chart(curves[:4], "quality", "agents n", "quality"))

@@ -218,11 +218,12 @@ def test_the_speed_ups_of_stacks_are_drawn_with_their_intervals(study: Study) ->
     (strokes,) = (each for each in plot_stack(table).collections if len(each.get_paths()))
     np.testing.assert_allclose([path.vertices[:, 1] for path in strokes.get_paths()], ends)
     bars = stack_chart(table).data[-1]
-    drawn = [bars.y - np.array(bars.error_y.arrayminus), bars.y + np.array(bars.error_y.array)]
+    below, above = (np.array(bars["error_y"][end]) for end in ("arrayminus", "array"))
+    drawn = [bars["y"] - below, bars["y"] + above]
     np.testing.assert_allclose(np.transpose(drawn), ends)
     none = stacks[stacks["series"] == "95 s"]
     assert not any(len(each.get_paths()) for each in plot_stack(none).collections)
-    assert not len(stack_chart(none).data[-1].y)
+    assert not len(stack_chart(none).data[-1]["y"])
 
 
 def test_sensitivity_of_a_time_says_how_many_finished_or_that_it_is_not_known(

@@ -74,6 +74,13 @@ def test_one_process_or_one_job_needs_no_other_process() -> None:
 
 
 def take_a_while(job: int) -> int:
+    began = time.process_time()
+    while time.process_time() - began < 0.15:
+        pass
+    return job
+
+
+def wait_a_while(job: int) -> int:
     time.sleep(0.15)
     return job
 
@@ -87,6 +94,9 @@ def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start(
         quick = in_processes(process, range(20), pool, lambda done, most: heard.append(done))
         assert quick == [(job, os.getpid()) for job in range(20)]
         assert heard == list(range(21))
+        assert not pool.is_started
+        # As on a machine that others use: the processor is not at work for these jobs.
+        assert in_processes(wait_a_while, range(8), pool) == list(range(8))
         assert not pool.is_started
         assert in_processes(take_a_while, range(8), pool) == list(range(8))
         assert pool.is_started

@@ -177,9 +177,10 @@ def _chart(found: Drawn, metric: str, finishes: bool, pinned: Drawn | None, name
     if metric == "cost_usd" and not found.is_priced:
         return _cost_unknown()
     chart = curve_chart(found.curves, metric, "agents n", metric_label(metric, finishes), HEIGHT)
+    figure = go.Figure(chart.data, chart.layout)
     if pinned is not None and (metric != "cost_usd" or pinned.is_priced):
-        _add_pinned(chart, pinned.curves, metric, name)
-    return chart
+        _add_pinned(figure, pinned.curves, metric, name)
+    return figure
 
 
 def _add_pinned(figure: Any, curves: pd.DataFrame, metric: str, name: str) -> None:
