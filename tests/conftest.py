@@ -38,6 +38,18 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def _leave_to_the_thorough(items: list[pytest.Item]) -> None:
+    """Of the slow cases of one test let CI have the first, unless each shows something else."""
+    seen = set()
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("thorough"):
+            test = item.nodeid.partition("[")[0]
+            if test in seen and not item.get_closest_marker("each"):
+                item.add_marker(pytest.mark.thorough)
+            seen.add(test)
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each of two workers begin with long tests, and end with quick ones.
 
@@ -46,6 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     have few come first, as they are the longest. Whole files stay together, as what they share is
     made once.
     """
+    _leave_to_the_thorough(items)
     slow: list[pytest.Item] = []
     quick: list[pytest.Item] = []
     for item in items:

@@ -47,6 +47,7 @@ LONG = {"calibrate_and_predict", "paper_findings", "stragglers_and_redundancy"}
 """Calibrate from thousands of real calls, or simulate as many, as other tests do."""
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(
     "path",
     [

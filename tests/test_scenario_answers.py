@@ -351,6 +351,7 @@ THOROUGH = hedging, byzantine_minority, single_agent_threshold
 """Those that take many seconds, and whose numbers are tested beside them."""
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "claim",

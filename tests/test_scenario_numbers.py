@@ -687,6 +687,7 @@ THOROUGH = "orphaned_claims", "retry_storm", "centralised_vs_decentralised", "pr
 """Those that take many seconds."""
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",

@@ -247,6 +247,7 @@ THOROUGH = quickstart, centralised_vs_decentralised
 """Those that need many runs of large teams."""
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "claim",

@@ -109,6 +109,7 @@ def of(scores: pd.DataFrame, metric: str, forecast: str = "right") -> pd.DataFra
     return scores[chosen].reset_index(drop=True)
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize("metric", MAPPED)
@@ -130,6 +131,7 @@ def test_planted_teams_of_three_are_predicted_as_well_as_by_running_them_again(
     assert worse.mean() < 4 * error(worse) < 0.6 * cells["again"].mean()
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize("metric", MAPPED)

@@ -58,6 +58,7 @@ def test_a_template_is_right_and_runs(template: str, teamsim_here: Here) -> None
     assert "cost_usd" in ran.stdout  # each says a price
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize("template", NAMES)
 def test_what_a_template_expects_is_met(template: str, teamsim_here: Here) -> None:

@@ -487,6 +487,7 @@ ONE_WRONG: list[dict[str, Any]] = [
 """Every fault alone."""
 
 
+@pytest.mark.each
 # Each fault meets each topology in both timings. Every fifth of these is quick, others for each
 # protocol.
 @pytest.mark.parametrize("is_quick", [True, pytest.param(False, marks=pytest.mark.slow)])

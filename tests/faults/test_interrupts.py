@@ -86,6 +86,7 @@ def test_workers_end_with_a_main_process_that_is_killed(
     assert (ended.code, "Traceback" in ended.err, ended.left) == (-signal.SIGKILL, False, [])
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", first_in_ci(3, range(6)))
 def test_ctrl_c_at_any_moment_leaves_no_traceback(
@@ -114,6 +115,7 @@ LONG = {
 }
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize("name", first_in_ci(2, LONG))
 def test_all_long_commands_end_so(

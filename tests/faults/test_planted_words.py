@@ -124,6 +124,7 @@ EACH = [
 ]
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize(("write", "named"), EACH)
 def test_words_of_a_trace_go_nowhere(

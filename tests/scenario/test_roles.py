@@ -151,6 +151,7 @@ def is_lacked(role: str, path: str) -> bool:
     return found is not None and not found.has(path)
 
 
+@pytest.mark.each
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_every_field_of_a_role_changes_numbers(role: str) -> None:

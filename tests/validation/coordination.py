@@ -723,6 +723,7 @@ ROWS = [
         "Raft's "
         "rules they start when each server stood or voted, up to a latency apart: later attempts "
         "come sooner and split less often.",
+        thorough=True,
     ),
     Row(
         key="wide-area-elections",
@@ -753,6 +754,7 @@ ROWS = [
             Case("99.9th percentile", 1006, (wide_area_worst,), True),
         ],
         tolerance=Tolerance(share=0.15),
+        thorough=True,
     ),
     Row(
         key="local-elections",
@@ -959,6 +961,7 @@ ROWS = [
             for kind, (c, _) in CONTENDED.items()
         ],
         tolerance=Tolerance(share=0.1),
+        thorough=True,
     ),
     Row(
         key="contention-time",
@@ -971,6 +974,7 @@ ROWS = [
             for kind, (_, ms) in CONTENDED.items()
         ],
         tolerance=Tolerance(share=0.15),
+        thorough=True,
     ),
     Row(
         key="philosophers",

@@ -268,6 +268,7 @@ ROWS = [
         measure=wait_at_station,
         cases=[Case(_crew(*it), repairman(*it)[1], it, slow=True) for it in WAITING],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="shared-tool-asymptotes",

@@ -502,6 +502,7 @@ ROWS = [
             for c in (5, 10)
         ],
         tolerance=Tolerance(share=0.05, z=4),
+        thorough=True,
     ),
     Row(
         key="general-service",
@@ -603,6 +604,7 @@ ROWS = [
             for limit in (2.0, 4.0, 10.0)
         ],
         tolerance=Tolerance(share=0.05, z=4),
+        thorough=True,
     ),
     Row(
         key="sent-back",

@@ -290,6 +290,7 @@ ROWS = [
         cases=_of_ways({"dealt": {3: 1.72}}, 0.9),
         tolerance=QUARTER,
         note=FITTED,
+        thorough=True,
     ),
     Row(
         key="speed-up-all-models-dealt",
@@ -414,6 +415,7 @@ ROWS = [
         cases=_sizes({4: 0.35, 5: 0.34}, DEALT),
         tolerance=WITHIN,
         not_reached="The simulated share is the same from three agents on. " + FITTED,
+        thorough=True,
     ),
     Row(
         key="writes",

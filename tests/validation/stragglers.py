@@ -869,6 +869,7 @@ ROWS = [
         tolerance=CHANCE,
         note="1 % of 0.05 is asked, which would take 1.2 million calls to resolve; four standard "
         "errors of these 50,000 are 8 %.",
+        thorough=True,
     ),
     Row(
         key="hedged-tail",
@@ -909,6 +910,7 @@ ROWS = [
         tolerance=CHANCE,
         note="1 % of 0.05 is asked, which would take 1.2 million calls to resolve; four standard "
         "errors of these 110,000 are 5 %.",
+        thorough=True,
     ),
     Row(
         key="single-fork",
@@ -928,6 +930,7 @@ ROWS = [
         measure=lambda n: longest("exponential", 1.0, n, 210),
         cases=[Case("n = 100", harmonic(100), (100,), slow=True)],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="single-fork-cost",
@@ -965,6 +968,7 @@ ROWS = [
             )
         ],
         tolerance=Below(),
+        thorough=True,
     ),
     Row(
         key="map-reduce-stragglers",

@@ -910,6 +910,7 @@ ROWS = [
         cases=[Case("one agent at 0.55", 0, (0.33, 0.55), slow=True)],
         tolerance=Below(),
         note="Hand-over and verifier are assumed, such that there is a threshold.",
+        thorough=True,
     ),
     Row(
         key="tools-and-coordination",

@@ -47,6 +47,7 @@ def written() -> dict[str, page.Result]:
     return page.read(page.PAGE.read_text())
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("row", "case"), EVERY)
 def test_a_row(row: Row, case: Case, written: dict[str, page.Result]) -> None:
     found = row.measure(*case.args)

@@ -701,5 +701,6 @@ ROWS = [
         measure=shape_of_survival,
         cases=[Case("logits with a standard deviation of 1.5", 1.0, (1.5,), slow=True)],
         tolerance=Below(),
+        thorough=True,
     ),
 ]
