@@ -81,6 +81,7 @@ def test_xarray_is_asked_for_by_name_where_it_is_not_installed(
         ts.run("quickstart", replications=2).to_xarray()
 
 
+@pytest.mark.slow
 def test_arrays_have_points_and_replications() -> None:
     pytest.importorskip("xarray")
     result = ts.sweep(ts.load("quickstart", SMALL))
@@ -212,6 +213,7 @@ def test_numbers_that_are_none_are_said(
         called(SAID, **wrong)
 
 
+@pytest.mark.slow
 def test_directories_of_results_are_compared_without_running_them_again(tmp_path: Path) -> None:
     study = ts.load("quickstart", {"replications": 12})
     ts.sweep(study, tmp_path / "out")

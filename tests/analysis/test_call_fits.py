@@ -247,6 +247,7 @@ def test_without_tokens_durations_are_fitted_as_they_are(tmp_path: Path) -> None
     assert fit_durations(calls.head(10)) == []
 
 
+@pytest.mark.slow
 def test_held_out_calls_are_scored_and_too_few_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis.calibration.held_out._SIMULATED", 400)  # 2 ms each
     check = check_held_out(made_calls(90, 11), 1 / 3)
@@ -293,6 +294,7 @@ def totals(calls: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(usd=usd)
 
 
+@pytest.mark.slow
 def test_simulated_sessions_read_write_and_cost_what_the_real_ones_do() -> None:
     # input(k + 1) = input(k) + output(k) + a tool's result; what the call before has read is
     # cached, but for one call in fifty, which finds the system prompt alone.

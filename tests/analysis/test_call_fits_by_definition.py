@@ -115,6 +115,7 @@ def test_effects_of_sessions_are_taken_out_of_the_residual(fit: CallFit) -> None
     assert fit.residual_scale**2 * math.pi**2 / 3 == pytest.approx(whole - parts)
 
 
+@pytest.mark.slow
 def test_a_session_of_equal_calls_says_as_much_as_one_of_them() -> None:
     """Errors that took them as independent would be half of those of the calls alone."""
     alone = made(3, 120, 1)
@@ -185,6 +186,7 @@ def test_what_no_call_tells_is_as_uncertain_as_the_prior(
     assert np.delete(fit.latency.covariance[place], place) == pytest.approx(np.zeros(4), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_a_model_does_not_tell_it_takes_from_the_others_and_does_not_teach_them() -> None:
     knows = made(1, 20, 6).assign(model="knows")
     asks = without_cache(made(2, 20, 5)).assign(model="asks")

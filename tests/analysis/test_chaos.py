@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from analysis.decisions.chaos import ALL, NO_FAULT, NONE, battery, changed, chaos, configurations
 from tests.conftest import agent, scenario
@@ -70,6 +71,7 @@ def test_the_table_says_what_a_pattern_saves() -> None:
     assert pd.isna(lost.loc[NONE, "makespan_s"])  # it never ends: no time, rather than a short one
 
 
+@pytest.mark.slow
 def test_no_run_takes_for_ever() -> None:
     rows = table(resilience={"retry": {"max_retries": 1_000_000, "backoff": {"kind": "none"}}})
     healthy = rows.loc[(NO_FAULT, ALL), "makespan_s"]

@@ -31,6 +31,7 @@ def working_calls(
     return pd.DataFrame(rows, columns=["run_dir", "tried", "completed"])
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("sigma", [0.5, 1.0])
@@ -90,6 +91,7 @@ def test_runs_that_do_not_differ_have_little_spread() -> None:
     assert np.mean(found) < 0.4  # all attempts as independent ones: 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_runs_count_alike_however_often_they_try() -> None:
     # A run with probability p of failing needs 20 / (1 - p) attempts for 20 successes.

@@ -147,6 +147,7 @@ def test_a_team_that_never_finishes_fails_what_it_must() -> None:
     assert finding("makespan_s.mean < 100000", table).verdict == "not resolved"
 
 
+@pytest.mark.slow
 def test_several_expectations_fail_as_often_as_is_said_and_are_all_met_no_more_often() -> None:
     # Five metrics without dependence, all just within their bounds; then one of them just beyond.
     rng, names = np.random.default_rng(9), ["calls", "retries", "messages", "deliveries", "stalls"]

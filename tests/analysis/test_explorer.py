@@ -75,6 +75,7 @@ def test_coarse_curves_are_the_first_runs_of_the_fine_ones() -> None:
     assert coarse["makespan_s"].iloc[-1] == Simulation(base).run(0).makespan_s
 
 
+@pytest.mark.slow
 def test_loops_have_knobs_of_their_own() -> None:
     tools = {"tests": {"seconds": {"kind": "exponential", "mean": 10}, "station": "ci"}}
     who = agent(loop={"turns": 4}, tools=tools, context={"cache": {"life_s": 300}})

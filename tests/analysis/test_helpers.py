@@ -65,6 +65,7 @@ def alternate(made: Made) -> None:
         made.tool("coder", "edit", made.about(2.0))
 
 
+@pytest.mark.slow
 def test_a_conversation_with_two_models_is_one() -> None:
     found = twin_of(alternate, 24)
     assert found.structure.kind == SINGLE
@@ -82,6 +83,7 @@ def in_turn(made: Made) -> None:
         made.chat("planner", made.about(3000), made.about(600), model=SMALL)
 
 
+@pytest.mark.slow
 def test_a_model_that_works_in_turn_is_another_agent() -> None:
     found = twin_of(in_turn, 24)
     assert found.structure.kind == MESH
@@ -94,6 +96,7 @@ def with_title(made: Made) -> None:
     work(made, lambda made: None)
 
 
+@pytest.mark.slow
 def test_calls_that_no_turn_asked_for_are_said_to_be_missing() -> None:
     found = twin_of(with_title, 24)
     assert found.structure.kind == SINGLE
@@ -221,6 +224,7 @@ def test_agents_who_work_in_turn_wait_for_people_in_the_twin(runs: int) -> None:
     assert found.twin.document["workload"]["kind"] == kind
 
 
+@pytest.mark.slow
 def test_pauses_of_minutes_to_days_are_as_long_in_the_twin() -> None:
     pauses: list[float] = []
 

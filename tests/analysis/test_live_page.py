@@ -239,6 +239,7 @@ def test_a_frame_takes_less_than_sixteen_milliseconds_with_fifty_agents(
     assert apart[len(apart) // 2] < FRAME_MS * 1.25, apart[-20:]
 
 
+@pytest.mark.slow
 def test_two_hundred_agents_open(show: Callable[..., Any]) -> None:
     from selenium.webdriver.common.by import By
 
@@ -308,6 +309,7 @@ def test_thousands_of_tasks_are_bars_that_count_as_the_squares_do(
     assert browser.execute_script(height) == pytest.approx(done, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
 @pytest.mark.parametrize("name", ["partition", "research_fan_out", "lost_orchestrator"])
 def test_axe_finds_nothing_against_it(

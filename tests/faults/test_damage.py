@@ -137,6 +137,7 @@ def test_a_part_that_overlaps_others_is_named(
         assert run_sweep(study(), out).equals(whole)
 
 
+@pytest.mark.slow
 def test_a_part_of_another_sweep_is_found_out(out: Path, whole: pa.Table, tmp_path: Path) -> None:
     run_sweep(study(**{"seed: 3": "seed: 4"}), tmp_path / "elsewhere")
     for path in parts(out):
@@ -238,6 +239,7 @@ def test_more_of_the_same_extends_a_sweep(name: str, out: Path) -> None:
         run_sweep(study(), out)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_stopped_is_extended_too(out: Path) -> None:
     larger = study(**EXTENSIONS["both"])
     for path in parts(out)[1::2]:
@@ -287,6 +289,7 @@ def test_what_shares_out_a_budget_is_not_extended(tmp_path: Path) -> None:
         run_sweep(more, tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(4))
 def test_an_extension_that_is_killed_is_gone_on_with(
     step: int, out: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ CANNOT_BE_SET = {
 """Options that every scenario refuses, with what is below them."""
 
 
+@pytest.mark.slow
 def test_every_option_is_set_in_some_scenario() -> None:
     found = set().union(
         *(options.of_file(path) for path in corpus.files() if path.parent == corpus.WRITTEN)
