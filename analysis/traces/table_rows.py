@@ -82,13 +82,18 @@ def is_blank(value: Any) -> bool:
 
 def without_separators(value: Any, has_decimal_commas: bool) -> Any:
     """Return a number that is written with separators of thousands without these."""
+    value = without_spaces(value)
     if not isinstance(value, str):
         return value
-    if _SPACES.fullmatch(value.strip()):
-        return re.sub("[^0-9.,]", "", value)
     if has_decimal_commas:
         return value.replace(".", "") if _POINTS.fullmatch(value.strip()) else value
     return value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else value
+
+
+def without_spaces(value: Any) -> Any:
+    """Return a number whose thousands are apart by spaces or apostrophes without these."""
+    is_apart = isinstance(value, str) and _SPACES.fullmatch(value.strip())
+    return re.sub("[^0-9.,]", "", value) if is_apart else value
 
 
 def without_dollar(value: Any) -> Any:

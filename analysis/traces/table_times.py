@@ -197,7 +197,7 @@ class Times:
         numbers = sorted(v for values in told.values() for v in values if _is_number(v))
         if len(numbers) < 2 or not _FIRST_DAY <= numbers[0] <= numbers[-1] <= _LAST_DAY:
             return
-        steps = np.diff(numbers)
+        steps = np.diff(np.unique(numbers))  # agents may begin at the same time
         if {"start", "end"} <= told.keys():
             pairs = zip(told["start"], told["end"], strict=True)
             steps = np.array([b - a for a, b in pairs if _is_number(a) and _is_number(b)])
@@ -209,8 +209,8 @@ class Times:
             ]
             moments[what] = ((moments[what][0][0], 10**9), dates)
         self._notes.append(
-            f"{self._file}: {' and '.join(repr(name) for (name, _), _ in moments.values())} taken "
-            "as days, as spreadsheets count them"
+            f"{self._file}: {' and '.join(repr(moments[what][0][0]) for what in told)} taken as "
+            "days, as spreadsheets count them"
         )
 
     def _common_factor(

@@ -5,10 +5,12 @@ A detector may take them for stuck, or a time-out be shorter than nearly all of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from simulator import special
 from simulator.distributions import Distribution
 from simulator.model.latency import LatencyModel
 from simulator.model.streams import always
@@ -64,9 +66,12 @@ def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, boo
     team = scenario.team
     size = getattr(scenario.workload, "size", 1.0)
     work = float(size) if isinstance(size, (int, float)) else 1.0
-    for agent in (*team.kinds, team.coordinator, team.verifier):
+    who: dict[str, Agent | None] = {"": team.agent}
+    who |= {f" of group {name!r}": group.agent for name, group in (team.groups or {}).items()}
+    who |= {" of the coordinator": team.coordinator, " of the verifier": team.verifier}
+    for of, agent in who.items():
         if agent is not None:
-            yield from _steps(agent, work, "", share)
+            yield from _steps(agent, work, of, share)
     if team.subagents is not None:
         for name, kind in team.subagents.kinds.items():
             yield from _steps(kind, 1.0, f" of sub-agents {name!r}", share)
@@ -96,4 +101,6 @@ def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[s
 
 
 def _quantile(drawn: Distribution, share: float) -> float:
-    return float(drawn.transform(np.asarray([share]))[0])
+    """Return a quantile of the draws, of which each effect on them takes that of this share."""
+    effects = float(special.ndtri(share)) * math.hypot(*drawn.sigmas)
+    return float(drawn.transform(np.asarray([share]))[0]) * math.exp(effects)

@@ -68,6 +68,7 @@ def test_costs_are_dollars_unless_cents_are_said(tmp_path: Path) -> None:
     ("heads", "cells", "wanted"),
     [
         ("cost,currency", ("0.3,EUR", "0.4,usd", "0.5,"), [None, 0.4, 0.5]),
+        ("cost,currency", ("0.3,EUR", ",EUR", ",EUR"), [None, None, None]),  # only one is wrong
         ("cost_cents,Currency", ("30,GBP", "40,USD", "50,$"), [None, 0.4, 0.5]),
         ("cost_usd,currency", ("0.3,EUR", "0.4,EUR", "0.5,EUR"), [0.3, 0.4, 0.5]),
         ("cost_eur,agent", ("0.3,a", "0.4,a", "0.5,a"), [None, None, None]),
@@ -105,7 +106,14 @@ def test_dates_may_be_the_numbers_of_a_spreadsheet(
     lengths = found.calls["end_ns"] - found.calls["start_ns"]
     assert [round(each / 1e6) for each in lengths] == [5011, 8640]
     assert any("as spreadsheets count them" in note for note in found.notes)
-    # Twelve hours into a run, calls of seconds are no dates.
+    # Nor is a column of days whose name says milliseconds.
+    path.write_text("model,input_tokens,start,end_ms\n" + "".join(
+        f"m,10,46110.5{i},1774785605011\n" for i in range(3)))  # fmt: skip
+    assert any("'start' taken as days" in note for note in read_traces([path]).notes)
+    # Twelve hours into a run, calls of seconds are no dates, also of agents who begin at once.
+    path.write_text("model,input_tokens,start,latency_s\n" + "".join(
+        f"m,10,{46110.5 + 37 * (i // 4)},{20 + i}\n" for i in range(12)))  # fmt: skip
+    assert read_traces([path]).calls["start_ns"].max() == 46184500000000
     path.write_text("model,input_tokens,start,end\nm,10,46110.5,46115.5\nm,10,46116,46117\n")
     assert read_traces([path]).calls["start_ns"].tolist() == [46110500000000, 46116000000000]
 
@@ -114,11 +122,12 @@ def test_dates_may_be_the_numbers_of_a_spreadsheet(
 def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     counts = ("1 234", "1.234", "1'234", "1\u202f234")
-    rows = "".join(f"m;2,5;{each};1 000,25\n" for each in counts)
-    path.write_text(f"{mark}sep=;\nmodel;duration_s;input_tokens;cost\n{rows}", "utf-8")
+    rows = "".join(f"m;2 500,5;{each};1 000,25\n" for each in counts)
+    path.write_text(f"{mark}sep=;\nmodel;duration_ms;input_tokens;cost\n{rows}", "utf-8")
     found = read_traces([path])
     assert found.chats["input_tokens"].tolist() == [1234] * 4
     assert found.chats["cost_usd"].tolist() == [1000.25] * 4
+    assert set(found.chats["end_ns"] - found.chats["start_ns"]) == {2_500_500_000}
     assert found.report.errors.count == 0
 
 

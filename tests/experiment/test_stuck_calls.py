@@ -29,6 +29,7 @@ def lasting(seconds: Any) -> dict[str, Any]:
 
 
 LONG_TAIL = {"kind": "lognormal", "median": 10, "sigma": 1.5}  # its mean is 31
+SLOW_RUNS = {"kind": "deterministic", "value": 10, "run_sigma": 0.9, "agent_sigma": 1.2}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,9 @@ def test_a_time_that_is_shorter_than_half_of_the_calls_is_said(
         # A tenth of the calls take less than 10 s * exp(-1.28 * 1.5) = 1.46 s.
         ({"timeout": {"seconds": 1.4}}, lasting(LONG_TAIL), True),
         ({"timeout": {"seconds": 1.5}}, lasting(LONG_TAIL), False),
+        # In a tenth of the runs, calls take less than 10 s * exp(-1.28 * 1.5).
+        ({"timeout": {"seconds": 1.4}}, lasting(SLOW_RUNS), True),
+        ({"timeout": {"seconds": 1.5}}, lasting(SLOW_RUNS), False),
     ],
 )
 def test_a_time_out_within_which_hardly_a_call_ends_is_said(
@@ -132,7 +136,13 @@ def test_coordinators_are_watched_too() -> None:
     slow = {"latency": {"kind": "seconds", "base": 50}}
     found = said(30, topology="centralised", coordination__protocol="lead_assign",
                  team__coordinator=slow)  # fmt: skip
-    assert "half of the calls take 50 s" in (found or "")
+    assert "half of the calls of the coordinator take 50 s" in (found or "")
+
+
+def test_whose_calls_time_out_is_said() -> None:
+    groups = {"quick": {"size": 2, "agent": lasting(3)}, "slow": {"size": 1, "agent": lasting(60)}}
+    found = notes(scenario(team={"groups": groups}, resilience={"timeout": {"seconds": 9}}))
+    assert "nine in ten of the calls of group 'slow' take 60 s or more" in (found or "")
 
 
 def test_a_run_that_is_warned_of_ends_only_with_its_limit() -> None:

@@ -36,6 +36,7 @@ from analysis.traces.table_rows import (
     with_decimal_point,
     without_dollar,
     without_separators,
+    without_spaces,
 )
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import MOST_COUNT, amount, is_cache_hit, names_in, text
@@ -224,11 +225,7 @@ def _read_costs(
     cost = cents or chosen.get("cost_usd")
     currency = None if cost is None or cost in columns.values() else currency_in(names, cost)
     if currency is not None:
-        are_dollars = table.in_dollars(currency)
-        read["cost_usd"] = [
-            value if is_dollar else None
-            for value, is_dollar in zip(read["cost_usd"], are_dollars, strict=True)
-        ]
+        read["cost_usd"] = table.in_dollars(read["cost_usd"], currency)
     if others := [name for name in other_costs_in(names) if name not in columns.values()]:
         out.notes.append(
             f"{table.name}: {', '.join(map(repr, others))} not read, as costs are in US dollars"
@@ -271,6 +268,7 @@ class _Table:
         ]
 
     def _number(self, value: Any) -> Any:
+        value = without_spaces(value)
         return with_decimal_point(value) if self._has_commas else value
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
@@ -290,13 +288,14 @@ class _Table:
             n is not None and n > 1 for n in found
         )
 
-    def in_dollars(self, currency: str) -> list[bool]:
-        """Return whether the cost of each row is in US dollars; one in another is an error."""
+    def in_dollars(self, costs: Sequence[float | None], currency: str) -> list[float | None]:
+        """Return the costs that are in US dollars; one in another currency is an error."""
         found = []
-        for place, row in zip(self._places, self.rows, strict=True):
+        for place, row, cost in zip(self._places, self.rows, costs, strict=True):
             said = text(row.get(currency))
-            found.append(said is None or said.upper() in _DOLLARS)
-            if not found[-1]:
+            is_dollar = said is None or said.upper() in _DOLLARS
+            found.append(cost if is_dollar else None)
+            if cost is not None and not is_dollar:
                 self._out.skip(f"{place}, column {currency!r}", f"{said!r} is not USD")
         return found
 
