@@ -32,7 +32,7 @@ class OwnDraws:
 
     def __call__(self, distribution: Distribution, purpose: int) -> Draw:
         """Return draws of a distribution: what latency models ask."""
-        return self._streams.draws(distribution, self._who, self._number, purpose)
+        return self.of(distribution, purpose)
 
     def factor(self, distribution: Distribution, purpose: int) -> float:
         """Return what the random effects of the run and of the agent multiply draws by."""
