@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,8 +30,14 @@ from tests.conftest import DEFAULTS, agent, scenario
 KINDS = {registry.family: registry.names() for registry in REGISTRIES}
 
 
+@cache
 def offered() -> Offered:
     return Offered(base_study())
+
+
+@cache
+def app() -> Any:
+    return explorer()
 
 
 def written(base: Scenario) -> Study:
@@ -131,7 +138,7 @@ def test_every_choice_is_drawn_or_explained(topology: str, protocol: str) -> Non
 
 
 def redrawn(most: Any, said: dict[str, Any], pin: object = None) -> list[Any]:
-    redraw = callback(explorer(), "yaml.children")
+    redraw = callback(app(), "yaml.children")
     out: list[Any] = redraw(pin, most, list(said.values()), [{"field": path} for path in said])
     return out
 
@@ -139,7 +146,7 @@ def redrawn(most: Any, said: dict[str, Any], pin: object = None) -> list[Any]:
 @pytest.fixture
 def address() -> Iterator[str]:
     """Serve the explorer; return where."""
-    with served(explorer()) as where:
+    with served(app()) as where:
         yield where
 
 
@@ -236,7 +243,7 @@ PAGE = {"Host": "127.0.0.1:8050"}
     ],
 )
 def test_pages_of_others_get_no_answer(headers: dict[str, str], code: int) -> None:
-    found = explorer().server.test_client().get("/_dash-layout", headers=headers)
+    found = app().server.test_client().get("/_dash-layout", headers=headers)
     assert found.status_code == code
 
 
@@ -245,7 +252,7 @@ def watch(headers: dict[str, str] | None = None, **changed: Any) -> Any:
     moved = {name.replace("__", "."): value for name, value in changed.items()}
     query = {**dict(parse_qsl(offered().checked(3, {}).query())), **moved}
     said = {name: value for name, value in query.items() if value is not None}
-    client = explorer().server.test_client()
+    client = app().server.test_client()
     return client.get("/live", query_string=said, headers={**PAGE, **(headers or {})})
 
 
@@ -321,7 +328,7 @@ def test_a_live_view_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch
 )
 def test_what_is_no_request_of_the_page_is_said_so(content: bytes, code: int) -> None:
     found = (
-        explorer()
+        app()
         .server.test_client()
         .post(
             "/_dash-update-component", data=content, headers=PAGE, content_type="application/json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -75,13 +76,15 @@ def mapped(count: int, join: str = "joiner") -> Traces:
 @pytest.mark.parametrize(
     ("made", "kind"),
     [
-        (turns(24, 2, ["planner", "coder", "tester"]), MESH),
-        (mapped(24), INDEPENDENT),
+        (lambda: turns(24, 2, ["planner", "coder", "tester"]), MESH),
+        (lambda: mapped(24), INDEPENDENT),
     ],
     ids=["round robin", "map"],
 )
-def test_runs_of_stages_come_out_as_long_and_as_different(made: Traces, kind: str) -> None:
-    seen = observe(made, "stages", 60)
+def test_runs_of_stages_come_out_as_long_and_as_different(
+    made: Callable[[], Traces], kind: str
+) -> None:
+    seen = observe(made(), "stages", 60)
     assert (seen.structure.kind, seen.structure.agreeing) == (kind, 24)
     assert seen.twin.document["workload"]["kind"] == "resampled"
     for measure in ("makespan_s", "calls", "at_work"):
