@@ -190,6 +190,18 @@ def interrupts_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
+def hardly_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tune twins by a few runs, in a test of what they have and not of how long they take."""
+    monkeypatch.setattr("analysis.observation.tuning.RUNS", 4)
+
+
+@pytest.fixture
+def few_turning_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for what changes an advice at two values, in a test of what is done with the advice."""
+    monkeypatch.setattr("analysis.decisions.advice.turning_points._FACTORS", (0.5, 2.0))
+
+
+@pytest.fixture
 def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"needs the real runs of arXiv 2603.12229 in {REAL_DATA}")

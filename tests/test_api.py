@@ -53,6 +53,7 @@ def test_a_number_of_runs_that_makes_none_is_refused(wrong: dict[str, int]) -> N
         ts.run("quickstart", **wrong)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_what_run_sweep_returns_and_is_drawn() -> None:
     study = ts.load("quickstart", SMALL)
     result = ts.sweep(study)
@@ -317,6 +318,7 @@ def test_a_price_of_0_is_known_also_where_results_are_read_again(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hardly_tuned")
 def test_traces_are_observed_and_have_a_twin(tmp_path: Path) -> None:
     write_runs(team(LEAD, 1), tmp_path / "traces", 6)
     result = ts.observe(tmp_path / "traces", replications=20)
@@ -335,6 +337,7 @@ def test_traces_are_observed_and_have_a_twin(tmp_path: Path) -> None:
         ts.observe(tmp_path / "nothing")
 
 
+@pytest.mark.usefixtures("few_turning_points")
 def test_advice_has_a_table_and_sentences(tmp_path: Path) -> None:
     result = ts.advise("quickstart", sizes=[2], replications=20)
     (ax,) = result.plot().axes

@@ -99,6 +99,7 @@ def test_a_name_of_a_picture_may_stand_alone() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_turning_points")
 def test_advice_is_for_a_size_a_wish_and_a_seed() -> None:
     price = {"input_per_mtok": 3, "output_per_mtok": 15}
     priced = ts.load(SAID, {"team.agent.price": price})

@@ -359,109 +359,107 @@ FETCHING = {"asyncio", "genai_prices.update_prices"}
 """What could fetch newer prices."""
 
 
+STARTS: dict[str, tuple[str, set[str]]] = {
+    "help": (
+        "from simulator.cli.main import app",
+        {
+            "numpy",
+            "scipy",
+            "pandas",
+            "matplotlib",
+            "pyarrow",
+            "simpy",
+            "pydantic",
+            "yaml",
+            "importlib.metadata",
+            "simulator.version",
+        },
+    ),
+    "list": (
+        "from simulator.cli.main import app; app(['list'], standalone_mode=False)",
+        {
+            "scipy.special",
+            "pandas",
+            "pyarrow",
+            "simpy",
+            "simulator.model.streams",
+            "genai_prices",
+        },
+    ),
+    "check": (
+        "from simulator.cli.main import app; "
+        "app(['check', 'scenarios/quickstart.yaml'], standalone_mode=False)",
+        {
+            "scipy.special",
+            "pandas",
+            "matplotlib",
+            "pyarrow",
+            "simpy",
+            "simulator.engine",
+            "simulator.experiment.runner",
+            "filelock",
+            *FETCHING,
+        },
+    ),
+    "run": (
+        "from simulator.cli.main import app; "
+        "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
+        {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
+    ),
+    "sweep": (
+        "from simulator.scenario import load_study; "
+        "from simulator.experiment import run_sweep; "
+        "run_sweep(load_study('scenarios/quickstart.yaml', ['replications=1']))",
+        {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
+    ),
+    "sweep_command": (
+        "from simulator.cli.main import app; from tempfile import mkdtemp; "
+        "app(['sweep', 'scenarios/quickstart.yaml', '--out', mkdtemp(), "
+        "'--set', 'replications=1', '--workers', '1'], standalone_mode=False)",
+        {"matplotlib", *ARRAYS, *TABLES, *FETCHING},
+    ),
+    "chaos": (
+        "from simulator.cli.main import app; "
+        "app(['chaos', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
+        {"matplotlib", *ARRAYS, *FETCHING},
+    ),
+    "worker": (
+        "import simulator.worker, simulator.experiment.crew, simulator.experiment.points_job",
+        {"scipy.special", "pandas", "pyarrow.parquet", "filelock", "asyncio", "genai_prices"},
+    ),
+    "prediction": (
+        "import simulator.worker, analysis.calibration.simulated_runs",
+        {"scipy.stats", "scipy.optimize", "pandas", "pyarrow", "analysis.calibration.cell"},
+    ),
+    "stacks": ("import simulator.worker, analysis.breakdown.causes", {"scipy.special", "pandas"}),
+    "predict": (
+        "import simulator.cli.fitting, simulator.cli.fitting_runs",
+        {"scipy.stats", "scipy.optimize", "networkx", "matplotlib", *ARRAYS},
+    ),
+    "plot": (
+        "from analysis.plots import save, scaling_figure, sweep_figure",
+        {"scipy.stats", "scipy.optimize", "analysis.plots.gantt"},
+    ),
+    "report": ("import analysis.report.page", {"scipy.stats", "scipy.optimize", "matplotlib"}),
+}
+"""What often starts, as code, and what that must not import."""
+
+
 @pytest.mark.parametrize(
-    ("code", "heavy"),
+    "names",
     [
-        (
-            "from simulator.cli.main import app",
-            {
-                "numpy",
-                "scipy",
-                "pandas",
-                "matplotlib",
-                "pyarrow",
-                "simpy",
-                "pydantic",
-                "yaml",
-                "importlib.metadata",
-                "simulator.version",
-            },
-        ),
-        (
-            "from simulator.cli.main import app; app(['list'], standalone_mode=False)",
-            {
-                "scipy.special",
-                "pandas",
-                "pyarrow",
-                "simpy",
-                "simulator.model.streams",
-                "genai_prices",
-            },
-        ),
-        (
-            "from simulator.cli.main import app; "
-            "app(['check', 'scenarios/quickstart.yaml'], standalone_mode=False)",
-            {
-                "scipy.special",
-                "pandas",
-                "matplotlib",
-                "pyarrow",
-                "simpy",
-                "simulator.engine",
-                "simulator.experiment.runner",
-                "filelock",
-                *FETCHING,
-            },
-        ),
-        (
-            "from simulator.cli.main import app; "
-            "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
-            {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
-        ),
-        (
-            "from simulator.scenario import load_study; "
-            "from simulator.experiment import run_sweep; "
-            "run_sweep(load_study('scenarios/quickstart.yaml', ['replications=1']))",
-            {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
-        ),
-        (
-            "from simulator.cli.main import app; from tempfile import mkdtemp; "
-            "app(['sweep', 'scenarios/quickstart.yaml', '--out', mkdtemp(), "
-            "'--set', 'replications=1', '--workers', '1'], standalone_mode=False)",
-            {"matplotlib", *ARRAYS, *TABLES, *FETCHING},
-        ),
-        (
-            "from simulator.cli.main import app; "
-            "app(['chaos', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
-            {"matplotlib", *ARRAYS, *FETCHING},
-        ),
-        (
-            "import simulator.worker, simulator.experiment.crew, simulator.experiment.points_job",
-            {"scipy.special", "pandas", "pyarrow.parquet", "filelock", "asyncio", "genai_prices"},
-        ),
-        (
-            "import simulator.worker, analysis.calibration.simulated_runs",
-            {"scipy.stats", "scipy.optimize", "pandas", "pyarrow", "analysis.calibration.cell"},
-        ),
-        ("import simulator.worker, analysis.breakdown.causes", {"scipy.special", "pandas"}),
-        (
-            "import simulator.cli.fitting, simulator.cli.fitting_runs",
-            {"scipy.stats", "scipy.optimize", "networkx", "matplotlib", *ARRAYS},
-        ),
-        (
-            "from analysis.plots import save, scaling_figure, sweep_figure",
-            {"scipy.stats", "scipy.optimize", "analysis.plots.gantt"},
-        ),
-        ("import analysis.report.page", {"scipy.stats", "scipy.optimize", "matplotlib"}),
+        # One after another in one process: each may import more than those before.
+        ("help", "list", "check", "run", "sweep", "sweep_command", "chaos"),
+        *((name,) for name in ("worker", "prediction", "stacks", "predict", "plot", "report")),
     ],
-    ids=[
-        "help",
-        "list",
-        "check",
-        "run",
-        "sweep",
-        "sweep_command",
-        "chaos",
-        "worker",
-        "prediction",
-        "stacks",
-        "predict",
-        "plot",
-        "report",
-    ],
+    ids=lambda names: names[-1],
 )
-def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
-    code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+def test_what_starts_often_imports_nothing_heavy(names: tuple[str, ...]) -> None:
+    code = "import sys\n"
+    for name in names:
+        starts, heavy = STARTS[name]
+        code += f"{starts}\nfound = {heavy} & set(sys.modules)\n"
+        code += f"if found: sys.exit(f'{name}: {{found}}')\n"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

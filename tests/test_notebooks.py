@@ -43,8 +43,22 @@ def some_runs(into: Path) -> Path:
     return into
 
 
-LONG = {"calibrate_and_predict", "paper_findings", "stragglers_and_redundancy"}
-"""Calibrate from thousands of real calls, or simulate as many, as other tests do."""
+LONG = {
+    "calibrate_and_predict",
+    "observe_a_team",
+    "paper_findings",
+    "stragglers_and_redundancy",
+}
+"""Calibrate from thousands of real calls, observe a team, or simulate many, as other tests do."""
+
+
+FEWER = """\
+from analysis.decisions.advice import turning_points
+from analysis.observation import tuning
+turning_points._FACTORS = (0.5, 2.0)
+tuning.RUNS = 4
+"""
+"""Looks for what changes an advice at few values, and tunes twins by few runs."""
 
 
 @pytest.mark.each
@@ -65,6 +79,7 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     lines = [line for cell in code_cells(path) for line in "".join(cell["source"]).splitlines()]
     code = "\n".join(line for line in lines if not line.startswith("%"))  # Jupyter's own words
     # It runs; what it shows was made with more. Four replications share a draw of parameters.
+    code = FEWER + code
     fewer = {**os.environ, "REPLICATIONS": "16"}
     if path.stem in NEED_REAL_DATA:
         fewer["TEAM_RUNS"] = str(some_runs(tmp_path))

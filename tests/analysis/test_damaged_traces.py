@@ -155,9 +155,9 @@ def damaged(numbers: range, directory: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_a_hundred_damaged_files_end_well(tmp_path: Path) -> None:
-    ends = damaged(range(105), tmp_path)
-    assert min(ends.values()) > 20  # neither end is rare: both are tried
+def test_damaged_files_end_well(tmp_path: Path) -> None:
+    ends = damaged(range(50), tmp_path)
+    assert min(ends.values()) > 10  # neither end is rare: both are tried
 
 
 @pytest.mark.thorough

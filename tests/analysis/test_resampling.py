@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.observation import resampling
 from analysis.observation.observe import Observation, observe
-from analysis.observation.resampling import _MOST, FEWEST
+from analysis.observation.resampling import FEWEST
 from analysis.observation.team_file import team_yaml
 from analysis.traces.reading import read_traces
 from simulator.scenario import parse_study
@@ -54,11 +55,13 @@ def test_the_twin_has_the_requests_of_each_session(found: Observation) -> None:
     assert found.twin.document["team"]["agent"]["loop"] == {"work_per_turn": 1}
 
 
+@pytest.mark.slow
 def test_what_a_session_begins_with_stays_with_its_requests(found: Observation) -> None:
     begun = {len(run["sizes"]): run["start_tokens"] for run in work_of(found)}
     assert begun[1] - begun[6] == pytest.approx(60_000, rel=0.01)
 
 
+@pytest.mark.slow
 def test_runs_of_the_twin_are_as_those_of_the_trace(found: Observation) -> None:
     real, made = found.table, found.simulated
     for measure, most in (("calls", 0.1), ("makespan_s", 0.12), ("input_tokens", 0.15)):
@@ -70,6 +73,7 @@ def test_runs_of_the_twin_are_as_those_of_the_trace(found: Observation) -> None:
         assert table["calls"][~short].median() == 24
 
 
+@pytest.mark.slow
 def test_the_scenario_that_is_written_says_where_the_work_comes_from(found: Observation) -> None:
     text = team_yaml(found.twin, [])
     said = " ".join(line.strip().lstrip("# ") for line in text.splitlines())
@@ -85,6 +89,8 @@ def test_of_few_sessions_the_median_one_stands_for_all(tmp_path: Path) -> None:
     assert few.twin.document["workload"]["kind"] == "parallel_fraction"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("hardly_tuned")
 def test_sessions_that_are_alike_are_not_listed(tmp_path: Path) -> None:
     alike = sessions(tmp_path, 10, MANY)
     assert alike.twin.document["workload"] == {
@@ -95,9 +101,13 @@ def test_sessions_that_are_alike_are_not_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_of_many_sessions_as_many_as_can_be_read_stand_for_all(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("hardly_tuned")
+def test_of_many_sessions_as_many_as_can_be_read_stand_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resampling, "_MOST", 60)
     runs = [{"sizes": [n]} for n in range(1, 12)]
-    many = sessions(tmp_path, _MOST + 60, *runs, tools={})
+    many = sessions(tmp_path, 80, *runs, tools={})
     listed = [sum(run["sizes"]) for run in work_of(many)]
-    assert len(listed) == _MOST
+    assert len(listed) == 60
     assert np.mean(listed) == pytest.approx(many.table["calls"].mean(), rel=0.01)

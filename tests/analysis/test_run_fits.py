@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.calibration import fit_cells
+from analysis.calibration import fit_cells, run_fits
 from analysis.calibration.analogues import (
     Analogue,
     Analogues,
@@ -48,6 +48,12 @@ def shipped() -> Analogues:
     """The analogues that ship, of one model."""
     every = read_analogues(None)
     return replace(every, found=[each for each in every.found if each.model == GEMINI])
+
+
+@pytest.fixture
+def of_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit by a few runs of each analogue, in a test of something else than how well it fits."""
+    monkeypatch.setattr(run_fits, "_REPLICATIONS", 12)
 
 
 def team(like: Analogue, spec: dict[str, str], n: int = 2) -> TeamOf:
@@ -92,6 +98,7 @@ def test_runs_of_a_known_team_find_it_and_what_they_take_more(shipped: Analogues
         assert max(plain.matches, key=lambda each: each.weight).analogue == place
 
 
+@pytest.mark.slow
 def test_the_other_protocol_is_predicted_better_than_by_the_runs_as_they_are(
     shipped: Analogues,
 ) -> None:
@@ -160,6 +167,7 @@ def test_a_gap_carries_over_in_part_and_less_sure(shipped: Analogues) -> None:
     assert 0.0 < unsure["seconds"] < 1.0
 
 
+@pytest.mark.usefixtures("of_few_runs")
 def test_what_is_not_known_of_runs_is_not_needed(shipped: Analogues) -> None:
     table = table_of(shipped.found[0], CLAIMED, 6, {})
     runs = table.runs.assign(tokens=np.nan, rounds=np.nan, calls=np.nan, success=np.nan)
@@ -174,6 +182,7 @@ def test_what_is_not_known_of_runs_is_not_needed(shipped: Analogues) -> None:
     assert not set(other["seconds"]) & set(predicted["seconds"])
 
 
+@pytest.mark.usefixtures("of_few_runs")
 def test_fits_are_read_as_they_were_written(shipped: Analogues, tmp_path: Path) -> None:
     table = table_of(shipped.found[0], DEALT, 5, {})
     fits = fit_runs(table, shipped, {"mine": "self_claim"})
@@ -189,6 +198,7 @@ def test_fits_are_read_as_they_were_written(shipped: Analogues, tmp_path: Path) 
         read_run_fits(tmp_path)
 
 
+@pytest.mark.usefixtures("of_few_runs")
 def test_the_scenario_of_a_fit_runs(shipped: Analogues, tmp_path: Path) -> None:
     table = table_of(shipped.found[2], DEALT, 5, TWICE)
     write_run_fits(fit_runs(table, shipped, {}), shipped, {}, table, tmp_path)
@@ -214,6 +224,7 @@ def test_protocols_have_the_names_that_tables_use() -> None:
     assert topology_for({"kind": "lead_assign"}, 4) == "centralised"
 
 
+@pytest.mark.usefixtures("of_few_runs")
 def test_a_model_that_is_not_known_is_taken_for_the_most_alike_and_that_is_said(
     shipped: Analogues,
 ) -> None:
@@ -229,6 +240,7 @@ def test_a_model_that_is_not_known_is_taken_for_the_most_alike_and_that_is_said(
     assert "of the seconds" in other[0]
 
 
+@pytest.mark.usefixtures("of_few_runs")
 def test_analogues_that_lack_a_mode_cannot_show_it(shipped: Analogues) -> None:
     dealt = replace(shipped, found=[replace(each, claiming=None) for each in shipped.found])
     table = table_of(shipped.found[0], DEALT, 5, {})

@@ -120,6 +120,7 @@ def test_runs_that_went_a_short_way_through_a_graph_are_runs_of_it(lead: str, ki
         (["coder", "tester"], "selector", "lead with workers, one at a time (the lead: selector);"),
     ],
 )
+@pytest.mark.usefixtures("hardly_tuned")
 def test_a_team_in_which_one_works_at_a_time_is_called_so(
     agents: list[str], lead: str, said: str
 ) -> None:

@@ -67,6 +67,7 @@ def test_calls_of_a_told_request_are_one_loop(write: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("write", TOLD)
+@pytest.mark.usefixtures("hardly_tuned")
 def test_the_twin_of_told_requests_has_loops(write: Any, tmp_path: Path) -> None:
     found = observe(read_traces([write(tmp_path)]), "x", 10)
     agent = found.twin.document["team"]["agent"]
@@ -100,6 +101,7 @@ def with_tools(directory: Path) -> Traces:
     return read_traces([whole(directory / "a.json", document(*spans))])
 
 
+@pytest.mark.usefixtures("hardly_tuned")
 def test_a_call_whose_tools_ran_goes_on_whatever_it_says(tmp_path: Path) -> None:
     found = observe(with_tools(tmp_path), "x", 10)
     assert found.table["turns"].tolist() == [1]

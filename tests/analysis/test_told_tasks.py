@@ -310,6 +310,7 @@ def test_the_twin_does_the_tasks_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hardly_tuned")
 def test_the_tasks_of_an_export_of_ours_are_those_of_the_twin(tmp_path: Path) -> None:
     said = team(INDEPENDENT, 4) | {"workload": {"kind": "map_reduce", "maps": 4, "reduces": 1}}
     write_runs(said, tmp_path, 6)

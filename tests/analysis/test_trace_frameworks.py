@@ -222,6 +222,7 @@ def test_a_framework_is_understood(name: str, tmp_path: Path) -> None:
     assert {key: found[key] for key in expected} == expected
 
 
+@pytest.mark.usefixtures("hardly_tuned")
 def test_agents_that_got_the_work_of_those_before_them_are_stages(tmp_path: Path) -> None:
     spans, _ = crewai_by_openinference()
     found = observe(read_traces([whole(tmp_path / "a.json", document(*spans))]), "x", 2)

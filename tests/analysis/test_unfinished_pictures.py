@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from analysis.plots import (
     plot_rows,
     plot_scaling,
     plot_speedup,
-    save,
     scaling_figure,
     sweep_figure,
 )
@@ -139,13 +137,13 @@ def texts(figure: Picture) -> str:
 
 
 @pytest.mark.slow
-def test_figures_say_at_their_foot_how_many_finished(results: pd.DataFrame, tmp_path: Path) -> None:
+def test_figures_say_at_their_foot_how_many_finished(results: pd.DataFrame) -> None:
     overview = scaling_figure(results, "Why?")
     assert "not all runs finished" in texts(overview)
     assert "no run finished at 3 of 15 points" in texts(overview)
     titles = [ax.get_title(loc="left") for ax in overview.axes]
     assert titles[0] == "Time to success"
-    save(overview, tmp_path / "overview")
+    overview.draw_without_rendering()
     calm = scaling_figure(results[results["series"] == "no hurry"])
     assert "finished" not in texts(calm)
     assert "bands allow for runs that fail, though none did" in texts(calm)
@@ -155,7 +153,7 @@ def test_figures_say_at_their_foot_how_many_finished(results: pd.DataFrame, tmp_
     assert "times are until success, failed runs started again" in texts(figure)
     assert "percentiles of times count runs that failed as longer" in texts(figure)
     assert figure.axes[0].get_ylabel().startswith("time to success")
-    save(figure, tmp_path / "figure")
+    figure.draw_without_rendering()
     tail = texts(sweep_figure(results, Figure(x="team.size", y=("makespan_s_p99",))))
     assert "arrows: intervals that so few runs do not bound" in tail
     assert "until success" not in tail
@@ -279,6 +277,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_report_says_how_many_finished_where_and_what_is_not_known(page: str) -> None:
     said = " ".join(page.split())
     assert re.search(r"\d+ of 450 runs finished\. The length of one that did not says only", said)

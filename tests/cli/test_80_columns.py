@@ -113,6 +113,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (path / "calls.csv").write_text("\n".join(calls) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.observation.tuning.RUNS", 2)
+        patch.setattr("analysis.decisions.advice.turning_points._FACTORS", (0.5, 2.0))
         patch.setattr("analysis.plots.save", lambda figure, path: [])
         patch.setenv("TTY_COMPATIBLE", "0")  # no progress bars
         patch.setenv("COLUMNS", "80")

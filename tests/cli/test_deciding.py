@@ -16,7 +16,7 @@ from simulator.scenario import load_study
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("few_turning_points")]
 
 PARALLEL = GOOD.replace("0.5", "1").replace("tasks: 10", "tasks: 12")
 FEW = ("--sizes", "2,4", "-r", "30", "-w", "1")
@@ -64,6 +64,7 @@ def test_one_agent_is_in_the_table_though_teams_are_better(
     assert f"{len(systems) - 3} further systems are not shown (--out has them)" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_assumed_is_said_and_changes_no_run(mine: Path, teamsim_here: Here) -> None:
     assert teamsim_here("sweep", mine, "--out", "out", "-w", 1).returncode == 0
     mine.write_text(mine.read_text() + "assumptions: [no two tasks need each other]\n")

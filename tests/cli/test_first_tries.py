@@ -245,6 +245,7 @@ def test_what_would_change_nothing_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_turning_points")
 def test_the_commands_of_the_readme_run_on_its_scenario(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teamsim_here: Here
 ) -> None:

@@ -25,13 +25,7 @@ from tests.analysis.observed_teams import team, write_runs
 from tests.cli.conftest import Here
 from tests.conftest import first_in_ci
 
-pytestmark = pytest.mark.end_to_end
-
-
-@pytest.fixture(autouse=True)
-def roughly_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let twins be tuned on few runs: how well they fit is the matter of other tests."""
-    monkeypatch.setattr("analysis.observation.tuning.RUNS", 4)
+pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("hardly_tuned")]
 
 
 @pytest.fixture
@@ -73,6 +67,7 @@ def test_a_team_is_observed(lead: Path, tmp_path: Path, teamsim_here: Here) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", first_in_ci(1, [PIPELINE, LEAD]))
+@pytest.mark.usefixtures("few_turning_points")
 def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: Here) -> None:
     write_runs(team(kind, 1), tmp_path / "traces", 4)
     out = tmp_path / "out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pandas as pd
 import pytest
 
 from analysis.statistics.curves import curves_against
-from simulator.experiment import read_manifest
+from simulator.experiment import read_manifest, run_sweep
 from simulator.experiment.manifest import write_manifest
+from simulator.scenario import load_study
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -32,11 +34,21 @@ baseline: {team.size: 1, topology: single}
 )
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("swept")
+    (path / "mine.yaml").write_text(SWEPT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        run_sweep(load_study("mine.yaml"), Path("out"), workers=1)
+    return path
+
+
 @pytest.fixture
-def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teamsim_here: Here) -> Path:
+def swept(once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working directory, which has a scenario and what its sweep wrote."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.yaml").write_text(SWEPT)
-    assert teamsim_here("sweep", "mine.yaml", "--out", "out", "-w", 1).returncode == 0
     return tmp_path
 
 

@@ -181,11 +181,8 @@ def test_a_traced_run_has_no_cost_of_0_either(mine: Path, teamsim_here: Here) ->
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(("advise", "quickstart", "-r", 10), marks=pytest.mark.slow),
         ("compare", "quickstart", "amdahl", "-r", 4),
-        ("chaos", "amdahl", "-r", 4),
         ("run", "amdahl", "-r", 4, "--expect", "makespan_s.p95 < 2000"),
-        pytest.param(("stack", "amdahl", "-r", 2, "--out", "stack"), marks=pytest.mark.thorough),
         ("list",),
         ("scenarios",),
         ("new",),
@@ -260,16 +257,3 @@ def test_a_directory_goes_only_if_it_is_new_and_empty(tmp_path: Path) -> None:
             _fail_in(tmp_path / name, writes)
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "c" / "kept").exists()
-
-
-def test_what_was_asked_for_is_written_though_nobody_reads_what_is_printed(mine: Path) -> None:
-    program = [sys.executable, "-m", "simulator.cli"]
-    asked = ["advise", mine.name, "-r", "10", "-w", "1", "--write", "best.yaml"]
-    process = subprocess.Popen(
-        [*program, *asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=mine.parent
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    _, errors = process.communicate()
-    assert (process.returncode, errors.decode()) == (0, "")
-    assert (mine.parent / "best.yaml").is_file()

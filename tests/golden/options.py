@@ -144,7 +144,6 @@ def _set_in_model(spec: BaseModel, path: str) -> Iterator[str]:
 
 
 def _set_in_value(value: Any, annotation: Any, path: str, default: Any) -> Iterator[str]:
-    literals = [each for each in _parts(annotation) if get_origin(each) is Literal]
     if isinstance(value, Distribution):
         if value != default:
             yield path
@@ -154,7 +153,7 @@ def _set_in_value(value: Any, annotation: Any, path: str, default: Any) -> Itera
         yield from (f"{path}[{value.kind}]", *_set_in_model(value, f"{path}[{value.kind}]"))
     elif isinstance(value, BaseModel):
         yield from (path, *_set_in_model(value, path))
-    elif any(value in get_args(literal) for literal in literals if isinstance(value, str)):
+    elif isinstance(value, str) and _is_literal(value, annotation):
         yield f"{path}={value}"
     elif value != default and value is not None:
         yield path
@@ -164,6 +163,11 @@ def _set_in_value(value: Any, annotation: Any, path: str, default: Any) -> Itera
                 yield from _set_in_model(each, f"{path}.*")
             elif isinstance(each, str):
                 yield f"{path}.*={each}"
+
+
+def _is_literal(value: str, annotation: Any) -> bool:
+    literals = (each for each in _parts(annotation) if get_origin(each) is Literal)
+    return any(value in get_args(literal) for literal in literals)
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -187,7 +188,8 @@ class Row:
         Why the model does not reach the values, if it does not. The test then asserts that it
         does not.
     thorough : bool
-        Whether its cases are run in `make test-all` only, as those that need many runs of teams.
+        Whether its cases are run in `make test-all` only: other rows or tests show as much for
+        less, or they need many runs of teams.
     """
 
     key: str
@@ -215,6 +217,7 @@ class Row:
         return f"{self.key}-{words}" if words else self.key
 
 
+@functools.cache
 def wider(degrees: int) -> float:
     """Return how much wider the t distribution is than the normal one, `RESOLVES` errors out."""
     return float(stats.t.isf(stats.norm.sf(RESOLVES), degrees) / RESOLVES)
