@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
+# More options of the sweep of `make demo`.
+SWEEP ?=
 # Takes the picture of the live view.
 CHROMIUM ?= chromium
 # What a user may leave out; the corpus needs none of it.
@@ -19,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures hyperpriors profiles scores house docs bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
+	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT) $(SWEEP)
 	$(BIN)/teamsim plot $(OUT)
 	$(BIN)/teamsim report $(OUT)
 	@echo "The report is $(OUT)/report.html, the curves alone $(OUT)/scaling.png; scenarios/ has more questions."
@@ -68,10 +70,10 @@ lint: $(VENV)/.installed-test
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.golden
 
-# The corpus, a report and the exports, with the lowest versions that pyproject.toml allows.
+# The corpus, a small report and the exports, with the lowest versions that pyproject.toml allows.
 lowest: $(VENV)/.installed-lowest
 	$(BIN)/python -m tests.golden
-	$(MAKE) demo OUT=$(VENV)/quickstart EXTRAS=[all]
+	$(MAKE) demo OUT=$(VENV)/quickstart EXTRAS=[all] SWEEP='--set replications=20'
 	$(BIN)/teamsim timeline scenarios/quickstart.yaml --out $(VENV)/timeline
 
 # Writes them anew and says what changes: that belongs into the message of the commit.
