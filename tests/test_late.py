@@ -165,6 +165,7 @@ assert sum(found is not None for found in mine.values()) > 500
 """
 
 
+@pytest.mark.slow
 def test_prices_of_all_models_are_those_of_the_whole_package() -> None:
     _in_a_process(PRICES)
 

@@ -262,6 +262,7 @@ def written_elsewhere(houses: Mapping[str, House]) -> Iterator[str]:
                 yield f"{name}:{write}"
 
 
+@pytest.mark.slow
 def test_an_attribute_is_written_where_its_class_stands() -> None:
     houses = {name: house(path.read_text("utf-8")) for name, path in modules().items()}
     found = list(written_elsewhere(houses))

@@ -71,6 +71,7 @@ def test_every_command_of_the_guide_does_what_it_says(package: Path) -> None:
     assert "3 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_plugins_are_listed_and_described(package: Path) -> None:
     listed = ran(package, "-m", "simulator.cli", "list").stdout
     for name in ("pairs", "longest_first", "book", "triangular"):

@@ -347,17 +347,18 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
 }
 
 
-THOROUGH = hedging, byzantine_minority, single_agent_threshold
-"""Those that take many seconds, and whose numbers are tested beside them."""
+IN_CI = provider_outage, lost_orchestrator, coding_loop, drift, message_errors, idempotency
+"""Those whose numbers take longer: CI has the numbers of nearly all others."""
 
 
 @pytest.mark.each
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "claim",
     [
         pytest.param(
-            claim, id=claim.__name__, marks=[pytest.mark.thorough] if claim in THOROUGH else []
+            claim,
+            id=claim.__name__,
+            marks=pytest.mark.slow if claim in IN_CI else pytest.mark.thorough,
         )
         for claim in CLAIMS
     ],
@@ -384,6 +385,7 @@ def rounds_of_work(rows: list[Row]) -> int:
     return len(working)
 
 
+@pytest.mark.slow
 def test_every_team_that_fails_with_orphaned_claims_has_waited_for_them() -> None:
     study = load_study(SCENARIOS / "orphaned_claims.yaml")
     forgets = "team.agent.forgetting.probability"

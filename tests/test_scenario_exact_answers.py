@@ -36,6 +36,7 @@ def runs(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_a_team_without_costs_follows_amdahls_law_and_no_more() -> None:
     found = {key: each[0] for key, each in runs("amdahl", lambda _: True, 1).items()}

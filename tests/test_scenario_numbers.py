@@ -683,8 +683,26 @@ def place(point: Point, axis: str) -> tuple[str, float]:
     return point.series or ", ".join(rest), float(point.overrides[axis])
 
 
-THOROUGH = "orphaned_claims", "retry_storm", "centralised_vs_decentralised", "provider_outage"
-"""Those that take many seconds."""
+THOROUGH = (
+    "orphaned_claims",
+    "retry_storm",
+    "centralised_vs_decentralised",
+    "provider_outage",
+    "hedging",
+    "voting",
+    "broadcast_overhead",
+    "context_against_team",
+    "pipeline",
+    "consensus",
+    "error_compounding",
+    "lost_orchestrator",
+    "coding_loop",
+    "drift",
+    "message_errors",
+    "idempotency",
+    "single_agent_threshold",
+)
+"""Those that take many seconds: of most of them CI has the words, or what the answer claims."""
 
 
 @pytest.mark.each

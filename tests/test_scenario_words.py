@@ -243,8 +243,15 @@ WORDS: dict[Callable[[Runs], None], int] = {
 }
 
 
-THOROUGH = quickstart, centralised_vs_decentralised
-"""Those that need many runs of large teams."""
+THOROUGH = (
+    quickstart,
+    centralised_vs_decentralised,
+    work_stealing,
+    stragglers,
+    backoff,
+    redundancy,
+)
+"""Those that need many runs of large teams, or whose numbers CI has."""
 
 
 @pytest.mark.each

@@ -49,6 +49,7 @@ def ask(
     return advise(each, wish, sizes, replications)
 
 
+@pytest.mark.slow
 def test_work_that_divides_wants_the_largest_team() -> None:
     advice = ask(work())
     assert advice.verdict == "team"
@@ -57,6 +58,7 @@ def test_work_that_divides_wants_the_largest_team() -> None:
     assert "team is worth it: 8, " in in_words(advice)[0]
 
 
+@pytest.mark.slow
 def test_nothing_is_hedged_where_nothing_is_random() -> None:
     steady = agent(latency={"kind": "seconds", "base": 10}, price=PRICE)
     each = work(team__agent=steady, coordination__protocol="pre_assigned")
@@ -78,6 +80,7 @@ def test_nothing_is_hedged_where_nothing_is_random() -> None:
     assert ask(each, Wish(budget_usd=usd), sizes=(2, 4)).best == advice.best
 
 
+@pytest.mark.slow
 def test_a_chain_wants_one_agent() -> None:
     chain = {"kind": "parallel_fraction", "tasks": 6, "parallel_fraction": 0.0}
     advice = ask(work(workload=chain), sizes=(2,), replications=400)
@@ -97,7 +100,7 @@ def test_heavy_coordination_wants_whoever_does_without_it() -> None:
     assert (led["objective"] > alone).all()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_agents_that_stall_want_claimed_work() -> None:
     stalling = agent(latency=LOGNORMAL, faults={"stall": 0.05}, behaviour={"talk": 0})
     patterns = {"timeout": {"seconds": 120}, "retry": {"max_retries": 50}}
@@ -344,7 +347,7 @@ def building(**fields: Any) -> Scenario:
     return work(team__agent=who, stations={"ci": {}}, workload__tasks=12)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_second_place_at_a_busy_station_is_what_helps() -> None:
     each = building(context={"cache": {"life_s": 300}, "board_tokens_per_task": 0})
     advice = ask(each, sizes=(6,), replications=60)
@@ -364,7 +367,7 @@ def test_a_second_place_at_a_busy_station_is_what_helps() -> None:
     assert "life_s" not in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_more_sub_agents_than_there_is_work_for_do_not_help() -> None:
     helper = agent(loop={"turns": 3})
     ask_them = {"ask": {"starts": {"agent": "helper"}, "calls": 4}}
@@ -383,7 +386,7 @@ def test_more_sub_agents_than_there_is_work_for_do_not_help() -> None:
     assert "No other change" in in_words(dataclasses.replace(advice, moves=found))[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_changes_the_answer_may_be_the_time_of_a_tool() -> None:
     each = building()
     advice = ask(each, sizes=(2,), replications=60)

@@ -156,7 +156,7 @@ def runs_with_lag(lag: Callable[[float], float], rng: np.random.Generator) -> Re
 
 
 # By the means alone, 59 to 76 % of what is named is wrong; as it is, 0 of 20 and 1 of 35.
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("replications", [15, 60])
 def test_the_answer_changes_between_the_values_that_are_named(
     monkeypatch: pytest.MonkeyPatch, replications: int
@@ -189,6 +189,7 @@ def test_the_answer_changes_between_the_values_that_are_named(
 
 
 # Few replications, and differences that they cannot tell apart: then no probability is said.
+@pytest.mark.slow
 def test_what_few_replications_cannot_tell_is_not_told() -> None:
     rng = np.random.default_rng(3)
     for _ in range(20):
@@ -228,6 +229,7 @@ def test_who_was_set_aside_comes_back_when_the_evidence_turns() -> None:
     assert said.table.set_index("system").loc["2, steady", "replications"] == 2000
 
 
+@pytest.mark.slow
 def test_equal_quality_excludes_nobody() -> None:
     """All get the same share right, some fewer by chance: the quickest is advised all the same."""
     rng = np.random.default_rng(5)

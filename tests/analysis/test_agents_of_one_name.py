@@ -294,7 +294,11 @@ def test_agents_below_two_of_one_name_are_two_also_when_they_work_one_after_the_
     assert kind(traces) == TREE
 
 
-@pytest.mark.parametrize("circle", [(1, 0), (1, 2, 0), (*range(1, 600), 0)], ids=len)
+@pytest.mark.parametrize(
+    "circle",
+    [(1, 0), (1, 2, 0), pytest.param((*range(1, 600), 0), marks=pytest.mark.slow)],
+    ids=len,
+)
 def test_spans_above_each_other_in_a_circle_are_read(
     circle: tuple[int, ...], tmp_path: Path
 ) -> None:

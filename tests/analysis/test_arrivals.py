@@ -108,7 +108,7 @@ def test_pauses_that_end_with_others_work_by_chance_are_pauses() -> None:
     assert work(traces(*rows)) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("reason", ["end_turn", ""])
 def test_a_twin_of_agents_that_pause_is_as_long_and_as_idle(reason: str) -> None:
     runs = [paused(f"r{i}", reason, 1.0 + 0.02 * i) for i in range(6)]

@@ -45,7 +45,7 @@ def test_a_call_that_failed_is_an_attempt_at_the_next() -> None:
     assert said == [(0, 7), (9, 15), (30, 36), (50, 51)]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_twin_of_an_agent_whose_calls_often_fail_works_no_more_than_it() -> None:
     chance, runs = np.random.default_rng(3), []
     for number in range(12):

@@ -157,6 +157,7 @@ def test_habits_are_seen_through_censoring_and_blindness() -> None:
     assert BetaEstimate(*found.blind).value == pytest.approx(0.3, abs=0.1)
 
 
+@pytest.mark.slow
 def test_an_output_limit_shows_as_long_replies_that_did_nothing(tmp_path: Path) -> None:
     agent = {
         **TRUTH,
@@ -345,6 +346,7 @@ def test_a_mean_probability_becomes_the_median_that_gives_it() -> None:
     assert median_of_logit_normal(0.3, 0.0) == 0.3
 
 
+@pytest.mark.slow
 def test_a_calibration_is_written_and_read_again(simulated_data: Path, tmp_path: Path) -> None:
     team = read_team_runs(simulated_data)
     fits = fit_cells(team, match=False)

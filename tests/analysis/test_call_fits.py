@@ -76,6 +76,7 @@ def made_calls(sessions: int, seed: int, model: str = "m", length: int = 40) -> 
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_the_cost_of_tokens_in_seconds_is_found() -> None:
     fit = fit_model(made_calls(150, 1), "m")
     truth = {"base_s": 1.5, "cached_s_per_1k": 0.01, "output_s_per_1k": 16.0}
@@ -108,7 +109,7 @@ def consecutive_sums(values: Floats, sessions: Sequence[Any], horizon: int = HOR
     return np.concatenate(sums) if sums else np.zeros(0)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_sums_of_simulated_calls_vary_as_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     # The variance of 1,500 simulated sums is known to about 4 %, better than that of the real ones.
     monkeypatch.setattr("analysis.calibration.held_out._SIMULATED", 1500)
@@ -227,6 +228,7 @@ def test_a_profile_says_where_it_is_from_and_runs(tmp_path: Path) -> None:
     assert len(latency_figure(calls, [fit]).axes) == 2
 
 
+@pytest.mark.slow
 def test_without_tokens_durations_are_fitted_as_they_are(tmp_path: Path) -> None:
     calls = made_calls(200, 13).drop(columns=["input", "output", "cached", "uncached"])
     fit = fit_durations(calls)[0]
@@ -389,6 +391,7 @@ def test_sessions_simulated_from_a_fit_to_real_calls_cost_what_these_do() -> Non
         assert mean[name] == pytest.approx(1, abs=0.10), name
 
 
+@pytest.mark.slow
 def test_sessions_that_are_all_alike_have_no_ratio_of_variances() -> None:
     session = pd.DataFrame({"duration_s": np.tile([3.0, 4.0, 5.0, 6.0], 6)})
     session = session.assign(

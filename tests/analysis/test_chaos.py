@@ -56,6 +56,7 @@ def test_patterns_are_tried_together_one_less_and_not_at_all() -> None:
     assert set(several["without retry"]) == {"detector", "supervisor", "enough"}
 
 
+@pytest.mark.slow
 def test_the_table_says_what_a_pattern_saves() -> None:
     election = {"timeout_s": {"kind": "uniform", "low": 2, "high": 4}, "heartbeat_s": 1}
     rows = table(resilience={"election": election})

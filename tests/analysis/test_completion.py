@@ -138,7 +138,7 @@ def test_a_difference_turned_round_has_the_other_sign_and_the_unit_of_what_is_sp
     assert difference_to_success(before, done, before, done) == Interval(0.0, 0.0, 0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_linearised_time_varies_as_the_time_to_success_does() -> None:
     """Its standard error is that of 2,000 studies of 200 runs, within 8 % (5 times its own)."""
     rng = np.random.default_rng(4)
@@ -154,7 +154,7 @@ def test_a_linearised_time_varies_as_the_time_to_success_does() -> None:
     assert np.mean(errors) == pytest.approx(spread, rel=0.08)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "share", [0.6, *(pytest.param(it, marks=pytest.mark.slow) for it in (0.9, 0.3))]
 )

@@ -243,7 +243,10 @@ def waits(load: float, runs: int, tasks: int, rng: Rng) -> Array:
 
 
 # Means of each run after its own MSER-5, as once, held the truth in 77, 76 and 75 %.
-@pytest.mark.parametrize(("load", "tasks"), [(0.5, 600), (0.8, 1500), (0.9, 5000)])
+@pytest.mark.parametrize(
+    ("load", "tasks"),
+    [(0.5, 600), (0.8, 1500), pytest.param(0.9, 5000, marks=pytest.mark.thorough)],
+)
 def test_waits_of_ten_replications(load: float, tasks: int) -> None:
     studies = waits(load, 1500, tasks, np.random.default_rng(9)).reshape(150, 10, tasks)
     check((replication_deletion(runs).interval for runs in studies), load / (1.0 - load), 0.9)
@@ -267,7 +270,7 @@ def test_batch_means_of_an_autoregressive_process(phi: float, observations: int)
 
 
 # Twenty batches of each, as once, held the truth in 79, 83 and 82 %.
-@pytest.mark.parametrize("load", [0.5, 0.8, 0.9])
+@pytest.mark.parametrize("load", [0.5, 0.8, pytest.param(0.9, marks=pytest.mark.thorough)])
 def test_batch_means_of_one_long_queue(load: float) -> None:
     tasks = round(300 / (1.0 - load) ** 2)  # some 100 correlation lengths
     studies = waits(load, 200, tasks, np.random.default_rng(12))
@@ -317,7 +320,7 @@ def test_the_simulated_queue_reaches_its_steady_state(load: float, tasks: int) -
         check((Interval(*row) for row in rows), truth, 0.9)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("failing", [0.0, pytest.param(0.2, marks=pytest.mark.thorough)])
 def test_the_value_of_an_hour_from_which_a_team_pays(failing: float) -> None:
     # Of ten pairs, where resampling them gives intervals that hold 90 %: 300 of these fail in 77 %.

@@ -58,7 +58,7 @@ def test_curves_that_do_not_cross_have_no_crossing() -> None:
     assert crossing_in_words(Interval(5.0, 4.0, math.inf)) == "cross at 5 (4 or more)"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_the_range_of_a_crossing_holds_it_and_equal_curves_are_not_said_to_cross(
     sigma: float,

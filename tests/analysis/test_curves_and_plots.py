@@ -107,7 +107,9 @@ ONE_PANEL = Figure(x="team.size", y=("makespan_s",))
     [
         pytest.param(lambda results: sweep_figure(results, ONE_PANEL, "Why?"), id="a panel"),
         pytest.param(
-            lambda results: scaling_figure(results, "Why?"), id="overview", marks=pytest.mark.slow
+            lambda results: scaling_figure(results, "Why?"),
+            id="overview",
+            marks=pytest.mark.thorough,
         ),
     ],
 )
@@ -135,6 +137,7 @@ def test_a_band_that_several_lines_have_is_drawn_once(results: pd.DataFrame) -> 
     assert any("grey: the band of several lines" in each for each in notes)
 
 
+@pytest.mark.slow
 def test_a_figure_without_messages_rounds_or_prices_says_so() -> None:
     text = TEXT.replace("decentralised", "{kind: independent, aggregate: false}").replace(
         "pre_assigned}", "pre_assigned, timing: asynchronous}"

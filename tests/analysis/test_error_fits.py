@@ -51,7 +51,9 @@ def test_the_spread_between_runs_is_not_that_of_calls(sigma: float, correlation:
     assert abs(np.mean(found) - sigma) < 4 * error + 0.2 * sigma
 
 
-@pytest.mark.parametrize("tries", [3, 20, 200, 5000])
+@pytest.mark.parametrize(
+    "tries", [3, 5000, *(pytest.param(n, marks=pytest.mark.thorough) for n in (20, 200))]
+)
 @pytest.mark.parametrize(("runs", "sigma"), [(25, 0.5), (26, 1.0), (120, 1.8)])
 def test_the_spread_between_runs_is_the_likeliest_however_often_they_try(
     runs: int, sigma: float, tries: int

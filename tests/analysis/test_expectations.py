@@ -334,7 +334,7 @@ def drawn(rng: np.random.Generator, text: str, count: int) -> pd.DataFrame:
     return rows(np.exp(rng.normal(0.0, 0.5, count)))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", BOUNDS)
 @pytest.mark.parametrize("share", [pytest.param(0.999, marks=pytest.mark.thorough), 1.001])
 def test_a_verdict_is_wrong_as_seldom_as_its_interval_says(text: str, share: float) -> None:

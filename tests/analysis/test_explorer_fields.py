@@ -84,6 +84,7 @@ def other(field: Field) -> Any:
     return None
 
 
+@pytest.mark.slow
 def test_what_is_moved_is_in_the_file_and_in_the_link(offered: Offered) -> None:
     """Moves are accepted or explained, and none is lost on the way into a file or a link."""
     moved = 0
@@ -231,6 +232,7 @@ def test_each_move_says_what_it_costs() -> None:
     assert "cost unknown" in summary(drawn(unpriced, unpriced.first, 4))
 
 
+@pytest.mark.slow
 def test_a_finer_drawing_follows_and_an_older_one_is_dropped() -> None:
     app = explorer(parse_study(PRICED))
     redraw, refine = callback(app, "yaml.children"), refiner(app)

@@ -67,6 +67,7 @@ def test_a_link_that_is_none_is_a_message(search: object, message: str) -> None:
     assert message in redrawn(base_study(), now, search)[-1]  # so is a pin
 
 
+@pytest.mark.slow
 def test_pinned_curves_are_those_of_their_setting() -> None:
     offered, now, ring = settings(base_study())
     shown, alone = (drawn(offered, each, ROUGH) for each in (now, ring))

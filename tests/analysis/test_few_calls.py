@@ -23,6 +23,7 @@ from simulator import Simulation
 from simulator.cli.main import app
 from simulator.scenario import load_study
 from tests.analysis.trace_samples import SAMPLES
+from tests.conftest import first_in_ci
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "traces"
 
@@ -209,6 +210,7 @@ def test_failures_are_a_rate_of_the_provider(tmp_path: Path) -> None:
     assert fit.session("m")["provider"] == {"errors": {"probability": 0.104}}
 
 
+@pytest.mark.slow
 def test_many_short_sessions(tmp_path: Path) -> None:
     for length in (1, 2):
         fit = only(fit_agents(calls_of(tmp_path, made(80, length)), reference_of))
@@ -226,7 +228,7 @@ def test_sessions_of_very_unequal_length(tmp_path: Path) -> None:
     runs(fit, tmp_path)
 
 
-@pytest.mark.parametrize("name", list(SAMPLES))
+@pytest.mark.parametrize("name", first_in_ci(10, SAMPLES))
 def test_every_format_gives_an_agent_that_runs(name: str, tmp_path: Path) -> None:
     fits = fit_agents(read_traces([SAMPLES[name](tmp_path)]).calls, reference_of)
     assert fits
@@ -281,7 +283,7 @@ def test_prompts_that_were_all_idle_alike_tell_no_life_of_a_cache() -> None:
     assert "199 of 199" in found.why
 
 
-@pytest.mark.parametrize("length", [2, 12])
+@pytest.mark.parametrize("length", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_where_no_call_says_what_was_cached_nothing_is(length: int, tmp_path: Path) -> None:
     rows = [
         row(session, 2.0 + 0.1 * i + 0.01 * session, 1000 + 200 * i, 50 + i)

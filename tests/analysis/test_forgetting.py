@@ -118,7 +118,7 @@ def test_tasks_that_are_tried_again_beside_new_ones_are_attempts() -> None:
     assert tries(table, np.zeros(4, dtype=np.int64), noticed=one).tolist() == [1, 3, 1, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 @pytest.mark.parametrize("probability", [0.0, 0.03])
 def test_errors_are_recovered_whatever_is_forgotten(tmp_path: Path, probability: float) -> None:
@@ -171,6 +171,7 @@ def test_what_is_forgotten_is_not_tried_and_leaves_nothing_to_do() -> None:
     pd.testing.assert_series_equal(marked.loc[~stalled, "tried"], table.loc[~stalled, "tried"])
 
 
+@pytest.mark.slow
 def test_nothing_is_forgotten_where_everything_is_handed_in() -> None:
     told = fit_waits(a_log(0))
     assert not mark_forgotten(a_log(0), told)["stalls"].any()

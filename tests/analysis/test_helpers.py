@@ -65,7 +65,7 @@ def alternate(made: Made) -> None:
         made.tool("coder", "edit", made.about(2.0))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_conversation_with_two_models_is_one() -> None:
     found = twin_of(alternate, 24)
     assert found.structure.kind == SINGLE
@@ -96,7 +96,7 @@ def with_title(made: Made) -> None:
     work(made, lambda made: None)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_calls_that_no_turn_asked_for_are_said_to_be_missing() -> None:
     found = twin_of(with_title, 24)
     assert found.structure.kind == SINGLE
@@ -160,7 +160,7 @@ class Second:
             made.tool("coder", "edit", made.about(3.0))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("second", [Second(), Second(calls=3, factor=1.5)])
 def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Second) -> None:
     found = twin_of(second, 12, 40)
@@ -169,7 +169,7 @@ def test_a_second_model_with_a_conversation_of_its_own_is_a_helper(second: Secon
     assert_alike(found, (*MEASURES, "calls"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_writer_in_turn_with_a_planner_keeps_its_own_conversation() -> None:
     def work(made: Made) -> None:
         read, own = 8000.0, 2000.0

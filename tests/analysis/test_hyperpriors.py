@@ -135,7 +135,10 @@ def fitted(group: str, prior: Prior | None) -> Floats:
     return fit_styles([no_calls()], prior)[0].at
 
 
-@pytest.mark.parametrize("group", PARAMETERS)
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param(g, marks=pytest.mark.slow) if g == "forgetting" else g for g in PARAMETERS],
+)
 def test_every_prior_that_ships_is_used(group: str) -> None:
     prior = shipped().priors[group]
     assert fitted(group, None) == pytest.approx(fitted(group, prior), abs=1e-12)

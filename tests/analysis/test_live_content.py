@@ -134,7 +134,7 @@ SILENT = {
 """Rows that no sentence is made of, by event and outcome."""
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_event_and_outcome_of_the_golden_runs_is_told() -> None:
     untold: defaultdict[Event, set[str]] = defaultdict(set)
     seen: set[Event] = set()

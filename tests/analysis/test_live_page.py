@@ -283,7 +283,7 @@ def test_a_long_run_is_a_small_page_that_plays(browser: Any, tmp_path: Path, lon
     assert not complaints(browser)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_thousands_of_tasks_are_bars_that_count_as_the_squares_do(
     browser: Any, tmp_path: Path, long_run: Run
 ) -> None:

@@ -47,7 +47,7 @@ def look_up(made: Made) -> None:
                 read += made.about(400)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_requests_begin_as_differently_in_the_twin_as_in_the_trace() -> None:
     found = twin_of(look_up)
     assert_alike(found)
@@ -97,7 +97,7 @@ def delegate(made: Made) -> None:
                 made.tool("main", "task", ended - begun)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_agent_with_sub_agents_waits_for_people_in_the_twin() -> None:
     found = twin_of(delegate, 24)
     assert_alike(found, (*MEASURES, "calls"))
@@ -130,7 +130,7 @@ def led(made: Made, approves: bool) -> None:
         read += 800
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("approves", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_a_led_team_waits_for_people_in_the_twin(approves: bool) -> None:
     found = twin_of(lambda made: led(made, approves))
@@ -190,7 +190,7 @@ def ask_or_work(made: Made) -> None:
             made.tool("coder", "edit", made.about(2.0))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_short_sessions_do_not_let_contexts_of_long_ones_grow(seed: int) -> None:
     found = twin_of(ask_or_work, 32, 200, seed)

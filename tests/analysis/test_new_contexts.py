@@ -77,6 +77,7 @@ def test_a_twin_reads_and_costs_what_the_agent_did(keeps: bool, warm: int) -> No
         assert made == pytest.approx(real, rel=0.03), measure
 
 
+@pytest.mark.slow
 def test_agents_that_each_did_one_thing_begin_with_a_new_context_in_any_structure() -> None:
     # Agents under names of their own, one after another: the twin has one in their place.
     found = []

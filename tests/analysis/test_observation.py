@@ -246,6 +246,7 @@ def delegated(kinds: Sequence[str], run: str = "r", lead: str = "lead") -> Trace
     return traces(*rows, parents=parents, run=run)
 
 
+@pytest.mark.usefixtures("hardly_tuned")
 def test_agents_that_work_in_turn_do_tasks_one_after_another() -> None:
     runs = together(*(in_turn("ab" * n, run=f"r{n}") for n in (2, 3, 4)))
     twin = observe(runs, "x", 5).twin
@@ -369,6 +370,7 @@ def test_a_tool_has_a_name_for_each_role_that_it_starts(
     assert (named["tool_name"] == "grep").sum() == len(kinds)
 
 
+@pytest.mark.slow
 def test_a_twin_starts_sub_agents_as_the_team_did() -> None:
     found = together(*(delegated(["explore", "plan"], f"r{i}") for i in range(12)))
     runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
@@ -714,13 +716,15 @@ def test_twins_of_runs_of_few_calls_are_as_long_and_dear(
         assert made == pytest.approx(real, rel=0.1)
 
 
+@pytest.mark.slow
 def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> None:
     again = run_table(runs_of(seen.traces.calls), seen.traces.calls)
     pd.testing.assert_frame_equal(again, seen.table)
     assert set(seen.table) == set(seen.simulated)
 
 
-@pytest.mark.parametrize("kind", [SINGLE, pytest.param(SUBAGENTS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [SINGLE, pytest.param(SUBAGENTS, marks=pytest.mark.thorough)])
 def test_a_twin_of_agents_that_begin_with_a_warm_cache_costs_as_much(
     kind: str, tmp_path: Path
 ) -> None:
@@ -772,7 +776,7 @@ def test_every_structure_is_made(tmp_path: Path) -> None:
     assert [kind for kind, _ in teams(len(KINDS))] == list(KINDS)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(not AGENT_CALLS.is_file(), reason=f"needs real calls in {AGENT_CALLS}")
 def test_a_twin_of_real_sessions_holds_most_of_those_held_out() -> None:
     import zlib
@@ -792,6 +796,7 @@ def test_a_twin_of_real_sessions_holds_most_of_those_held_out() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hardly_tuned")
 def test_neutral_names_keep_list_prices_as_numbers() -> None:
     named = replace(traces(*CHAT), calls=traces(*CHAT).calls.assign(response_model="gpt-4o"))  # type: ignore[arg-type]
     open_twin, hidden_twin = (observe(each, "x", 5) for each in (named, anonymised(named)))

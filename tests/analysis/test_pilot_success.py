@@ -40,6 +40,7 @@ def test_success_that_is_not_known_or_was_not_run_contradicts_nothing() -> None:
     assert list(contradictions(runs((2, 0, 60)), runs((1, 6, 0)))) == []
 
 
+@pytest.mark.thorough
 def test_alarms_are_as_rare_as_said_where_both_succeed_as_often() -> None:
     rng = np.random.default_rng(1)
     alarms, tables = 0, 400

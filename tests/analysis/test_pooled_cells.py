@@ -44,6 +44,7 @@ def logged() -> Iterator[tuple[dict[str, Any], list[Any]]]:
                 yield logged_run(truth, DEALT, replication, cell)
 
 
+@pytest.mark.slow
 def test_what_fits_into_a_reply_of_pooled_lists_is_a_matter_of_time(tmp_path: Path) -> None:
     """11 tasks of the slow list take as long as 22 of the quick one, which has 20 and fits them."""
     team = team_runs(tmp_path, logged())

@@ -161,7 +161,7 @@ def made_cells(rng: np.random.Generator) -> tuple[list[Array], list[pd.DataFrame
     return truths, cells
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_latencies_of_pooled_cells_are_within_their_intervals() -> None:
     """Intervals of 95 %: of 240 cells they hold 94, 97 and 94 % of the three parameters.
 

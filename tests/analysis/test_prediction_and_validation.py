@@ -198,6 +198,8 @@ def test_teams_of_a_table_are_predicted_with_their_limits(
     assert everywhere["total_rounds"].max() <= 3
 
 
+@pytest.mark.each
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -219,6 +221,8 @@ def test_teams_that_are_not_there_are_refused(
         read_teams(tmp_path / "asked.csv", cells)
 
 
+@pytest.mark.each
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "wrong", "said"),
     [
@@ -290,6 +294,7 @@ def test_another_protocol_topology_and_workload_can_be_asked_for(
         parse_changes(None, None, "nothing.yaml")
 
 
+@pytest.mark.slow
 def test_validation_refuses_what_it_cannot_score(
     data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path
 ) -> None:
@@ -306,6 +311,7 @@ def test_validation_refuses_what_it_cannot_score(
         read_predictions(tmp_path / "none.parquet")
 
 
+@pytest.mark.slow
 def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]) -> None:
     claiming = next(cell for cell in cells if cell.fit.claims_itself)
     for name, adjust in WITHOUT.items():
@@ -325,7 +331,7 @@ def test_parts_are_named_with_spaces_or_hyphens() -> None:
         parts_in(["forgetting", "habit"])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_ablation_scores_what_was_asked_for(data: Path, cells: list[Calibrated]) -> None:
     parts = ("forgetting", POOLING, UNCERTAINTY, CARRIED)
     seen: list[tuple[int, int]] = []

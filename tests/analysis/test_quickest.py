@@ -46,6 +46,7 @@ def seldom(wrong: int, studies: int) -> bool:
     return bool(stats.binom.sf(wrong - 1, studies, 0.05) > 0.001)
 
 
+@pytest.mark.slow
 def test_the_time_of_the_one_that_seems_quickest_is_within_its_interval() -> None:
     """Without allowing for the choice, it is in 75 % of studies of twenty equal teams."""
     rng, studies, wrong = np.random.default_rng(1), 100, 0
@@ -55,7 +56,7 @@ def test_the_time_of_the_one_that_seems_quickest_is_within_its_interval() -> Non
     assert seldom(wrong, studies)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_no_saving_over_the_slowest_is_said_where_all_take_the_same() -> None:
     """It was, in 76 % of studies of twenty equal teams, and in 97 % of studies of forty."""
     rng, studies, wrong = np.random.default_rng(2), 60, 0
@@ -65,7 +66,7 @@ def test_no_saving_over_the_slowest_is_said_where_all_take_the_same() -> None:
     assert seldom(wrong, studies)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_quick_team_whose_runs_all_finished_may_fail_like_others() -> None:
     """The first takes 10 s but fails in 20 % of runs, after 20 s: 15 s until success, not 11 s.
 
@@ -85,7 +86,7 @@ def test_a_quick_team_whose_runs_all_finished_may_fail_like_others() -> None:
 
 # It fails with a probability of 0.001 if the two shares are those. By Student's t they were 13 and
 # 9 % of ten runs, and 11 and 7 % of fifty.
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sigma", "runs", "best", "out"),
     [(0.6, 10, 0.1, 0.05), pytest.param(1.0, 50, 0.07, 0.03, marks=pytest.mark.thorough)],

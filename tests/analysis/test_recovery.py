@@ -62,8 +62,8 @@ def drafts(
     return pd.DataFrame(rows, columns=columns)
 
 
+@pytest.mark.thorough
 @pytest.mark.theory
-@pytest.mark.slow
 @pytest.mark.parametrize("cells", [1, pytest.param(4, marks=pytest.mark.thorough)])
 def test_intervals_of_the_work_of_later_attempts_hold_the_truth(cells: int) -> None:
     """Of attempts that write files again, and of others that are as much work as handing in.
@@ -184,8 +184,8 @@ def test_intervals_of_what_runs_write_more_or_less_hold_the_truth(runs: int, cel
     assert abs(np.mean(off)) < 0.5 * np.mean(errors)
 
 
+@pytest.mark.thorough
 @pytest.mark.theory
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runs", "cells"),
     [(10, 1), *(pytest.param(*each, marks=pytest.mark.thorough) for each in ((25, 1), (10, 4)))],
@@ -259,6 +259,7 @@ def test_intervals_of_how_often_calls_hang_hold_the_truth() -> None:
     assert np.mean(errors) < 0.006  # 900 calls of which one or two in a hundred hang
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_intervals_of_how_often_first_calls_idle_hold_the_truth() -> None:
     """Of 20 to 40 agents of each of three cells, a first call each.

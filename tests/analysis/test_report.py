@@ -182,6 +182,7 @@ def test_where_the_peak_is_has_an_interval_and_rival_laws_are_named(page: Path) 
         )
 
 
+@pytest.mark.slow
 def test_each_picture_has_its_data_and_the_command_that_makes_it(
     page: Path, teamsim_here: Here
 ) -> None:

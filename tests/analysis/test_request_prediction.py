@@ -138,6 +138,7 @@ def test_a_model_of_requests_is_read_as_it_was_written(model: RequestModel, tmp_
         assert np.array_equal(values, other[name]), name
 
 
+@pytest.mark.slow
 def test_predict_writes_a_row_a_draw(fit: Path, tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
@@ -174,6 +175,7 @@ def test_predict_writes_a_row_a_draw(fit: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*drawn)
 
 
+@pytest.mark.slow
 def test_what_is_drawn_of_a_request_does_not_depend_on_the_others(
     fit: Path, tmp_path: Path
 ) -> None:
@@ -216,6 +218,8 @@ def nothing(path: Path) -> None:
     pass
 
 
+@pytest.mark.each
+@pytest.mark.slow
 @pytest.mark.end_to_end
 @pytest.mark.parametrize(
     ("write", "said"),
@@ -256,6 +260,7 @@ def test_bad_tables_are_refused_in_one_clear_message(
     assert not (tmp_path / "p.parquet").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_sessions_that_calibrate_writes_are_loops_and_run(fit: Path) -> None:
     """Five requests of geometric turns, mean 5, in the mean: within four standard errors."""
@@ -274,6 +279,7 @@ def test_sessions_that_calibrate_writes_are_loops_and_run(fit: Path) -> None:
     assert (fit / "requests.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_no_draws_and_no_calibration_are_refused(fit: Path, tmp_path: Path) -> None:
     path = asked(tmp_path / "asked.csv")
@@ -288,6 +294,7 @@ def test_no_draws_and_no_calibration_are_refused(fit: Path, tmp_path: Path) -> N
     assert "is damaged" in error
 
 
+@pytest.mark.slow
 @pytest.mark.end_to_end
 def test_predictions_are_scored_against_later_calls(fit: Path, tmp_path: Path) -> None:
     """Of the same laws: 80 % intervals of 200 requests hold 70 to 90 % (4 standard errors)."""

@@ -147,6 +147,7 @@ def named_calls(seed: int, requests: int = 400) -> pd.DataFrame:
     return canonical(rows)
 
 
+@pytest.mark.slow
 def test_tools_that_rows_name_are_fitted_one_by_one() -> None:
     """Within four standard errors each (one in 16,000 by chance)."""
     fit = fit_loops(named_calls(1))
@@ -193,7 +194,7 @@ def test_requests_that_were_cut_short_count_as_longer_ones() -> None:
     assert np.abs(kaplan_meier(turns, is_whole, grid) - 0.9**grid).max() < 3 * 0.5 / np.sqrt(2000)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 def test_intervals_of_turns_and_tool_times_hold_as_often_as_they_say() -> None:
     """95 % intervals of six parameters in 60 data sets: each misses within its binomial law.
@@ -267,6 +268,7 @@ def test_a_cache_that_keeps_everything_has_no_life() -> None:
     assert "life of the cache" in str(fit.gaps())
 
 
+@pytest.mark.slow
 def test_what_comes_between_two_requests_is_fitted_and_read() -> None:
     """Three standard errors of 800 lognormal additions, also of those that are simulated."""
     mean, error = 500 * np.exp(0.5), 500 * np.exp(0.5) * np.sqrt((np.e - 1) / 800)

@@ -62,7 +62,7 @@ def test_the_time_of_calls_that_failed_is_none_between_turns(tmp_path: Path) -> 
     assert find_requests(calls, without_failed=True).turns["gap_s"].tolist()[:2] == [1.0, 1.0]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_twin_of_agents_whose_calls_fail_often_does_what_they_did(tmp_path: Path) -> None:
     """Of 12 turns with tools, each call fails 4 times in 10 and is sent again a second later."""
     rng, rows = np.random.default_rng(3), []

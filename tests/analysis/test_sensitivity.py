@@ -36,7 +36,7 @@ BOUNDS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_sobol_indices_single_out_the_one_active_parameter() -> None:
     table = sensitivity(ONE_ACTIVE, BOUNDS, method="sobol", samples=128, replications=1)
     assert table.iloc[0]["parameter"] == "team.agent.latency.base.value"
@@ -146,6 +146,7 @@ def test_intervals_of_mean_absolute_effects_hold_them(trajectories: int, floor: 
     assert (stats.binom.cdf(hits, 200, floor) > 0.001).all()
 
 
+@pytest.mark.slow
 def test_interactions_show_as_total_above_first_order() -> None:
     """Makespan is the product of size and length: they interact."""
     bounds = {"team.agent.latency.base.value": (1.0, 9.0), "workload.tasks": (4.0, 80.0)}

@@ -92,6 +92,7 @@ def test_the_same_runs_are_the_same() -> None:
     assert "up to 26 % of further pairs may differ" in same_runs_note(found)[0]
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_change_that_few_pairs_show_holds_as_often_as_it_says() -> None:
     """One pair in fifty takes twice as long, which few studies of ten pairs see."""
     rng, truth = np.random.default_rng(8), 0.02

@@ -77,7 +77,7 @@ def test_an_agent_that_also_works_by_itself_is_no_sub_agent() -> None:
     assert with_each_start(both)[1] == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_twin_of_a_team_that_starts_one_name_again_is_as_long() -> None:
     found = observe(
         together(*(again("explore", "explore", "plan", run=f"r{i}") for i in range(8))), "x", 50

@@ -85,6 +85,7 @@ def test_the_share_and_the_law_are_recovered(seed: int, tmp_path: Path) -> None:
         assert abs(end.value - 0.4) < 3.9 * end.error
 
 
+@pytest.mark.slow
 def test_calibrate_prints_and_draws_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def ran(each: Scenario) -> tuple[list[Row], Metrics]:
     return trace.rows, metrics
 
 
+@pytest.mark.slow
 @settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from analysis.calibration.tokens import NAMES, fit_tokens, log_of, totals
 from simulator.distributions import Floats
@@ -40,6 +41,7 @@ def cells(rng: np.random.Generator) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     return [cell(i, np.asarray([*common, *each]), 10, rng) for i, each in enumerate(written)]
 
 
+@pytest.mark.slow
 def test_a_pooled_cell_has_the_totals_of_its_runs() -> None:
     # The mean of ten runs is known to 0.01 / sqrt(10); a fit may miss it by four of these. First
     # fits that were shrunk towards each other by their covariances missed by up to 0.14.

@@ -95,7 +95,7 @@ def test_the_twin_takes_as_long_as_the_agent(runs: int, sequential: tuple[str, .
     assert "tool_calls" in set(found.comparison.table["measure"])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_sub_agents_one_after_another_take_as_long_in_the_twin() -> None:
     found = observe(runs_of(12, ("task",), starts=True), "observed", 20)
     real, made = (each["makespan_s"].mean() for each in (found.table, found.simulated))

@@ -130,6 +130,7 @@ def test_the_number_is_not_constant_where_a_request_went_on_or_ended_sooner() ->
     assert fit_turns(np.array([1, 2, 2, 2]), np.ones(4, bool), np.arange(4)).kind != CONSTANT
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(
     low=st.integers(1, 5),

@@ -242,6 +242,7 @@ SERIES = (
 )
 
 
+@pytest.mark.slow
 def test_bands_of_shares_stay_between_0_and_1_in_every_picture() -> None:
     shares = sorted(SHARE_METRICS)
     sized, named, series = (

@@ -194,6 +194,7 @@ def test_what_never_finishes_is_on_no_front_and_in_no_budget(curves: pd.DataFram
     assert (bought["finished"] > 0).all()
 
 
+@pytest.mark.slow
 def test_a_stack_is_of_pairs_that_both_finished(study: Study) -> None:
     stacks = speedup_stacks(study.points, 6)
     parts = stacks[["speed-up", *CAUSES]]

@@ -71,7 +71,7 @@ def test_the_share_of_agents_that_are_compacted_is_found() -> None:
     assert sum(found["weights"]) == pytest.approx(1.0)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_interval_of_the_share_holds_it_as_often_as_it_says() -> None:
     """Of agents with equal calls, the share is binomial: 200 samples, 90 % within 6 points."""
     rng = np.random.default_rng(3)

@@ -130,16 +130,15 @@ def billed(found: Observation) -> float:
     return float(sum(each.cost_usd for each in made.metrics) / made.calls["cost_usd"].sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "share",
     [
-        None,
-        pytest.param(0.0, marks=pytest.mark.slow),
         0.5,
-        pytest.param(1.0, marks=pytest.mark.slow),
+        *(pytest.param(it, marks=pytest.mark.thorough) for it in (None, 0.0, 1.0)),
     ],
 )
-@pytest.mark.parametrize("pause_s", [2.0, pytest.param(200.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pause_s", [2.0, pytest.param(200.0, marks=pytest.mark.thorough)])
 def test_a_twin_pays_for_writing_what_its_agent_did(share: float | None, pause_s: float) -> None:
     found = twin_of(lambda made: converse(made, share, pause_s), 24, 100)
     assert_alike(found, ("input_tokens", "cost_usd"))
@@ -188,7 +187,7 @@ def write_in_vain(made: Made) -> None:
         made.chat("coder", read, made.about(50), turn < 2, cache_write_input_tokens=round(read))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("work", [keep_for_an_hour, write_in_vain])
 def test_a_twin_pays_what_is_written_for_an_hour_or_in_vain(work: Kind) -> None:
     found = twin_of(work, 24, 100)

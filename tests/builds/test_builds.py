@@ -139,6 +139,7 @@ def toy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_cython_is_told_comes_from_the_annotations(toy: Path) -> None:
     checked = check(["toy.base", "toy.other"], toy)
     say = Declarations(checked)
@@ -160,6 +161,7 @@ def test_what_cython_is_told_comes_from_the_annotations(toy: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_translated_has_no_metaclass_and_numbers_for_names(toy: Path) -> None:
     checked = check(["toy.base", "toy.other"], toy)
     of = Sources(checked, Declarations(checked)).of
@@ -187,6 +189,7 @@ class Counts:
 """
 
 
+@pytest.mark.slow
 def test_numbers_of_arrays_are_read_and_written_as_those_of_c(toy: Path) -> None:
     (toy / "toy" / "base.py").write_text(ARRAYS)
     checked = check(["toy.base"], toy)

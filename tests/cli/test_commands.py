@@ -256,6 +256,7 @@ def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path, teamsim_here: H
     assert pq.read_schema(tmp_path / "t.parquet").equals(wanted)
 
 
+@pytest.mark.slow
 def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
     out = tmp_path / "out"
     done = teamsim_here("sweep", scenario_file, "--out", out, "--set", "replications=6")
@@ -270,6 +271,7 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here
     assert {path.name for path in tmp_path.glob("drawn.*")} == {"drawn.png"}
 
 
+@pytest.mark.slow
 def test_chaos_prints_and_writes_one_table(
     scenario_file: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:
@@ -293,6 +295,7 @@ def test_chaos_prints_and_writes_one_table(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_turning_points")
 def test_a_decision_is_printed_drawn_and_written(
     scenario_file: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:
@@ -337,6 +340,7 @@ main()
 """The program, which does no more when it has kept something."""
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_is_resumed_by_the_same_command(
     tmp_path: Path, teamsim_here: Here
 ) -> None:
@@ -486,6 +490,7 @@ def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here:
     assert not (tmp_path / "q.parquet").exists()
 
 
+@pytest.mark.slow
 def test_calls_of_a_table_become_profiles(
     tmp_path: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:

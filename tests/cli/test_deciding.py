@@ -50,6 +50,7 @@ def test_the_best_scenario_is_written_and_runs(mine: Path, teamsim_here: Here) -
     assert teamsim_here("advise", mine, *FEW, "--write", "best.yaml").returncode == 0
 
 
+@pytest.mark.slow
 def test_one_agent_is_in_the_table_though_teams_are_better(
     mine: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_what_is_assumed_is_said_and_changes_no_run(mine: Path, teamsim_here: He
     assert said in Path("new/report.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_one_agent_can_be_the_best(mine: Path, teamsim_here: Here) -> None:
     done = teamsim_here("advise", mine, *FEW, *SERIAL, "--write", "best.yaml")
     assert done.returncode == 0, done.stderr
@@ -143,6 +145,7 @@ def found(done: object, command: str) -> dict[str, object]:
     return dict(document)
 
 
+@pytest.mark.slow
 def test_advice_as_json(mine: Path, teamsim_here: Here) -> None:
     advice = found(teamsim_here("advise", mine, *FEW, *SERIAL, "--json"), "advise")
     assert advice["best"] == "one agent"
@@ -171,6 +174,7 @@ def test_no_team_recovers_at_once_whose_runs_all_fail(
     assert cells[heads.index("recovery s") - 1] == said  # without the empty interval of times
 
 
+@pytest.mark.slow
 def test_causes_and_parameters_as_json(mine: Path, teamsim_here: Here) -> None:
     stack = found(teamsim_here("stack", mine, "--out", "out", "-r", 2, "--json"), "stack")
     assert {row["n"] for row in stack["rows"]} == {2, 4}  # type: ignore[attr-defined]
@@ -179,6 +183,7 @@ def test_causes_and_parameters_as_json(mine: Path, teamsim_here: Here) -> None:
     assert varied["metric"] == "makespan_s"
 
 
+@pytest.mark.slow
 def test_a_cost_without_a_price_is_never_0(mine: Path, teamsim_here: Here) -> None:
     run = teamsim_here("run", mine)
     assert "cost: unknown" in run.stdout

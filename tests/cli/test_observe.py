@@ -285,6 +285,7 @@ def test_events_of_a_simulated_run_are_no_calls(tmp_path: Path, teamsim_here: He
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line(lead: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulator.cli", "observe", lead, "--out", tmp_path / "out"]
     running: subprocess.Popen[str] = subprocess.Popen(
@@ -356,6 +357,7 @@ def test_the_twin_has_the_seed_that_is_given(
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 def test_what_an_observation_wrote_is_not_read_with_the_traces(lead: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(lead, home / "traces")

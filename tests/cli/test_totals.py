@@ -27,6 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_protocol_that_was_not_run_is_predicted_and_scored(
     runs: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_protocol_that_was_not_run_is_predicted_and_scored(
     assert (scores["n"] == 2).all()
 
 
+@pytest.mark.slow
 def test_a_backtest_of_a_table_does_all_three(
     runs: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:

@@ -354,7 +354,7 @@ def test_a_limit_that_never_binds_is_as_none(limit: dict[str, Any]) -> None:
     assert run(**case, **limit) == without
 
 
-@pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("examples", [20, pytest.param(200, marks=pytest.mark.thorough)])
 def test_no_limit_is_ever_exceeded_and_no_place_lost(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         with watched() as ledger:

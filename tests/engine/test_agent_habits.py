@@ -32,6 +32,7 @@ def tasks_of_calls(trace: Trace) -> list[int]:
     return [attempts[row.call] for row in trace.rows if row.event is Event.CALL_END]
 
 
+@pytest.mark.slow
 def test_an_agent_that_idles_goes_on_idling() -> None:
     # A two-state chain: idle with 0.1 after work, 0.1 + 0.9 * 0.8 after idling.
     behaviour = {"talk": 0, "idle": 0.1, "idle_persistence": 0.8}
@@ -150,6 +151,7 @@ def test_what_fits_is_drawn_for_each_reply() -> None:
     assert run(team=one(batch=1, capacity=limit), workload__tasks=20).calls == 20
 
 
+@pytest.mark.slow
 def test_what_fits_may_differ_between_runs_and_agents() -> None:
     """A run whose limit is m exp(0.5 Z) does 20 tasks in one reply with P(Z > 2 log(20 / m))."""
     limit = {"kind": "deterministic", "value": 12, "run_sigma": 0.5}
@@ -217,6 +219,7 @@ def test_a_slow_agent_fits_less_into_a_reply_than_a_quick_one() -> None:
     assert len(seen) > 5
 
 
+@pytest.mark.slow
 def test_drafts_are_kept() -> None:
     team = one(errors={"probability": 0.5, "detection": 1}, redo_work=0.25, batch_persistence=0)
     rows = runs(2000, team=team, workload__tasks=1)
@@ -272,6 +275,7 @@ def test_prompts_grow_with_files_and_tool_results() -> None:
     assert row.input_tokens == sum(100 + 12 * k + 10 * k for k in range(4))
 
 
+@pytest.mark.slow
 def test_calls_end_at_the_longest_that_a_reply_takes() -> None:
     latency = {"kind": "seconds", "base": {"kind": "exponential", "mean": 10}, "most_s": 12}
     rows = runs(2000, team=one(latency=latency), workload__tasks=1)

@@ -73,8 +73,8 @@ def conserved(rows: list[Row]) -> None:
 @pytest.mark.parametrize(
     ("examples", "fails"),
     [
-        (60, False),
-        (60, True),
+        (25, False),
+        (25, True),
         *(pytest.param(250, f, marks=pytest.mark.thorough) for f in (True, False)),
     ],
 )
@@ -132,6 +132,7 @@ def test_whoever_forgets_nothing_takes_as_long_as_without_a_ledger(claims: Any) 
         assert with_ledger.marked_claims == with_ledger.claims == 20
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_no_claim_of_t_is_orphaned_with_probability_one_minus_p_to_the_t() -> None:
     found = runs(1000, **team(3, 0.1, tasks=12))
@@ -164,7 +165,11 @@ def test_rounds_until_a_claim_is_recovered_are_geometric(
 
 @pytest.mark.theory
 @pytest.mark.parametrize(
-    ("workload", "hazard"), [({"kind": "pipeline", "items": 1, "stages": 1}, 0.2), (CHAIN, 0.1)]
+    ("workload", "hazard"),
+    [
+        ({"kind": "pipeline", "items": 1, "stages": 1}, 0.2),
+        pytest.param(CHAIN, 0.1, marks=pytest.mark.thorough),
+    ],
 )
 def test_a_task_for_which_others_wait_is_noticed_by_its_own_chance(
     workload: dict[str, Any], hazard: float
@@ -180,6 +185,7 @@ def test_a_task_for_which_others_wait_is_noticed_by_its_own_chance(
     assert abs(z_score(waited, 1.0 / hazard)) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_in_a_loop_each_turn_of_a_later_call_is_a_chance_to_notice() -> None:
     fields = team(1, tasks=50, notice=0.1)
@@ -192,6 +198,7 @@ def test_in_a_loop_each_turn_of_a_later_call_is_a_chance_to_notice() -> None:
     assert abs(z_score(found, 1.0 / (1.0 - 0.9**4))) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_the_depth_of_a_task_tells() -> None:
     fields = {**team(1, 0.2, depth_logit=1.0), "workload": CHAIN}
@@ -202,6 +209,7 @@ def test_the_depth_of_a_task_tells() -> None:
         assert abs(z_score([d > k for d in done], float(reached[k]))) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_how_many_tasks_wait_for_it_tells() -> None:
     """In a chain of four, the odds of forgetting the first are four times those of the last."""
@@ -212,6 +220,7 @@ def test_how_many_tasks_wait_for_it_tells() -> None:
         assert abs(z_score([d > k for d in done], float(reached[k]))) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_the_tasks_of_a_call_tell() -> None:
     fields = team(1, 0.2, tasks=5, claims_logit=0.5)
@@ -221,6 +230,7 @@ def test_the_tasks_of_a_call_tell() -> None:
     assert abs(z_score(found, 5 * odds / (1 + odds))) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_a_call_may_keep_all_or_nothing() -> None:
     fields = team(1, 0.2, tasks=5, all_or_nothing=1.0)

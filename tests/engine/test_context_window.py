@@ -226,7 +226,7 @@ def test_a_compaction_that_came_to_nothing_is_none(cause: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sync", [0.5, *(pytest.param(it, marks=pytest.mark.slow) for it in (0.0, 1.0))]
+    "sync", [0.5, *(pytest.param(it, marks=pytest.mark.thorough) for it in (0.0, 1.0))]
 )
 @pytest.mark.parametrize("overflow", ["compact", "truncate"])
 def test_what_a_compaction_loses_is_not_synchronised_away_with_it(

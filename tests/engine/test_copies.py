@@ -117,7 +117,7 @@ def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
     assert metrics.rejections >= 4
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 @pytest.mark.parametrize(
     ("p", "copies"),

@@ -469,7 +469,7 @@ def not_told(scenario: Scenario) -> set[str]:
     return {"work_s", "rework_s", "task_wait_s", "unmarked_tasks", "quality"}
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.thorough)])
 def test_every_run_ends_with_its_tasks_and_times_accounted_for(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         check(run_as_traced(scenario, not_told(scenario)))
@@ -487,10 +487,9 @@ ONE_WRONG: list[dict[str, Any]] = [
 """Every fault alone."""
 
 
-@pytest.mark.each
-# Each fault meets each topology in both timings. Every fifth of these is quick, others for each
+# Each fault meets each topology in both timings. CI has every fifth of these, others for each
 # protocol.
-@pytest.mark.parametrize("is_quick", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("is_quick", [True, pytest.param(False, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("protocol", NAMES["protocol"])
 def test_every_fault_in_every_topology_with_every_protocol(protocol: str, is_quick: bool) -> None:
     ran, first = 0, NAMES["protocol"].index(protocol)
@@ -522,7 +521,7 @@ def test_every_fault_in_every_topology_with_every_protocol(protocol: str, is_qui
     assert ran > tried // 6  # the fewest topologies have a lead
 
 
-@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.thorough)])
 def test_whatever_goes_wrong_a_run_ends_with_a_named_outcome(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         metrics = run_as_traced(scenario, not_told(scenario))

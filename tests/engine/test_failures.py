@@ -86,6 +86,7 @@ BIMODAL = agent(
 )
 
 
+@pytest.mark.slow
 def test_a_hedge_by_percentile_learns_when_to_send() -> None:
     metrics = run(
         **LONG,
@@ -97,6 +98,7 @@ def test_a_hedge_by_percentile_learns_when_to_send() -> None:
     assert metrics.hedges / 20_000 == pytest.approx(0.05, rel=0.1)
 
 
+@pytest.mark.slow
 def test_hedging_cuts_a_heavy_tail_by_an_order_of_magnitude_for_five_percent_more_calls() -> None:
     """Dean & Barroso 2013, on single calls of which one in a hundred takes a hundred times."""
     tasks, patterns = 8000, {"hedge": {"percentile": 0.95}}

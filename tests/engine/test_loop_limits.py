@@ -66,7 +66,7 @@ def test_a_draw_that_is_too_large_is_said_by_the_name_of_its_tool() -> None:
     [
         {"up_s": 0, "down_s": 0},
         pytest.param({"up_s": 1e-9, "down_s": 1e9}, marks=pytest.mark.thorough),
-        pytest.param({"up_s": 0, "down_s": 1, "hangs": True}, marks=pytest.mark.slow),
+        pytest.param({"up_s": 0, "down_s": 1, "hangs": True}, marks=pytest.mark.thorough),
     ],
 )
 def test_outages_without_end_are_an_error(outages: dict[str, Any]) -> None:

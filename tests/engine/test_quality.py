@@ -216,7 +216,7 @@ def test_drift_slows_calls_down() -> None:
     assert m.makespan_s == pytest.approx(sum(1 + 0.1 * i for i in range(11)))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 @pytest.mark.parametrize(
     "sizes", [(8, 16), pytest.param((8, 16, 32), marks=pytest.mark.thorough)], ids=str

@@ -194,6 +194,7 @@ def test_a_crash_loses_the_call_and_the_context_and_repair_brings_the_agent_back
     )
 
 
+@pytest.mark.slow
 def test_crashes_and_repairs_have_their_availability() -> None:
     faults = {
         "crash": {

@@ -86,8 +86,9 @@ def differences(one: Metrics, other: Metrics) -> dict[str, tuple[object, object]
 
 
 # A stuck team is ended by whatever wakes it, in however many years.
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "numbers", [range(4), pytest.param(range(4, 60), marks=pytest.mark.thorough)]
+    "numbers", [range(2), pytest.param(range(2, 60), marks=pytest.mark.thorough)]
 )
 def test_mechanisms_that_never_act_change_nothing(numbers: range) -> None:
     compared = 0

@@ -183,6 +183,7 @@ def cut_in_two(on_partition: str, **fields: Any) -> list[Metrics]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_partition_costs_a_consistent_team_time_and_an_available_one_double_work() -> None:
     consistent, available = cut_in_two("consistent"), cut_in_two("available")
     assert all(m.outcome == "completed" and m.tasks_done == 100 for m in consistent + available)

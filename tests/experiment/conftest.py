@@ -26,13 +26,13 @@ team:
     errors: {probability: 0.1}
 topology: decentralised
 coordination: {protocol: self_claim, timing: asynchronous}
-workload: {kind: parallel_fraction, tasks: 1200, parallel_fraction: 0.9}
+workload: {kind: parallel_fraction, tasks: 900, parallel_fraction: 0.9}
 sweep:
   team.size: [2, 4, 8, 16]
 """
 """Four points, some seconds on two cores: long enough to be killed in."""
 
-SHORT = LONG.replace("tasks: 1200", "tasks: 30").replace("replications: 24", "replications: 20")
+SHORT = LONG.replace("tasks: 900", "tasks: 30").replace("replications: 24", "replications: 20")
 """The same, over at once."""
 
 

@@ -93,6 +93,7 @@ class _Broken(Executor):
         return future
 
 
+@pytest.mark.slow
 def test_lost_workers_are_said_so(tmp_path: Path) -> None:
     with pytest.raises(TeamsimError, match="the same command goes on from there"):
         run_sweep(STUDY, tmp_path / "out", executor=_Broken())

@@ -31,8 +31,7 @@ def finish(start: Start, out: Path, *options: str) -> None:
     assert process.returncode == 0, said
 
 
-@pytest.mark.each
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.thorough), "2"])
 def test_the_main_process_is_killed(
     start: Start, scenario: Path, tmp_path: Path, workers: str
 ) -> None:

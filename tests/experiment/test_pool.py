@@ -19,6 +19,7 @@ def process(job: int) -> tuple[int, int]:
     return job, os.getpid()
 
 
+@pytest.mark.slow
 def test_computations_share_processes_which_are_started_for_the_first() -> None:
     with Processes(3) as pool:
         assert not pool.is_started
@@ -85,6 +86,7 @@ def wait_a_while(job: int) -> int:
     return job
 
 
+@pytest.mark.slow
 def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,6 +114,7 @@ def half_done(sign: Path) -> str:
     return "done"
 
 
+@pytest.mark.slow
 def test_a_worker_tells_how_much_is_done_of_its_call(tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     with Processes(3) as shared:
@@ -126,6 +129,7 @@ def test_a_worker_tells_how_much_is_done_of_its_call(tmp_path: Path) -> None:
     assert tell_main() is None
 
 
+@pytest.mark.slow
 def test_long_replications_in_other_processes_are_seen_to_get_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -242,7 +242,7 @@ def until_precise(study: Study, metric: str, draw: Callable[[int], np.ndarray]) 
 
 # Where 90 % hold the truth, fewer than 167 of 200 do so with a probability of 0.002. By the width
 # of the interval alone, as once, 122 hold that of the stragglers and 160 that of success.
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 @pytest.mark.parametrize("kind", STUDIES)
 def test_the_interval_at_which_it_stops_holds_the_truth(kind: str) -> None:

@@ -38,6 +38,7 @@ def test_pandas_duckdb_and_polars_read_it_as_it_stands(tmp_path: Path) -> None:
     assert frame.item() == len(table)
 
 
+@pytest.mark.slow
 def test_a_torn_file_of_a_killed_process_is_cleared_away(tmp_path: Path) -> None:
     whole = run_sweep(STUDY, tmp_path / "out")
     results = tmp_path / "out" / "results"
@@ -48,6 +49,7 @@ def test_a_torn_file_of_a_killed_process_is_cleared_away(tmp_path: Path) -> None
     assert not torn.exists()
 
 
+@pytest.mark.slow
 def test_a_part_that_is_lost_is_made_again(tmp_path: Path) -> None:
     whole = run_sweep(STUDY, tmp_path / "out")
     parts(tmp_path / "out")[1].unlink()

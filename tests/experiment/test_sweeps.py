@@ -46,6 +46,7 @@ def small(**fields: str) -> Study:
     return parse_study(text)
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_give_the_same_bits(tmp_path: Path) -> None:
     study = small()
     one = run_sweep(study, tmp_path / "one", workers=1)

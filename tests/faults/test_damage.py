@@ -247,7 +247,7 @@ def test_a_sweep_that_stopped_is_extended_too(out: Path) -> None:
     assert run_sweep(larger, out).equals(at_once("both"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_precise_sweep_is_extended(tmp_path: Path) -> None:
     def precise(most: int) -> Study:
         text = f"replications: {most}\nprecision: {{relative: 0.06, minimum: 10, events: 0}}"

@@ -84,7 +84,10 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.thorough) if n == "a megabyte" else n for n in VALUES],
+)
 def test_a_value_is_refused_where_it_is_said(name: str, teamsim: Teamsim, tmp_path: Path) -> None:
     value, message = VALUES[name]
     code, _, said = teamsim("check", "good.yaml", "--set", f"team.size={value}")
@@ -146,6 +149,7 @@ def test_unknown_keys_without_number_are_not_all_compared(
     assert len(set(compared)) == 100
 
 
+@pytest.mark.slow
 def test_a_sweep_of_too_many_points_is_refused_before_it_is_made(teamsim: Teamsim) -> None:
     many = "{from: 1, to: 60000}"
     for sweep, count in (
@@ -202,6 +206,7 @@ def test_names_in_files_and_arguments_steer_no_terminal(teamsim: Teamsim) -> Non
         assert "\\x1b[31m" in said
 
 
+@pytest.mark.slow
 def test_series_of_any_name_are_swept_printed_and_drawn(teamsim: Teamsim) -> None:
     names = ["[/bold]", "\u202eright", "a" * 300]
     sweep = ", ".join(f"{{name: {json.dumps(name)}, team.size: 3}}" for name in names)

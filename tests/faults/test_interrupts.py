@@ -106,8 +106,8 @@ IN_THE_MIDST_S = 4
 """What commands have worked when they have imported all, and begun; they would go on for hours."""
 
 LONG = {
-    "run": ("-r", 1_000_000),
     "chaos": ("-r", 100_000, "-w", 2),
+    "run": ("-r", 1_000_000),
     # Of replications so long, the first look at all candidates takes an hour.
     "advise": ("-r", 1_000_000, "-w", 2, "--set", "workload.tasks=100000"),
     "sensitivity": ("--vary", "workload.tasks=100:900", "-r", 10_000, "-w", 2, "--out", "s"),
@@ -117,7 +117,7 @@ LONG = {
 
 @pytest.mark.each
 @pytest.mark.slow
-@pytest.mark.parametrize("name", first_in_ci(2, LONG))
+@pytest.mark.parametrize("name", first_in_ci(1, LONG))
 def test_all_long_commands_end_so(
     begin: Begin, sweep: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,11 +127,8 @@ def test_all_long_commands_end_so(
     assert_interrupted(running)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [*(pytest.param(n, marks=pytest.mark.thorough) for n in ("backtest", "calibrate")), "predict"],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["backtest", "calibrate", "predict"])
 def test_commands_that_read_traces_end_so(begin: Begin, tmp_path: Path, name: str) -> None:
     (tmp_path / "runs").mkdir()
     runs = 1000 if name == "calibrate" else 8  # it is to go on for longer than we wait

@@ -115,12 +115,12 @@ COMMANDS = {
 }
 
 
-# What else `observe` prints or renames is the same for all formats: the slow suite has them all.
+# What else `observe` prints or renames is the same for all formats: CI has that of one.
 EACH = [
     pytest.param(write, named, id=f"{write.__name__}-{named}", marks=marks)
     for write in (claude_code, langfuse, otlp, table)
     for named in COMMANDS
-    for marks in ([pytest.mark.slow] if "--" in named and write is not table else [],)
+    for marks in ([pytest.mark.thorough] if "--" in named and write is not table else [],)
 ]
 
 

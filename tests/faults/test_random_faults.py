@@ -12,7 +12,7 @@ from tests.faults.fuzz import documents, outcome
 from tests.faults.kills import killed_and_resumed, needs_proc
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(needs_proc(), reason="looks for workers with ps, limits files with prlimit")
 def test_a_sweep_that_is_killed_at_random_ends_the_same(sweep: Path, tmp_path: Path) -> None:
     toll = killed_and_resumed(sweep, tmp_path / "out", seed=3, kills=4)
@@ -29,6 +29,7 @@ def test_damaged_results_are_made_anew_or_refused(tmp_path: Path) -> None:
     assert found["error"] > 10
 
 
+@pytest.mark.slow
 @seed(1)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(documents())

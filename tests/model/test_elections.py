@@ -95,6 +95,7 @@ def test_without_randomness_nobody_wins_in_ten_seconds() -> None:
     assert np.mean([not ground.won for ground in stuck]) > 0.9
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     servers=st.integers(1, 7),

@@ -129,7 +129,7 @@ def test_deferent_agents_leave_the_last_tasks_to_others() -> None:
     assert deferent.idle_calls > eager.idle_calls == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 def test_work_until_it_passes_its_tests_costs_one_over_one_minus_f() -> None:
     # Retries at failure probability f: 1 / (1 - f) attempts a task (geometric). 2,000 x 20 tasks,
@@ -141,7 +141,7 @@ def test_work_until_it_passes_its_tests_costs_one_over_one_minus_f() -> None:
     assert abs(np.mean(calls) - 1 / (1 - f)) < 3 * error
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_undetected_faults_travel_down_the_chain() -> None:
     agent = {
         "latency": {"kind": "seconds", "base": 1},

@@ -187,7 +187,7 @@ def test_somebody_has_work_until_all_is_done_and_nobody_after(kind: str) -> None
 
 
 @pytest.mark.parametrize(("kind", "fields"), VARIANTS, ids=str)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     behaviour=st.sampled_from([{}, BLIND]),
     before=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=12),

@@ -57,7 +57,7 @@ def _most(answers: tuple[int, ...]) -> set[int]:
     return {each for each, count in counts.items() if count == max(counts.values())}
 
 
-@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 5, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 5, pytest.param(6, marks=pytest.mark.thorough)])
 def test_a_poll_stops_early_as_soon_as_no_answer_can_change_it_and_not_before(
     replicas: int,
 ) -> None:

@@ -50,13 +50,13 @@ def test_tests_that_import_a_file_come_before_those_that_import_one_that_does() 
     assert NearTests(["tests/analysis"]).of("analysis/calibration/rounding.py")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_all_tests_may_be_near_to_a_plugin_which_nothing_imports() -> None:
     near = NearTests(["tests/model"]).of("simulator/model/topologies/ring.py")
     assert "tests/model/test_message_counts.py" in near
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_tests_say_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "COPIED", ())
     monkeypatch.setattr(trial, "LEAST_S", 3.0)

@@ -199,6 +199,7 @@ ROWS = [
         cases=[Case("share of the gain, three wrong answers", 1, (20, 3), slow=True)],
         tolerance=Between(0.85, 1.05),
         note="As in the row before.",
+        thorough=True,
     ),
     Row(
         key="small-gains",

@@ -662,6 +662,7 @@ ROWS = [
             for n, down in ((5, 1), (5, 2))
         ],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="split-vote",
@@ -733,6 +734,7 @@ ROWS = [
         measure=wide_area_mean,
         cases=[Case("1 down", 475, (1,), slow=True), Case("2 down", 650, (2,), slow=True)],
         tolerance=Tolerance(share=0.07),
+        thorough=True,
     ),
     Row(
         key="wide-area-worst",
@@ -742,6 +744,7 @@ ROWS = [
         measure=wide_area_worst,
         cases=[Case("1 down", 1500, (1,), slow=True), Case("2 down", 3000, (2,), slow=True)],
         tolerance=Tolerance(share=0.15),
+        thorough=True,
     ),
     Row(
         key="wide-area-all-up",

@@ -338,6 +338,7 @@ ROWS = [
         measure=loop_seconds,
         cases=[Case("geometric, 4 turns", 8.0, slow=True)],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="geometric-loops",
@@ -350,6 +351,7 @@ ROWS = [
             for t, near in ((2, 0.01), (8, 0.02), (24, 0.05))
         ],
         note="1 % is asked; of the longer ones it would take up to 25 times as many loops.",
+        thorough=True,
     ),
     Row(
         key="parallel-tools",

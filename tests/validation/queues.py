@@ -490,6 +490,7 @@ ROWS = [
             )
         ],
         tolerance=ONE_PERCENT,
+        thorough=True,
     ),
     Row(
         key="erlang-c-heavy",
@@ -623,6 +624,7 @@ ROWS = [
             for stages, times, items in ((1, 20, 3000), (2, 20, 2000))
         ],
         tolerance=Tolerance(share=0.05, z=4),
+        thorough=True,
     ),
     Row(
         key="shortest-queue",

@@ -214,6 +214,7 @@ ROWS = [
         ],
         tolerance=QUARTER,
         not_reached="As the speed-ups to which it is fitted: see those of the quickstart.",
+        thorough=True,
     ),
     Row(
         key="contention-above-one",
@@ -235,6 +236,7 @@ ROWS = [
         cases=[Case("dealt", 1.36, (DEALT,), slow=True)],
         tolerance=QUARTER,
         not_reached="One simulated agent is slower than the real one beside its teams. " + POOLED,
+        thorough=True,
     ),
     Row(
         key="median-speed-up-claimed",
@@ -303,6 +305,7 @@ ROWS = [
         tolerance=QUARTER,
         not_reached="They are between those of the three models and those published of the one "
         "whose runs were fitted.",
+        thorough=True,
     ),
     Row(
         key="speed-up-claimed-five",

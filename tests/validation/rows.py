@@ -152,7 +152,7 @@ class Case:
     args : tuple
         What the measuring function is given.
     slow : bool
-        Whether it takes more than two seconds.
+        Whether it takes more than a second or two.
     tolerance : Tolerance or Above or Below or Between, optional
         Where it is not the row's: published values have intervals of their own.
     thorough : bool

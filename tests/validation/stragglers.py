@@ -884,6 +884,7 @@ ROWS = [
         ],
         tolerance=CHANCE,
         note="1 % is asked: it would take six and sixty million calls; see the quantiles.",
+        thorough=True,
     ),
     Row(
         key="hedged-quantile",
@@ -899,6 +900,7 @@ ROWS = [
         tolerance=THREE_PERCENT,
         note="1 % is asked; of the 99.9th percentile it would take 900,000 calls to resolve, and "
         "3 % is held.",
+        thorough=True,
     ),
     Row(
         key="hedged-extra",
@@ -980,6 +982,7 @@ ROWS = [
         tolerance=Between(1.3, 1.6),
         note="The stragglers are such that they cost about that much: what is tested is that "
         "backups take it back.",
+        thorough=True,
     ),
     Row(
         key="map-reduce-killed",

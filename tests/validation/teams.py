@@ -838,6 +838,7 @@ ROWS = [
         not_reached="The chance of one agent is put in, and does not depend on the number of the "
         "others. With the parts that it must ask for it falls only if answers are misunderstood, "
         "and then with q^(N - 1).",
+        thorough=True,
     ),
     Row(
         key="silo-partly-five",

@@ -583,6 +583,7 @@ ROWS = [
             for p, n, near in ((0.95, 10, 0.03), (0.95, 20, 0.05), (0.8, 8, 0.1))
         ],
         note="The smaller the share, the more chains it takes: 1 % of 0.168 some 340,000.",
+        thorough=True,
     ),
     Row(
         key="horizon",
@@ -649,6 +650,7 @@ ROWS = [
         tolerance=Tolerance(absolute=0.035),
         note="The beta law is not a power law exactly: it is 0.03 above in the middle. So 0.035 is "
         "allowed, where the row after holds the simulator to the beta law itself.",
+        thorough=True,
     ),
     Row(
         key="ever-right-beta",
@@ -692,6 +694,7 @@ ROWS = [
         measure=shape_of_survival,
         cases=[Case("", 1.0, (0.0,), slow=True)],
         tolerance=Tolerance(absolute=0.06, z=4),
+        thorough=True,
     ),
     Row(
         key="falling-hazard",
