@@ -146,14 +146,14 @@ def test_the_metrics_are_listed_once_for_all_wrong_expectations() -> None:
     assert "did you mean 'makespan_s.max'?" in lines[1]
 
 
-@pytest.mark.parametrize("metric", sorted(NUMBERS | {name + TO_SUCCESS for name in NUMBERS}))
-def test_whatever_metric_is_misspelt_the_suggestion_is_right(metric: str) -> None:
-    for said in (metric, metric[:-1], f"{metric[1:]}.mean"):
-        with pytest.raises(TeamsimError) as refused:
-            expectations_in([f"{said} < 1"])
-        message = str(refused.value).partition(" (allowed")[0]
-        (instead,) = re.findall(r"(?:did you mean '|for example )([a-z_0-9.]+)", message)
-        expectations_in([f"{instead} < 1"])
+def test_whatever_metric_is_misspelt_the_suggestion_is_right() -> None:
+    for metric in sorted(NUMBERS | {name + TO_SUCCESS for name in NUMBERS}):
+        for said in (metric, metric[:-1], f"{metric[1:]}.mean"):
+            with pytest.raises(TeamsimError) as refused:
+                expectations_in([f"{said} < 1"])
+            message = str(refused.value).partition(" (allowed")[0]
+            (instead,) = re.findall(r"(?:did you mean '|for example )([a-z_0-9.]+)", message)
+            expectations_in([f"{instead} < 1"])
 
 
 def test_a_field_of_a_range_is_refused_by_its_whole_path(mine: Path, teamsim_here: Here) -> None:
