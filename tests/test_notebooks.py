@@ -45,11 +45,12 @@ def some_runs(into: Path) -> Path:
 
 LONG = {
     "calibrate_and_predict",
+    "choosing_a_team",
     "observe_a_team",
     "paper_findings",
     "stragglers_and_redundancy",
 }
-"""Calibrate from thousands of real calls, observe a team, or simulate many, as other tests do."""
+"""Calibrate from thousands of calls, observe, advise or simulate many, as other tests do."""
 
 
 FEWER = """\

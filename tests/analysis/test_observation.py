@@ -661,7 +661,7 @@ def test_the_typical_first_input_is_what_fits(context: dict[str, Any], expected:
     assert first_input(context) == pytest.approx(expected)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_calls_that_do_not_read_what_earlier_ones_wrote_cost_as_much_in_the_twin(
     tmp_path: Path,
 ) -> None:
@@ -723,7 +723,7 @@ def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> No
     assert set(seen.table) == set(seen.simulated)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [SINGLE, pytest.param(SUBAGENTS, marks=pytest.mark.thorough)])
 def test_a_twin_of_agents_that_begin_with_a_warm_cache_costs_as_much(
     kind: str, tmp_path: Path
