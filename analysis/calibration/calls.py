@@ -180,13 +180,19 @@ def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
 
 
 def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
-    """Fit one model's calls."""
-    early, alike = begins(calls), np.ones(len(calls))
+    """Fit one model's calls.
+
+    What was written before a call was cut short is no sample of what agents write: it counts only
+    where there is nothing else.
+    """
     latency = _fit_latency(calls)
     logs = np.log(calls["duration_s"].to_numpy()) - _log_mean(latency.at, calls)
-    residual = dependence(np.exp(logs - np.median(logs)), calls["session"], alike)
-    output = np.maximum(calls["output"].to_numpy(), 1.0)
-    effects = dependence(output, calls["session"], alike)
+    residual = dependence(np.exp(logs - np.median(logs)), calls["session"], np.ones(len(calls)))
+    whole = ~calls["censored"].to_numpy(dtype=bool)
+    whole |= not whole.any()
+    early, alike = begins(calls)[whole], np.ones(int(whole.sum()))
+    output = np.maximum(calls["output"].to_numpy()[whole], 1.0)
+    effects = dependence(output, calls["session"][whole], alike)
     own = without_effects(output[early], effects, alike[early])
     scale = float(np.exp(latency.at[4]))
     reading, window = fit_sessions(calls), window_of(calls)

@@ -79,19 +79,17 @@ class _Box:
 
 
 class Replications:
-    """The first replications of a team that claims its tasks, at any deference and noise.
+    """The replications of a team that claims its tasks, at any deference and noise.
 
     Parameters
     ----------
     scenario : Scenario
         The protocol is ``self_claim``, its choice ``noisy``.
-    count : int
-        Number of replications.
     """
 
-    def __init__(self, scenario: Scenario, count: int) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._known: list[list[_Box]] = [[] for _ in range(count)]
+        self._known: list[list[_Box]] = [[] for _ in range(scenario.replications)]
 
     @property
     def made(self) -> int:

@@ -7,6 +7,7 @@ this: it needs neither pandas nor what fits agents to calls (see `matching`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,37 +16,64 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.calibration.coupling import Counts, Replications
-from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.estimates import Estimate
 from analysis.calibration.monotone import interpolated
 from analysis.calibration.rounding import as_said
 from simulator.distributions import Floats
 from simulator.scenario import Scenario
 
-REPLICATIONS, _FEW = 20, 8
-"""Replications of each team; and where a few suffice: in the first pass, whose estimates only begin
-the second, and at values of a habit that are next to impossible."""
 _SIMULATED = np.linspace(0.0, 1.0, 5)
 """Values of a habit that are simulated; between them moments are interpolated."""
-_FINE = np.linspace(0.0, 1.0, 129)
+_FEW = 3
+"""Replications of each team where the habits cannot be."""
 _IMPOSSIBLE = 1e-3
-"""A value is next to impossible if all that lies between its neighbours is less probable."""
+"""Values are next to impossible if all that lies between their neighbours is less probable."""
+_FINE = np.linspace(0.0, 1.0, 65)
+_LEAST_SPREAD = 0.05
+"""Least standard deviation of a moment between runs, relative to its mean."""
 UNIFORM_VARIANCE = float(np.var(_FINE))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Moments of real runs: idle share of calls, concurrent writes, blocked share of attempts.
+class Moments:
+    """Of runs: idle share of calls, concurrent writes, blocked share of attempts.
 
     Attributes
     ----------
     means : ndarray, shape (3,)
         Means over team sizes, so that all count the same, however many runs or calls they have.
-    variances : ndarray, shape (3,)
-        Of these means, and of those of the simulated runs.
+    spreads : ndarray, shape (3,)
+        Variances between runs of one team size.
+    freedom : ndarray, shape (3,)
+        Degrees of freedom of these.
+    shares : ndarray, shape (3,)
+        Variances of the means, as shares of `spreads`.
     """
 
     means: Floats
-    variances: Floats
+    spreads: Floats
+    freedom: Floats
+    shares: Floats
+
+
+def moments_of(runs: Mapping[int, Floats]) -> Moments:
+    """Return the moments of runs: of each team size, an array of shape (runs, 3).
+
+    Of agents alone only blocked attempts count.
+    """
+    every = list(runs.values())
+    several = [each for size, each in runs.items() if size > 1]
+    columns = [[each[:, i] for each in group] for i, group in enumerate((several, several, every))]
+    return Moments(*map(np.asarray, zip(*map(_moment, columns), strict=True)))
+
+
+def _moment(sizes: Sequence[Floats]) -> tuple[float, float, float, float]:
+    """Return what `Moments` says of one moment, given its values in the runs of each size."""
+    means = [each.mean() for each in sizes]
+    freedom = float(sum(len(each) - 1 for each in sizes))
+    squares = sum(((each - mean) ** 2).sum() for each, mean in zip(sizes, means, strict=True))
+    share = sum(1.0 / len(each) for each in sizes) / len(sizes) ** 2
+    return float(np.mean(means)), float(squares) / max(freedom, 1.0), freedom, share
 
 
 @dataclass(frozen=True)
@@ -55,24 +83,21 @@ class Search:
     Attributes
     ----------
     teams : mapping
-        Scenario of each team size, as a document.
-    seen : Seen
-    deference, noise : Estimate or BetaEstimate
-        Where the search begins.
+        Scenario of each team size, as a document; with as many replications as are to be run.
+    seen : Moments
+        Of real runs.
     """
 
     teams: Mapping[int, dict[str, Any]]
-    seen: Seen
-    deference: Estimate | BetaEstimate
-    noise: Estimate | BetaEstimate
+    seen: Moments
 
 
 @dataclass(frozen=True)
 class Found:
     """The habits, the moments of teams that have them, and how many runs were simulated."""
 
-    deference: Estimate | BetaEstimate
-    noise: Estimate | BetaEstimate
+    deference: Estimate
+    noise: Estimate
     moments: Floats
     simulated_runs: int
 
@@ -82,37 +107,32 @@ def found_habits(search: Search | None) -> Found | None:
     if search is None:
         return None
     teams = {
-        size: Replications(Scenario.model_validate(said), REPLICATIONS)
-        for size, said in search.teams.items()
+        size: Replications(Scenario.model_validate(said)) for size, said in search.teams.items()
     }
 
-    def moments(habits: Sequence[float], first: int) -> Floats:
-        deference, noise = map(as_said, habits)
-        return _moments({n: team.counts(deference, noise, first) for n, team in teams.items()})
+    def moments(place: tuple[float, ...], first: int | None = None) -> Moments:
+        deference, noise = map(as_said, place)
+        return moments_of(
+            {n: _rows(team.counts(deference, noise, first)) for n, team in teams.items()}
+        )
 
-    habits = [search.deference, search.noise]
-    for replications in (_FEW, REPLICATIONS):
-        for i in (0, 1):
-            values = [habit.value for habit in habits]
-            places = [[*values[:i], float(x), *values[i + 1 :]] for x in _SIMULATED]
-            found = [moments(place, _FEW) for place in places]
-            if replications > _FEW:
-                for k in np.flatnonzero(_possible(_weights(found, search.seen))):
-                    found[k] = moments(places[k], replications)
-            habits[i] = _posterior(found, search.seen)
-    deference, noise = habits
-    matched = moments([deference.value, noise.value], REPLICATIONS)
-    return Found(deference, noise, matched, sum(team.made for team in teams.values()))
+    places = list(itertools.product(_SIMULATED, repeat=2))
+    simulated = [moments(place, _FEW) for place in places]
+    for i in np.flatnonzero(_possible(_weights(simulated, search.seen))):
+        simulated[i] = moments(places[i])
+    weights = _weights(simulated, search.seen)
+    deference, noise = (_posterior(weights.sum(axis=1 - i)) for i in (0, 1))
+    matched = moments((deference.value, noise.value))
+    return Found(deference, noise, matched.means, sum(team.made for team in teams.values()))
 
 
-def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
-    """Return a habit and its standard error, from the moments at the simulated values of it.
+def _posterior(weights: Floats) -> Estimate:
+    """Return a habit and its standard error, from the posterior probabilities of its values.
 
     It lies between the likeliest value and the prior's mean, by how much of its variance is left:
     the mean of a normal likelihood with a normal prior. (The mean of the posterior itself is away
     from 0 wherever the likeliest value is 0, in every cell, and pooling would believe it.)
     """
-    weights = _weights(moments, seen)
     mean = float(weights @ _FINE)
     variance = float(weights @ (_FINE - mean) ** 2)
     doubt = min(1.0, variance / UNIFORM_VARIANCE)
@@ -120,29 +140,66 @@ def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
     return Estimate((1.0 - doubt) * likeliest + doubt * 0.5, float(np.sqrt(variance)))
 
 
-def _weights(moments: Sequence[Floats], seen: Seen) -> Floats:
-    """Return the posterior probabilities of a habit's values in `_FINE`."""
-    gaps = interpolated(_SIMULATED, np.stack(moments), _FINE)
-    squares = (gaps - seen.means) ** 2
-    unexplained = np.maximum(0.0, squares.min(axis=0) - seen.variances)
-    logs = -0.5 * (squares / (seen.variances + unexplained)).sum(axis=1)
+def _weights(moments: Sequence[Moments], seen: Moments) -> Floats:
+    """Return the posterior probabilities of values of both habits, shape (_FINE, _FINE).
+
+    Parameters
+    ----------
+    moments : sequence of Moments
+        At `_SIMULATED` values of deference, for each of them at those of the noise.
+    seen : Moments
+        Of real runs.
+    """
+    means = _between(np.stack([each.means for each in moments]))
+    variance = _between(np.stack([variances(seen, each) for each in moments]))
+    squares = (means - seen.means) ** 2
+    unexplained = np.maximum(0.0, (squares - variance).min(axis=(0, 1)))
+    logs = -0.5 * (squares / (variance + unexplained)).sum(axis=-1)
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())
 
 
 def _possible(weights: Floats) -> npt.NDArray[np.bool_]:
-    """Return which of the simulated values may be the habit's: those whose surroundings weigh."""
-    reach = _SIMULATED[1] - _SIMULATED[0]
-    near = np.abs(_FINE - _SIMULATED[:, None]) < reach
-    return np.asarray(near @ weights >= _IMPOSSIBLE)
+    """Return at which simulated places the habits may be: those whose surroundings weigh."""
+    near = np.abs(_FINE - _SIMULATED[:, None]) < _SIMULATED[1] - _SIMULATED[0]
+    return np.asarray(near @ weights @ near.T >= _IMPOSSIBLE).ravel()
 
 
-def _moments(teams: dict[int, list[Counts]]) -> Floats:
-    """Return the moments of simulated runs, means over team sizes."""
-    idle, writes, blocked = [], [], []
-    for size, rows in teams.items():
-        blocked.append(np.mean([row.blocked_claims / max(1, row.attempts) for row in rows]))
-        if size > 1:
-            idle.append(np.mean([row.idle_calls / row.calls for row in rows]))
-            writes.append(np.mean([row.concurrent_writes for row in rows]))
-    return np.asarray([np.mean(idle), np.mean(writes), np.mean(blocked)])
+def _between(values: Floats) -> Floats:
+    """Return what lies between values at all simulated places, shape (_FINE, _FINE, 3)."""
+    few, many = len(_SIMULATED), len(_FINE)
+    rows = interpolated(_SIMULATED, values.reshape(few, -1), _FINE).reshape(many, few, -1)
+    columns = interpolated(_SIMULATED, rows.swapaxes(0, 1).reshape(few, -1), _FINE)
+    return columns.reshape(many, many, -1).swapaxes(0, 1)
+
+
+def variances(real: Moments, simulated: Moments) -> Floats:
+    """Return the variances of the differences between means of real and of simulated runs.
+
+    The variance between runs is pooled, as for a t-test of two samples: few real runs may all be
+    alike by chance. Simulated ones count as no more than there are real ones, which may vary more
+    than the model knows.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+    """
+    weight = np.minimum(simulated.freedom, np.maximum(real.freedom, 1.0))
+    spread = real.freedom * real.spreads + weight * simulated.spreads
+    spread /= real.freedom + weight
+    least = np.maximum((_LEAST_SPREAD * real.means) ** 2, 1e-6)
+    return np.asarray(np.maximum(spread, least) * (real.shares + simulated.shares))
+
+
+def _rows(counts: Sequence[Counts]) -> Floats:
+    """Return the moments of each of some simulated runs, shape (runs, 3)."""
+    return np.asarray(
+        [
+            (
+                row.idle_calls / row.calls,
+                row.concurrent_writes,
+                row.blocked_claims / max(1, row.attempts),
+            )
+            for row in counts
+        ]
+    )

@@ -2,15 +2,18 @@
 
 They are `deference` and the `noise` of their choice. What they lead to is seen: how many calls are
 idle and how many writes concurrent in teams of several, and which share of the attempts is blocked,
-also of an agent alone. Each habit has the posterior, under a uniform prior, that these moments give
-it: their normal likelihood, with the error of their means over runs (a synthetic likelihood: Wood
-2010). What no value of a habit explains is an error of the model, and is added to that of the
-moment (Kennedy & O'Hagan 2001). So a moment that a habit hardly changes says nothing of it, however
-far it is off. The other habits are taken as they were estimated: the errors are those given them.
+also of an agent alone. Both habits together have the posterior, under a uniform prior, that these
+moments give them: their normal likelihood, with the error of their means over runs (a synthetic
+likelihood: Wood 2010; how sure means are is told of simulated runs, too, but is itself no evidence,
+as in the criteria of Chernozhukov & Hong 2003). What no values of the habits explain is an error of
+the model, and is added to that of the moment (Kennedy & O'Hagan 2001). So a moment that the habits
+hardly change says nothing of them, however far it is off. The agent's other habits are taken as
+they were estimated: the errors are those given them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,10 +23,10 @@ import pandas as pd
 
 from analysis.calibration.cell import CellFit
 from analysis.calibration.estimates import VectorFit, pool
-from analysis.calibration.habit_search import REPLICATIONS, UNIFORM_VARIANCE, Found, Search, Seen
+from analysis.calibration.habit_search import UNIFORM_VARIANCE, Found, Moments, Search, moments_of
 
-_LEAST_SPREAD = 0.05
-"""Least standard deviation of a moment between runs, relative to its mean."""
+_FEWEST, _MOST = 8, 50
+"""Replications of a team at each value of its habits; between them, as many as real runs."""
 
 
 def search_for(
@@ -46,11 +49,11 @@ def search_for(
     whole = runs[~runs["run_dir"].map(stalled).astype(bool)]
     there = whole["n_teammates"].max() > 1 if len(whole) else False
     runs, alike = (whole, replace(fit, forgetting=None)) if there else (runs, fit)
-    sizes = sorted(int(n) for n in runs["n_teammates"].unique())
-    if sizes[-1] == 1:
+    counts = Counter(sorted(int(size) for size in runs["n_teammates"]))
+    if max(counts) == 1:
         return None
-    teams = {size: _counted(alike, tasks, size) for size in sizes}
-    return Search(teams, seen_in(runs, calls), fit.deference, fit.noise)
+    teams = {size: _counted(alike, tasks, size, n) for size, n in counts.items()}
+    return Search(teams, seen_in(runs, calls))
 
 
 def matched(fit: CellFit, search: Search | None, found: Found | None) -> CellFit:
@@ -70,11 +73,13 @@ def matched(fit: CellFit, search: Search | None, found: Found | None) -> CellFit
     )
 
 
-def _counted(fit: CellFit, tasks: list[dict[str, Any]], size: int) -> dict[str, Any]:
+def _counted(fit: CellFit, tasks: list[dict[str, Any]], size: int, real: int) -> dict[str, Any]:
     """Return the cell's scenario without what changes nothing that is counted.
 
-    Agents talk of nothing, draw no length of their replies, and a harness takes no time between
-    rounds, at whose end all agents wait for each other.
+    It is run about as often as there are `real` runs. Each size has random numbers of its own, so
+    that what chance does to one it does not do to all. Agents talk of nothing, draw no length of
+    their replies, and a harness takes no time between rounds, at whose end all agents wait for each
+    other.
     """
     said = fit.scenario(tasks, size)
     agent, coordination = said["team"]["agent"], said["coordination"]
@@ -82,6 +87,8 @@ def _counted(fit: CellFit, tasks: list[dict[str, Any]], size: int) -> dict[str, 
     tokens = {**agent["tokens"], "output": 0}
     return {
         **said,
+        "seed": size,
+        "replications": int(np.clip(real, _FEWEST, _MOST)),
         "team": {**said["team"], "agent": {**agent, "behaviour": behaviour, "tokens": tokens}},
         "coordination": {**coordination, "round_overhead_s": 0},
     }
@@ -107,7 +114,7 @@ def pool_habits(fits: Sequence[CellFit]) -> list[CellFit]:
     ]
 
 
-def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
+def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Moments:
     """Return the moments of real runs.
 
     Parameters
@@ -126,20 +133,6 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
             "blocked": by_run["blocked"].sum() / by_run["attempts"].sum().clip(lower=1),
         }
     )
+    each = each.dropna()  # a run may have no reply
     sizes = runs.set_index("run_dir")["n_teammates"].reindex(each.index)
-    several = sizes > 1
-    parts = [each.loc[several, ["idle"]], each.loc[several, ["writes"]], each[["blocked"]]]
-    means, variances = [], []
-    for part in parts:
-        column = part.iloc[:, 0]
-        groups = column.groupby(sizes[part.index])
-        of_size = groups.mean()
-        freedom = len(column) - len(of_size)
-        apart = float(((column - groups.transform("mean")) ** 2).sum())
-        mean = float(of_size.mean())
-        spread = apart / freedom if freedom > 0 else mean**2
-        spread = max(spread, (_LEAST_SPREAD * mean) ** 2, 1e-6)
-        shares = (1.0 / groups.size() + 1.0 / REPLICATIONS).sum() / len(of_size) ** 2
-        means.append(mean)
-        variances.append(spread * float(shares))
-    return Seen(np.asarray(means), np.asarray(variances))
+    return moments_of({size: rows.to_numpy(dtype=float) for size, rows in each.groupby(sizes)})

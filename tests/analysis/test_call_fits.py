@@ -137,6 +137,25 @@ def test_calls_cut_short_count_as_longer_than_they_were() -> None:
     assert wrong.latency.at[3] < truth - 0.15
 
 
+def test_what_was_written_before_a_call_was_cut_short_is_no_sample_of_outputs() -> None:
+    def middle(calls: pd.DataFrame) -> float:
+        return float(fit_model(calls, "m").output.quantile(np.asarray([0.5]))[0])
+
+    calls = made_calls(40, 3)
+    whole = middle(calls)
+    cut = np.random.default_rng(4).random(len(calls)) < 0.3
+    shares = np.where(cut, 0.1, 1.0)
+    part = calls.assign(
+        censored=cut,
+        output=calls["output"] * shares,
+        duration_s=calls["duration_s"] * shares,
+    )
+    assert middle(part) == pytest.approx(whole, rel=0.05)
+    assert middle(part.assign(censored=False)) < 0.8 * whole
+    all_cut = part[cut]  # nothing else is known
+    assert middle(all_cut) < 0.2 * whole
+
+
 def test_effects_of_sessions_and_phases_are_told_apart() -> None:
     rng = np.random.default_rng(4)
     sessions, length = 400, 60

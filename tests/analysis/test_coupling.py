@@ -44,13 +44,14 @@ def claiming(deference: float, noise: float, blind_calls: float) -> Scenario:
             "workload": {"kind": "dag", "tasks": TASKS},
             "workspace": {"kind": "last_writer_wins", "loss": 0.0},
             "limits": {"max_rounds": 40},
+            "replications": 5,
         }
     )
 
 
-def plain(scenario: Scenario, count: int) -> list[Counts]:
+def plain(scenario: Scenario) -> list[Counts]:
     simulation = Simulation(scenario)
-    rows = [simulation.run(i) for i in range(count)]
+    rows = [simulation.run(i) for i in range(scenario.replications)]
     return [
         Counts(row.calls, row.idle_calls, row.concurrent_writes, row.attempts, row.blocked_claims)
         for row in rows
@@ -67,9 +68,9 @@ def test_counts_are_those_of_a_simulation_at_each_value(
     rng = np.random.default_rng(7)
     values: list[Any] = [0.0, 1.0, 0.5, *(0.5 + 0.02 * rng.standard_normal(12)), *rng.random(4)]
     pairs = [(float(rng.choice(values)), float(rng.choice(values))) for _ in range(60)]
-    team = Replications(claiming(0.2, 0.2, blind_calls), 5)
+    team = Replications(claiming(0.2, 0.2, blind_calls))
     for deference, noise in pairs:
-        expected = plain(claiming(deference, noise, blind_calls), 5)
+        expected = plain(claiming(deference, noise, blind_calls))
         assert team.counts(deference, noise, 2) == expected[:2]
         assert team.counts(deference, noise) == expected, (deference, noise)
     assert team.made == len(made) < 0.7 * 5 * len(pairs)
@@ -77,10 +78,10 @@ def test_counts_are_those_of_a_simulation_at_each_value(
 
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_no_deference_and_full_deference_are_like_the_values_next_to_them(end: float) -> None:
-    team = Replications(claiming(0.2, 0.2, 0.3), 5)
+    team = Replications(claiming(0.2, 0.2, 0.3))
     inside = abs(end - 1e-9)
-    assert team.counts(inside, 0.5) == plain(claiming(end, 0.5, 0.3), 5)
-    assert team.counts(end, 0.5) == plain(claiming(inside, 0.5, 0.3), 5)
+    assert team.counts(inside, 0.5) == plain(claiming(end, 0.5, 0.3))
+    assert team.counts(end, 0.5) == plain(claiming(inside, 0.5, 0.3))
     assert team.made == 5
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +14,83 @@ from scipy import interpolate, stats
 
 from analysis.calibration import fit_cells
 from analysis.calibration.coupling import Replications
-from analysis.calibration.habit_search import _SIMULATED, Seen, _possible, _posterior, _weights
+from analysis.calibration.estimates import Estimate
+from analysis.calibration.habit_search import (
+    _SIMULATED,
+    Moments,
+    Search,
+    _posterior,
+    _rows,
+    _weights,
+    found_habits,
+    moments_of,
+    variances,
+)
 from analysis.calibration.matching import _counted, pool_habits, seen_in
 from analysis.calibration.monotone import interpolated
 from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 
 UNIFORM_SD = 1.0 / np.sqrt(12.0)
-SURE = np.asarray([1e-4, 1e-4, 1e-4])
 
 
-def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[np.ndarray]:
-    """Return moments that are linear in a habit."""
-    return [np.asarray(slopes) * x + offset for x in _SIMULATED]
+def of_runs(means: Sequence[float] | np.ndarray, variances: Sequence[float]) -> Moments:
+    """Return moments of runs whose means have these variances."""
+    return Moments(np.asarray(means), np.ones(3), np.full(3, 10.0), np.asarray(variances))
+
+
+def seen(means: Sequence[float] | np.ndarray, error: float = 0.01) -> Moments:
+    """Return moments of real runs whose means have a standard error."""
+    return of_runs(means, [error**2] * 3)
+
+
+def sure(means: Sequence[float] | np.ndarray) -> Moments:
+    """Return moments of simulated runs without an error."""
+    return of_runs(means, [0.0] * 3)
+
+
+def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[Moments]:
+    """Return moments that are linear in deference."""
+    return everywhere(lambda x, _: np.asarray(slopes) * x + offset)
+
+
+def everywhere(law: Callable[[float, float], Sequence[float] | np.ndarray]) -> list[Moments]:
+    """Return moments by deference and noise, wherever they are simulated."""
+    return [sure(law(*place)) for place in itertools.product(_SIMULATED, repeat=2)]
+
+
+def told(simulated: Sequence[Moments], real: Moments) -> tuple[Estimate, Estimate]:
+    """Return deference and noise."""
+    weights = _weights(simulated, real)
+    return _posterior(weights.sum(axis=1)), _posterior(weights.sum(axis=0))
 
 
 def test_a_moment_that_the_habit_moves_tells_it() -> None:
-    found = _posterior(moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    found, other = told(moments((0.5, 0.0, 0.0)), seen([0.15, 0.0, 0.0]))
     assert found.value == pytest.approx(0.3, abs=0.01)
     assert found.error == pytest.approx(0.01 / 0.5, rel=0.2)
+    assert other.value == pytest.approx(0.5, abs=0.01)
+    assert other.error == pytest.approx(UNIFORM_SD, rel=0.02)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.05, 5.0])
 def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_off(
     offset: float,
 ) -> None:
-    found = _posterior(moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
-    assert found.value == pytest.approx(0.5, abs=0.01)
-    assert found.error == pytest.approx(UNIFORM_SD, rel=0.02)
+    for found in told(moments((0.0, 0.0, 0.0), offset), seen([0.0, 0.0, 0.0])):
+        assert found.value == pytest.approx(0.5, abs=0.01)
+        assert found.error == pytest.approx(UNIFORM_SD, rel=0.02)
 
 
 def test_what_no_value_explains_outweighs_nothing_that_one_does() -> None:
     # The second moment is never as it was seen, and nearest at 1; the first says 0.3.
-    simulated = [np.asarray([0.5 * x, 3.0 - 0.05 * x, 0.0]) for x in _SIMULATED]
-    found = _posterior(simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    simulated = everywhere(lambda x, _: [0.5 * x, 3.0 - 0.05 * x, 0.0])
+    found, _ = told(simulated, seen([0.15, 0.0, 0.0]))
     assert found.value == pytest.approx(0.3, abs=0.02)
 
 
 def test_of_two_moments_that_disagree_the_surer_one_counts_more() -> None:
-    seen = Seen(np.asarray([0.2, 0.6, 0.0]), np.asarray([1e-4, 4e-4, 1e-4]))
-    found = _posterior(moments((1.0, 1.0, 0.0)), seen)
+    found, _ = told(moments((1.0, 1.0, 0.0)), of_runs([0.2, 0.6, 0.0], [1e-4, 4e-4, 1e-4]))
     assert found.value == pytest.approx((4 * 0.2 + 0.6) / 5, abs=0.02)
 
 
@@ -65,9 +103,8 @@ def curved(x: float) -> np.ndarray:
 def test_a_moment_that_bends_tells_its_habit_twice_as_well_as_by_straight_lines(
     truth: float,
 ) -> None:
-    simulated = [curved(x) for x in _SIMULATED]
-    found = _posterior(simulated, Seen(curved(truth), SURE))
-    straight = float(np.interp(curved(truth)[0], [each[0] for each in simulated], _SIMULATED))
+    found, _ = told(everywhere(lambda x, _: curved(x)), seen(curved(truth)))
+    straight = float(np.interp(curved(truth)[0], [curved(x)[0] for x in _SIMULATED], _SIMULATED))
     assert abs(found.value - truth) < abs(straight - truth) / 2.0
 
 
@@ -82,17 +119,17 @@ def test_moments_are_interpolated_as_scipy_does(digits: int) -> None:
         assert interpolated(x, y, at) == pytest.approx(expected, rel=1e-13, abs=1e-13)
 
 
-@pytest.mark.parametrize(("truth", "error", "expected"), [
-    (0.1, 0.01, [True, True, False, False, False]),
-    (0.6, 0.01, [False, False, True, True, False]),
-    (0.5, 1.0, [True] * 5),
-])  # fmt: skip
-def test_values_of_a_habit_are_possible_if_it_may_lie_between_their_neighbours(
-    truth: float, error: float, expected: list[bool]
-) -> None:
-    seen = Seen(np.asarray([truth, 0.0, 0.0]), np.full(3, error**2))
-    weights = _weights(moments((1.0, 0.0, 0.0)), seen)
-    assert _possible(weights).tolist() == expected
+@pytest.mark.theory
+def test_each_of_two_habits_that_do_alike_is_as_unsure_as_the_other() -> None:
+    """A moment of their sum: the errors are those of two habits that must only add up."""
+    found = told(everywhere(lambda x, y: [x + y, 0.0, 0.0]), seen([1.0, 0.0, 0.0]))
+    for habit in found:
+        assert habit.value == pytest.approx(0.5, abs=0.02)
+        assert habit.error == pytest.approx(UNIFORM_SD, rel=0.05)
+    # Another moment of one of them tells both.
+    law = everywhere(lambda x, y: [x + y, x, 0.0])
+    for habit in told(law, seen([1.0, 0.3, 0.0], 0.03)):
+        assert habit.error == pytest.approx(0.03, rel=0.5)
 
 
 def test_moments_of_runs_count_all_team_sizes_alike() -> None:
@@ -110,48 +147,51 @@ def test_moments_of_runs_count_all_team_sizes_alike() -> None:
             "blocked": [1, 0, 0, 0, 1, 0, 0, 9],
         }
     )
-    seen = seen_in(runs, calls)
+    found = seen_in(runs, calls)
     # Idle: (0.5 + 0) / 2 and 1; writes: 5 and 11; blocked: 0.2, (0 + 0.25) / 2, and none.
-    assert seen.means == pytest.approx([(0.25 + 1.0) / 2, 8.0, (0.2 + 0.125 + 0.0) / 3])
-    assert (seen.variances > 0.0).all()
+    assert found.means == pytest.approx([(0.25 + 1.0) / 2, 8.0, (0.2 + 0.125 + 0.0) / 3])
+    # Two of two agents are compared with each other, and no others: there is one of each.
+    assert found.spreads == pytest.approx([2 * 0.25**2, 2 * 1.0**2, 2 * 0.125**2])
+    assert found.freedom.tolist() == [1.0, 1.0, 1.0]
+    assert found.shares == pytest.approx([1.5 / 2**2, 1.5 / 2**2, 2.5 / 3**2])
 
 
-def writes_of(**runs: Sequence[float]) -> tuple[float, float]:
-    """Return mean and variance of concurrent writes, given those of the runs of each size."""
-    rows = [(size, x) for size, found in zip(SIZES, runs.values(), strict=False) for x in found]
-    names = [f"run {i}" for i in range(len(rows))]
-    table = pd.DataFrame(rows, columns=["n_teammates", "concurrent_writes"]).assign(run_dir=names)
-    calls = pd.DataFrame({"run_dir": names, "attempts": 1, "blocked": 0})
-    seen = seen_in(table, calls)
-    return float(seen.means[1]), float(seen.variances[1])
-
-
-SIZES = (2, 3, 7)
-SIMULATED = 1.0 / 20
-"""Means are held against those of 20 simulated runs of each size, which err as well."""
+def writes(*runs: Sequence[float]) -> Moments:
+    """Return moments of runs of 2, 3 ... agents, of which the writes are given."""
+    return moments_of(
+        {i + 2: np.asarray([[0.0, x, 0.0] for x in found]) for i, found in enumerate(runs)}
+    )
 
 
 @pytest.mark.theory
-def test_means_of_few_runs_are_as_sure_as_their_number_and_the_spread_within_sizes_say() -> None:
+def test_means_are_as_sure_as_the_numbers_of_runs_and_the_spread_within_sizes_say() -> None:
     # Squares about the means 5, 12 and 20 are 2, 14 and 0, of six runs of three sizes.
-    mean, variance = writes_of(two=[4, 6], three=[10, 11, 15], seven=[20])
-    assert mean == pytest.approx((5 + 12 + 20) / 3)
-    pooled = (2 + 14) / (6 - 3)
-    expected = pooled * (1 / 2 + 1 / 3 + 1 + 3 * SIMULATED) / 3**2
-    assert variance == pytest.approx(expected)
+    real = writes([4, 6], [10, 11, 15], [20])
+    # Squares about 3, 4 and 5 are 4 * 2**2, 0 and 4 * 1**2: as sure as 3 of these 9 are.
+    simulated = writes([1, 1, 5, 5], [4] * 4, [4, 4, 6, 6])
+    assert real.means[1] == pytest.approx((5 + 12 + 20) / 3)
+    pooled = (2 + 14 + (16 + 0 + 4) * 3 / 9) / (3 + 3)
+    expected = pooled * (1 / 2 + 1 / 3 + 1 + 3 / 4) / 3**2
+    assert variances(real, simulated)[1] == pytest.approx(expected)
 
 
-def test_one_run_of_each_size_says_nothing_of_the_spread_which_is_taken_to_be_the_mean() -> None:
-    mean, variance = writes_of(two=[4], three=[14])
-    assert mean == pytest.approx(9.0)
-    assert variance == pytest.approx(9.0**2 * (2 + 2 * SIMULATED) / 2**2)
+def test_of_one_run_of_each_size_simulated_ones_say_how_sure_it_is() -> None:
+    real, simulated = writes([4], [14]), writes([1, 3], [5, 11])
+    spread = (2 + 18) / 2
+    expected = spread * (2 + 2 / 2) / 2**2
+    assert variances(real, simulated)[1] == pytest.approx(expected)
+
+
+def test_real_runs_that_are_alike_by_chance_are_not_taken_for_certain() -> None:
+    real, simulated = writes([2] * 4), writes([1, 1, 3, 3])
+    assert variances(real, simulated)[1] == pytest.approx((4 / 3) / 2 * (1 / 4 + 1 / 4))
 
 
 @pytest.mark.parametrize("alike", [10.0, 0.0])
-def test_runs_that_are_all_alike_are_not_taken_for_certain(alike: float) -> None:
-    _, variance = writes_of(two=[alike] * 4)
+def test_runs_that_are_all_alike_as_simulated_ones_are_have_an_error(alike: float) -> None:
+    real, simulated = writes([alike] * 4), writes([7.0] * 20)
     least = max((0.05 * alike) ** 2, 1e-6)
-    assert variance == pytest.approx(least * (1 / 4 + SIMULATED))
+    assert variances(real, simulated)[1] == pytest.approx(least * (1 / 4 + 1 / 20))
 
 
 CHAINS = [
@@ -218,6 +258,49 @@ def test_habits_are_recovered_from_simulated_runs(
     assert same.noise.value == pytest.approx(fit.noise.value)
 
 
+def claims_chains(deference: float, noise: float, size: int, seed: int) -> dict[str, Any]:
+    """Return a team that claims tasks of `CHAINS`, as a document."""
+    agent = {
+        "latency": {"kind": "seconds", "base": {"kind": "exponential", "mean": 6.0}},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "behaviour": {"blind_calls": 0.7, "deference": deference},
+        "errors": {"probability": 0.1, "detection": 1},
+    }
+    protocol = {"kind": "self_claim", "choice": "noisy", "noise": noise}
+    return {
+        "name": "chains",
+        "seed": seed,
+        "replications": 8,
+        "team": {"size": size, "agent": agent},
+        "topology": "decentralised",
+        "coordination": {"protocol": protocol, "timing": "rounds"},
+        "workload": {"kind": "dag", "tasks": CHAINS},
+        "workspace": {"kind": "last_writer_wins", "loss": 0.0},
+        "limits": {"max_rounds": 60},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.theory
+def test_errors_of_habits_are_as_large_as_they_say() -> None:
+    """The squares of z of 24 truths are a chi-square's, but for one time in a thousand."""
+    rng = np.random.default_rng(5)
+    z = []
+    for i in range(24):
+        truth = rng.random(2)
+        real = {}
+        for size in (1, 2, 3):
+            said = claims_chains(*truth, size, 100 + 10 * i + size)
+            team = Replications(Scenario.model_validate({**said, "replications": 3}))
+            real[size] = _rows(team.counts(*truth))
+        teams = {size: claims_chains(0.0, 0.5, size, size) for size in real}
+        found = found_habits(Search(teams, moments_of(real)))
+        habits = found.deference, found.noise
+        z.append([(each.value - t) / each.error for each, t in zip(habits, truth, strict=True)])
+    for squares in (np.asarray(z) ** 2).sum(axis=0):
+        assert stats.chi2.ppf(0.0005, 24) < squares < stats.chi2.ppf(0.9995, 24)
+
+
 def test_what_is_counted_is_that_of_the_whole_scenario(tmp_path: Path) -> None:
     """Talk, the length of replies and the harness's time change nothing that habits are told by."""
     agent = {
@@ -229,8 +312,8 @@ def test_what_is_counted_is_that_of_the_whole_scenario(tmp_path: Path) -> None:
     (fit,) = fit_cells(team_runs(tmp_path, logged_team(agent, 0.5, (1, 2), 3), CHAINS), match=False)
     for size in (1, 3):
         whole, counted = (
-            Replications(Scenario.model_validate(said), 10)
-            for said in (fit.scenario(CHAINS, size), _counted(fit, CHAINS, size))
+            Replications(Scenario.model_validate({**said, "seed": 1, "replications": 10}))
+            for said in (fit.scenario(CHAINS, size), _counted(fit, CHAINS, size, 3))
         )
         for deference, noise in ((0.2, 0.3), (0.8, 0.7)):
             assert counted.counts(deference, noise) == whole.counts(deference, noise)
