@@ -9,6 +9,7 @@ MODULES = tuple(
     for name in (
         "distributions._facts",
         "scenario._rates",
+        "scenario._odds",
         "model.timers",
         "model.copied",
         "model.agenda",
@@ -31,6 +32,7 @@ MODULES = tuple(
         "model.agents.cache_life",
         "model.agents.held",
         "model.agents.additions",
+        "model.agents.kind",
         "model.agents.memory",
         "model.agents.habits",
         "model.agents.judgement",
@@ -88,6 +90,7 @@ MODULES = tuple(
         "model.limited_draws",
         "model.streams",
         "model.agents.draws",
+        "model.agents.cast",
         "model.agents.roster",
         "model.replication",
     )

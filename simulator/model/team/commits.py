@@ -134,7 +134,7 @@ class Commits:
         """Reject all picks if the reply, which exceeded its limit, is of no use."""
         if (
             not agent.call.is_astray
-            and agent.judgement.rolls_truncation() < agent.spec.truncation_loss
+            and agent.judgement.rolls_truncation() < agent.kind.working.truncation_loss
         ):
             self._metrics.lost_replies += 1
             agent.call.reject(agent.call.picks)
@@ -254,14 +254,14 @@ class Commits:
 
     def _inherits_fault(self, agent: AgentState, task: int) -> bool:
         """Return whether what the task builds on is faulty, outdated or misunderstood."""
-        board, errors = agent.board, agent.spec.errors
+        board, hand_off = agent.board, agent.kind.erring.hand_off
         if task in agent.call.outdated and agent.judgement.inherits_fault():
             return True
         for needed in board.graph.dependencies[task]:
             if board.faulty[needed] and agent.judgement.inherits_fault():
                 return True
             other = board.doer[needed] != agent.index
-            if errors.hand_off and other and agent.judgement.rolls_hand_off() < errors.hand_off:
+            if hand_off and other and agent.judgement.rolls_hand_off() < hand_off:
                 return True
         return False
 
