@@ -48,9 +48,12 @@ def _only(value: float) -> Draw:
     return lambda: value
 
 
+_chained = chain.from_iterable
+
+
 def _one_by_one(blocks: Iterator[Block]) -> Draw:
     """Return a function that gives one number after the other; quicker than a generator."""
-    return chain.from_iterable(blocks).__next__
+    return _chained(blocks).__next__
 
 
 class Entity(IntEnum):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Dispatcher, Setting
@@ -66,13 +67,22 @@ class Hands(Dispatcher):
 
     def due(self, agent: int) -> int:
         """Return how many of the agent's own tasks on the board are left."""
-        return sum(map(self.board.is_listed, self._left_to(agent)))
+        board = self.board
+        if board.listed == len(board.done):
+            return int(np.count_nonzero(self._is_left_to(agent)))
+        return sum(map(board.is_listed, self._left_to(agent)))
 
     def _left_to(self, agent: int) -> list[int]:
         """Return the agent's own tasks that are left, in topological order."""
+        left = np.flatnonzero(self._is_left_to(agent)).tolist()
+        return sorted(left, key=self.rank.__getitem__)
+
+    def _is_left_to(self, agent: int) -> npt.NDArray[np.bool_]:
+        """Return of each task whether it is the agent's own and left, shape (N,)."""
         board = self.board
-        is_left = (np.asarray(board.owner) == agent) & (np.asarray(board.done) == 0)
-        return sorted(np.flatnonzero(is_left).tolist(), key=self.rank.__getitem__)
+        owner, done = np.frombuffer(board.owner, np.intc), np.frombuffer(board.done, np.uint8)
+        found: npt.NDArray[np.bool_] = (owner == agent) & (done == 0)
+        return found
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""

@@ -92,7 +92,8 @@ class Commits:
         self, agent: AgentState, picks: list[int], sizes: Sizes, now: float
     ) -> list[int]:
         """Commit tasks of which some may be blocked; return those that can start."""
-        board, freed = agent.board, list[int]()
+        board = agent.board
+        freed: list[int] = []  # `list[int]()` takes ten times as long
         share_s = agent.time.duration_s / agent.call.work
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]

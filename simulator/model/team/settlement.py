@@ -121,7 +121,8 @@ class Settlement:
 
         Returns the tasks that can start because of it.
         """
-        board, freed = agent.board, list[int]()
+        board = agent.board
+        freed: list[int] = []
         for task in tasks:
             can_be = not (board.missing[task] or board.done[task])
             if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
