@@ -253,6 +253,9 @@ class Streams:
         `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects. `what`
         it decides is said of a draw that is too large, where the purpose does not say it.
         """
+        facts = distribution.facts
+        if facts.is_constant:
+            return always(facts.constant)
         return self.by(Law(distribution), entity, index, purpose, beside, what)
 
     def by(

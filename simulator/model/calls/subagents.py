@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +107,7 @@ class SubagentPool:
         self._max_depth = None if cast is None else cast.max_depth
         self._left = None if cast is None else cast.max_total
         self._next = agents
-        self._asked: Counter[tuple[int, str]] = Counter()
+        self._asked: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._under_way: dict[int, _Subagent] = {}
         self._of_run: dict[Run, _Subagent] = {}
         self._service: Service

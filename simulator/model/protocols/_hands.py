@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Dispatcher, Setting
 from simulator.model.protocols._hand import Hand
+
+_FEW = 100
+"""Up to so many tasks are looked through one by one: NumPy takes as long for a few as for these."""
 
 
 class Hands(Dispatcher):
@@ -67,21 +69,23 @@ class Hands(Dispatcher):
 
     def due(self, agent: int) -> int:
         """Return how many of the agent's own tasks on the board are left."""
-        board = self.board
-        if board.listed == len(board.done):
-            return int(np.count_nonzero(self._is_left_to(agent)))
-        return sum(map(board.is_listed, self._left_to(agent)))
+        return sum(map(self.board.is_listed, self._own(agent)))
 
     def _left_to(self, agent: int) -> list[int]:
         """Return the agent's own tasks that are left, in topological order."""
-        left = np.flatnonzero(self._is_left_to(agent)).tolist()
-        return sorted(left, key=self.rank.__getitem__)
+        return sorted(self._own(agent), key=self.rank.__getitem__)
 
-    def _is_left_to(self, agent: int) -> npt.NDArray[np.bool_]:
-        """Return of each task whether it is the agent's own and left, shape (N,)."""
+    def _own(self, agent: int) -> list[int]:
+        """Return the agent's own tasks that are left, as they are numbered."""
         board = self.board
-        owner, done = np.frombuffer(board.owner, np.intc), np.frombuffer(board.done, np.uint8)
-        found: npt.NDArray[np.bool_] = (owner == agent) & (done == 0)
+        found: list[int] = []
+        if len(board.done) <= _FEW:
+            for task in range(len(board.done)):
+                if board.owner[task] == agent and not board.done[task]:
+                    found.append(task)
+        else:
+            is_left = (np.asarray(board.owner) == agent) & (np.asarray(board.done) == 0)
+            found = np.flatnonzero(is_left).tolist()
         return found
 
     def may_attempt(self, agent: int, task: int) -> bool:

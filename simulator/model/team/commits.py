@@ -103,10 +103,10 @@ class Commits:
             return freed
         self._note_blocked(agent, blocked)
         works_ahead = agent.dispatcher.works_ahead
-        tried = set()
+        hindered, tried = set(blocked), set()
         for task in picks:
             seconds = share_s * sizes[task]
-            if board.missing[task] or (task in blocked and not works_ahead):
+            if board.missing[task] or (task in hindered and not works_ahead):
                 if not agent.call.is_backup:
                     agent.dispatcher.pick_abandoned(agent.index, task)
                 self._waste(agent, task, seconds, now, "blocked")
