@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from simulator.model.agents.cast import Cast
@@ -64,3 +66,12 @@ def test_every_call_adds_as_much_unless_requests_or_the_first_call_add_more() ->
     asked = Kind(model(context={"turn_tokens": 5, "request_tokens": 9})).reading
     assert (every.added, first.added, asked.added) == (5, None, None)
     assert (every.has_requests, asked.has_requests) == (False, True)
+
+
+def test_what_was_found_out_of_a_specification_is_not_pickled_with_it() -> None:
+    spec = model()
+    Kind(spec)
+    assert "odds" in vars(spec.errors.probability)
+    copy = pickle.loads(pickle.dumps(spec))
+    assert copy == spec
+    assert "odds" not in vars(copy.errors.probability)
