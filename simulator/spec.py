@@ -103,6 +103,10 @@ class Spec(BaseModel):
             del vars(copy)[cached]
         return copy
 
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return what is pickled: the fields, without properties cached beside them."""
+        return {**super().__getstate__(), "__dict__": dict(self)}
+
     def __eq__(self, other: object) -> bool:
         """Return whether another is of the same type, with equal fields."""
         if not isinstance(other, Spec):

@@ -143,7 +143,8 @@ class Declarations:
         """
         for tree, node in self._only_python(module):
             # Variables that a function within uses are cells, and have no C types.
-            if not (tree.decorator_list or _has_scopes(tree) or tree.name.startswith("__")):
+            is_special = tree.name.startswith("__") and tree.name != "__init__"
+            if not (tree.decorator_list or _has_scopes(tree) or is_special):
                 shown = self._in_locals(
                     [*self._arguments(node), *self._variables(tree, node)], set()
                 )

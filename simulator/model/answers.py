@@ -17,7 +17,6 @@ from simulator.distributions import Floats
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
-from simulator.scenario.agent import Errors
 
 _TINY = 2.0**-53
 CORRECT = 0
@@ -44,12 +43,12 @@ class Difficulty:
         self._shifts: dict[tuple[str, float, float], Sequence[float]] = {}
         self._common: dict[str, Sequence[float]] = {}
 
-    def shifts(self, family: str, errors: Errors) -> Sequence[float] | None:
+    def shifts(self, family: str, p: float, rho: float) -> Sequence[float] | None:
         """Return what each task adds to the logit of its error probability, shape (N,).
 
-        None where all tasks are alike.
+        `p` is its mean and `rho` the correlation of two attempts at it. None where all tasks are
+        alike.
         """
-        p, rho = errors.probability.probability, errors.difficulty_correlation
         if rho == 0.0 or p in (0.0, 1.0):
             return self._graph.difficulties or None
         key = (family, p, rho)

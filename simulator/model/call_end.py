@@ -189,7 +189,7 @@ class CallEnd:
             if self._metrics.too_long_prompts:
                 self._sides.let_in(self._agents)
         self._coordination.report(agent)
-        if agent.drifts:
+        if agent.kind.drifts:
             agent.wander()
         if call.outdated:
             call.forget_outdated()

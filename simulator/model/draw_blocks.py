@@ -16,7 +16,7 @@ import numpy as np
 
 from simulator import special
 from simulator.distributions import Distribution, Floats
-from simulator.model.packed import Block, packed
+from simulator.model.packed import Block, packed, packed_rows
 from simulator.model.uniforms import Uniforms
 
 FIRST, MOST = 16, 256
@@ -107,7 +107,7 @@ class Bank:
         self._entity, self._purpose = entity, purpose
         self._waiting: dict[int, dict[int, float]] = {}
         """By positions: the entities whose next block begins there, and their factors."""
-        self._rows: dict[int, dict[int, Floats]] = {}
+        self._rows: dict[int, dict[int, Block]] = {}
         """By positions: blocks of entities that have not asked for them yet."""
 
     def expect(self, index: int, factor: float, start: int = 0) -> None:
@@ -117,7 +117,7 @@ class Bank:
             waiting = self._waiting[start] = {}
         waiting[index] = factor
 
-    def block(self, index: int, factor: float, start: int, size: int) -> Floats:
+    def block(self, index: int, factor: float, start: int, size: int) -> Block:
         """Return `size` draws of one entity from position `start`, each multiplied by `factor`."""
         rows = self._rows.get(start)
         row = None if rows is None else rows.pop(index, None)
@@ -129,11 +129,11 @@ class Bank:
             return self._together(index, factor, start, size, waiting)
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         values = self._distribution.transform(u)
-        return values if factor == 1.0 else values * factor
+        return packed(values if factor == 1.0 else values * factor)
 
     def _together(
         self, index: int, factor: float, start: int, size: int, waiting: dict[int, float]
-    ) -> Floats:
+    ) -> Block:
         """Return a block, and make those of others whose next block begins there, too."""
         indices = [index, *waiting][: max(1, MOST_TOGETHER // size)]
         factors = [factor, *map(waiting.pop, indices[1:])]
@@ -142,7 +142,7 @@ class Bank:
         if set(factors) != {1.0}:
             values = values * np.array(factors)[:, np.newaxis]
         rows = self._rows.setdefault(start, {})
-        rows.update(zip(indices, values, strict=True))
+        rows.update(zip(indices, packed_rows(values), strict=True))
         return rows.pop(index)
 
 
@@ -166,7 +166,7 @@ class OfBank(DrawStream):
         row = self._bank.block(self._index, self._factor, start, size)
         if self._is_expected:
             self._bank.expect(self._index, self._factor, start + size)
-        return packed(row)
+        return row
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Forgetfulness:
     )
 
     def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
-        self._logit = streams.logit(spec.probability, Entity.AGENT, agent, Purpose.FORGETTING)
+        self._logit = streams.logit(spec.probability.odds, Entity.AGENT, agent, Purpose.FORGETTING)
         self._logit += 0.0 if is_alone else spec.team_logit
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit

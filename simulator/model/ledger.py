@@ -291,7 +291,8 @@ class Ledger(Copied):
 
     def _stalled(self) -> set[int]:
         """Return the tasks left that wait, directly or not, for one whose claim is orphaned."""
-        board, found = self._board, set[int]()
+        board = self._board
+        found: set[int] = set()
         reached = [task for task, claim in self._open.items() if claim.is_orphaned]
         while reached:
             for task in board.graph.dependents[reached.pop()]:

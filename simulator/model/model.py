@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from simulator.model.agenda import Agenda
-from simulator.model.replication import Replication
+from simulator.model.replication import Replication, cast_of
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.trace import Trace
@@ -24,6 +24,7 @@ class Model:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.workload = Workload.of(scenario.workload)
+        self._cast = cast_of(scenario)
 
     @cached_property
     def parallel_fraction(self) -> float:
@@ -43,4 +44,4 @@ class Model:
         """Return the fresh state of one replication."""
         streams = Streams(self.scenario.seed, replication)
         graph = self.workload.graph(streams) if self.workload.is_random else self._first_graph
-        return Replication(self.scenario, graph, streams, agenda, trace)
+        return Replication(self.scenario, self._cast, graph, streams, agenda, trace)

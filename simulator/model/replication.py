@@ -7,6 +7,7 @@ from functools import partial
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
+from simulator.model.agents.cast import Cast
 from simulator.model.agents.roster import Roster
 from simulator.model.agents.talk import Talk
 from simulator.model.board import Board
@@ -51,12 +52,11 @@ from simulator.model.workspaces._workspace import Desk
 from simulator.scenario import Scenario
 
 
-def _roster(scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics) -> Roster:
-    """Return the agents of a scenario."""
+def cast_of(scenario: Scenario) -> Cast:
+    """Return which agents every replication of a scenario has."""
     review = scenario.coordination.review
     verifiers = review.verifiers if review and review.by == "verifiers" else 0
-    topology = Topology.of(scenario.topology)
-    return Roster(scenario.team, verifiers, topology, scenario.network, graph, streams, metrics)
+    return Cast(scenario.team, verifiers, Topology.of(scenario.topology), scenario.network)
 
 
 def _caller_of(scenario: Scenario, streams: Streams) -> Callable[[AgentState], Caller]:
@@ -71,6 +71,8 @@ class Replication:
     Parameters
     ----------
     scenario : Scenario
+    cast : Cast
+        Its agents.
     graph : TaskGraph
         The tasks of this replication.
     streams : Streams
@@ -112,6 +114,7 @@ class Replication:
     def __init__(
         self,
         scenario: Scenario,
+        cast: Cast,
         graph: TaskGraph,
         streams: Streams,
         agenda: Agenda,
@@ -122,10 +125,10 @@ class Replication:
         board = Board(graph)
         self.streams = streams
         self.journal = journal = Journal(agenda, metrics, trace)
-        self.roster = roster = _roster(scenario, graph, streams, metrics)
+        self.roster = roster = Roster(cast, graph, streams, metrics)
         setting = Setting(
             board=board,
-            specs=[agent.spec for agent in roster.workers],
+            specs=[kind.spec for kind in cast.workers],
             managers=roster.managers,
             streams=streams,
             metrics=metrics,
@@ -186,7 +189,7 @@ class Replication:
             patterns = self.failures = Failures(agenda, health, requests.over)
 
         self.subagents = subagents = SubagentPool(
-            scenario.team.subagents,
+            cast.subagents,
             roster.difficulty,
             streams,
             agenda,
@@ -215,7 +218,7 @@ class Replication:
             journal,
             patterns,
             inputs_may_fail=workspace.reads_outdated
-            or any(agent.spec.errors.hand_off for agent in roster.workers),
+            or any(kind.erring.hand_off for kind in cast.workers),
         )
         # An artifact that belongs to one task has one writer.
         loss = 0.0 if graph.artifacts is None else workspace.overwrites

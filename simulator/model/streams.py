@@ -25,7 +25,7 @@ from simulator.model.draw_blocks import Bank, Effects, OfBank, Plain, of_parts, 
 from simulator.model.limited_draws import limited
 from simulator.model.packed import Block
 from simulator.model.uniforms import Uniforms
-from simulator.scenario.probability import Probability
+from simulator.scenario._odds import Odds
 
 Draw = Callable[[], float]
 """Returns the next number of a stream."""
@@ -48,9 +48,12 @@ def _only(value: float) -> Draw:
     return lambda: value
 
 
+_chained = chain.from_iterable
+
+
 def _one_by_one(blocks: Iterator[Block]) -> Draw:
     """Return a function that gives one number after the other; quicker than a generator."""
-    return chain.from_iterable(blocks).__next__
+    return _chained(blocks).__next__
 
 
 class Entity(IntEnum):
@@ -185,6 +188,26 @@ _SUBAGENT, _RUN_EFFECT = int(Entity.SUBAGENT), int(Entity.RUN_EFFECT)
 """As numbers: a member of an enumeration takes Python code to be looked up by."""
 
 
+class Law:
+    """A distribution and what draws of it need to know: many agents of many replications ask.
+
+    Attributes
+    ----------
+    facts : Facts
+    same : callable or None
+        What always draws the same, where the distribution never varies.
+    """
+
+    __slots__ = ("distribution", "facts", "same")
+
+    def __init__(self, distribution: Distribution) -> None:
+        self.distribution = distribution
+        self.facts = distribution.facts
+        self.same: Draw | None = None
+        if self.facts.is_constant:
+            self.same = always(self.facts.constant)
+
+
 class Streams:
     """The random streams of one replication, for one thread.
 
@@ -233,13 +256,22 @@ class Streams:
         facts = distribution.facts
         if facts.is_constant:
             return always(facts.constant)
+        return self.by(Law(distribution), entity, index, purpose, beside, what)
+
+    def by(
+        self, law: Law, entity: int, index: int, purpose: int, beside: int = 0, what: str = ""
+    ) -> Draw:
+        """Return the stream of `draws` from a distribution whose law is known."""
+        if law.same is not None:
+            return law.same
+        facts, distribution = law.facts, law.distribution
         if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
             effects = Effects(self._normal_of_run(entity, purpose), of_agent)
             address = (entity, index, purpose + beside)
             blocks = of_parts(self._uniforms, distribution, address, effects)
             return _one_by_one(limited(blocks, what or _name_of(purpose)))
-        factor = self._factor(facts, entity, index, purpose) if facts.has_effects else 1.0
+        factor = self.factor(facts, entity, index, purpose)
         if facts.is_one_number and abs(facts.constant * factor) <= MOST_NUMBER:
             return _only(facts.constant * factor)
         if facts.has_phases:
@@ -251,12 +283,10 @@ class Streams:
             blocks = limited(blocks, what or _name_of(purpose))
         return _one_by_one(blocks)
 
-    def factor(self, distribution: Distribution, entity: int, index: int, purpose: int) -> float:
+    def factor(self, facts: Facts, entity: int, index: int, purpose: int) -> float:
         """Return what the random effects of a run and of an agent multiply all draws by."""
-        facts = distribution.facts
-        return self._factor(facts, entity, index, purpose) if facts.has_effects else 1.0
-
-    def _factor(self, facts: Facts, entity: int, index: int, purpose: int) -> float:
+        if not facts.has_effects:
+            return 1.0
         effect = self._effect(entity, index, purpose, facts.run_sigma, facts.agent_sigma)
         return math.exp(min(_LARGEST_LOG, effect))
 
@@ -271,13 +301,9 @@ class Streams:
         # Of sub-agents more and more come, and many never draw.
         return OfBank(bank, index, factor, is_expected=entity != _SUBAGENT)
 
-    def logit(self, spec: Probability, entity: int, index: int, purpose: int) -> float:
+    def logit(self, odds: Odds, entity: int, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
-        p = spec.probability
-        if p in (0.0, 1.0):
-            return -math.inf if p == 0.0 else math.inf
-        effect = self._effect(entity, index, purpose, spec.run_sigma, spec.agent_sigma)
-        return math.log(p / (1.0 - p)) + effect
+        return odds.logit + self._effect(entity, index, purpose, odds.run_sigma, odds.agent_sigma)
 
     def _effect(
         self, entity: int, index: int, purpose: int, run_sigma: float, agent_sigma: float

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from simulator.scenario._odds import Odds
 from simulator.spec import Fraction, NonNegative, Spec
 
 
@@ -46,6 +49,14 @@ class Probability(Spec):
                 f"agent: {self.effects[0]} cannot change it; leave it out"
             )
         return self
+
+    @cached_property
+    def odds(self) -> Odds:
+        """The probability as those who draw need to know it."""
+        p = self.probability
+        if p in (0.0, 1.0):
+            return Odds(-math.inf if p == 0.0 else math.inf)
+        return Odds(math.log(p / (1.0 - p)), self.run_sigma, self.agent_sigma)
 
     @property
     def effects(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -137,7 +138,7 @@ class Provider(Spec):
         """Whether there are errors, outages, or a queue to wait in."""
         return bool(self.errors or self.outages or self.queue)
 
-    @property
+    @cached_property
     def refuses(self) -> bool:
         """Whether there is any limit."""
         limits = (

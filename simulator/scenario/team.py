@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -66,7 +67,7 @@ class Team(Spec):
             return [self.agent]
         return [group.agent for group in self.groups.values()]
 
-    @property
+    @cached_property
     def forgetful(self) -> str | None:
         """Dotted path of the first kind of workers who may forget to hand in, if there is one."""
         groups = {f"team.groups.{name}.agent": g.agent for name, g in (self.groups or {}).items()}

@@ -10,6 +10,7 @@ from typing import Any, cast
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.channels import Log, Voice
+from simulator.model.agents.kind import Kind
 from simulator.model.agents.messages import Deliveries
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import WAITING
@@ -157,7 +158,7 @@ class Bench:
         number = sum(agent.role == role for agent in self.agents)
         difficulty = Difficulty(self.graph, 0.0, self.streams)
         who = (len(self.agents), role, number)
-        agent = AgentState(model(**fields), *who, self.streams, difficulty, voice or Voice())
+        agent = AgentState(Kind(model(**fields)), *who, self.streams, difficulty, voice or Voice())
         self.agents.append(agent)
         return agent
 

@@ -10,7 +10,6 @@ from scipy import stats
 
 from simulator.model.answers import Difficulty
 from simulator.model.streams import Streams
-from simulator.scenario.agent import Errors
 from tests.model.parts import bag
 
 TASKS = bag(4000)
@@ -18,10 +17,8 @@ TASKS = bag(4000)
 
 def chances(similarity: float, p: float, rho: float) -> list[np.ndarray]:
     """Return the error probabilities of all tasks for two families, shape (2, tasks)."""
-    said = {"probability": p, "difficulty_correlation": rho}
-    errors = Errors.model_validate(said)
     difficulty = Difficulty(TASKS, similarity, Streams(8, 0))
-    shifts = (difficulty.shifts(family, errors) for family in ("a", "b"))
+    shifts = (difficulty.shifts(family, p, rho) for family in ("a", "b"))
     odds = (p / (1 - p) * np.exp(np.asarray(each)) for each in shifts)
     return [each / (1 + each) for each in odds]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
+from simulator.model.agents.cast import Cast
 from simulator.model.agents.messages import Deliveries
 from simulator.model.agents.roster import Roster
 from simulator.model.agents.talk import Talk
@@ -166,7 +167,7 @@ def team(topology: str, workers: int = 4, verifiers: int = 0, **fields: Any) -> 
     """Return the agents of a team."""
     kind = TOPOLOGIES.get(topology).model_validate({"kind": topology, **fields})
     who = (Team(size=workers, agent=model()), verifiers, Topology.of(kind), Network())
-    return Roster(*who, bag(2), Streams(0, 0), Metrics(tasks=2))
+    return Roster(Cast(*who), bag(2), Streams(0, 0), Metrics(tasks=2))
 
 
 def test_workers_come_first_then_coordinators_then_verifiers() -> None:

@@ -34,6 +34,15 @@ def test_a_call_takes_as_many_tasks_as_it_may_and_in_their_order(count: int) -> 
         assert dealt(graph).choose(0, count) == list(range(min(count, 6)))
 
 
+@pytest.mark.parametrize("count", [7, 99, 100, 101, 150])
+def test_due_are_the_own_tasks_that_are_left_be_they_few_or_many(count: int) -> None:
+    hands = dealt(bag(count), 2)
+    assert [hands.due(agent) for agent in range(2)] == [-(-count // 2), count // 2]
+    for task in hands.choose(0, 3) or []:
+        hands.board.complete(task, 0, 1.0)
+    assert [hands.due(agent) for agent in range(2)] == [-(-count // 2) - 3, count // 2]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_who_is_blind_attempts_its_first_task_that_must_wait_and_no_more_than_it_may(
     count: int,

@@ -10,6 +10,7 @@ import pytest
 
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.channels import Voice
+from simulator.model.agents.kind import Kind
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import CONFLICT, FIRST, REWRITE, Board
@@ -53,7 +54,7 @@ class Office:
     def made(self, index: int, role: int = WORKER) -> AgentState:
         """Return a new agent."""
         who = index, role, index
-        return AgentState(SPEC, *who, self._streams, self._difficulty, Voice())
+        return AgentState(Kind(SPEC), *who, self._streams, self._difficulty, Voice())
 
     def open(self, kind: str, **fields: Any) -> WorkspaceState:
         """Put a workspace into the office; return its state."""

@@ -988,8 +988,8 @@ BUGS = [
     ),
     Bug(
         "simulator/model/agents/habits.py",
-        "** -spec.capacity_elasticity",
-        "** spec.capacity_elasticity",
+        "** -kind.capacity_elasticity",
+        "** kind.capacity_elasticity",
         "tests/engine/test_agent_habits.py",
         "takes_longer",
     ),
@@ -1213,8 +1213,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/agents/overflow.py",
-        "min(int(spec.compaction * window_tokens), context)",
-        "int(spec.compaction * window_tokens)",
+        "min(int(kind.compaction * window_tokens), context)",
+        "int(kind.compaction * window_tokens)",
         _ALONE("agents"),
         "a_summary_is_never_longer_than",
     ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.kind import Reading
 from simulator.model.streams import Draw, Purpose
-from simulator.scenario.context import Context
 
 
 class Additions:
@@ -12,7 +12,7 @@ class Additions:
 
     Parameters
     ----------
-    spec : Context
+    kind : Reading
     draws : OwnDraws
 
     Attributes
@@ -23,18 +23,15 @@ class Additions:
 
     __slots__ = ("_draw", "_first", "_next", "_request", "fixed")
 
-    def __init__(self, spec: Context, draws: OwnDraws) -> None:
-        self._draw = self._first = draws.of(spec.turn_tokens, Purpose.TURN_TOKENS)
-        constant = spec.turn_tokens.constant
-        self.fixed = None if constant is None else int(constant)
-        if spec.first_turn_tokens is not None:
-            self._first = draws.of(spec.first_turn_tokens, Purpose.FIRST_TURN_TOKENS)
-            self.fixed = None
+    def __init__(self, kind: Reading, draws: OwnDraws) -> None:
+        self.fixed = kind.added
+        self._draw = self._first = draws.by(kind.turn, Purpose.TURN_TOKENS)
+        if kind.first_turn is not None:
+            self._first = draws.by(kind.first_turn, Purpose.FIRST_TURN_TOKENS)
         self._next = self._first
         self._request: Draw | None = None
-        if spec.request_tokens.constant != 0.0:
-            self._request = draws.of(spec.request_tokens, Purpose.REQUEST_TOKENS)
-            self.fixed = None
+        if kind.has_requests:
+            self._request = draws.by(kind.request, Purpose.REQUEST_TOKENS)
 
     def draw(self, goes_on: bool) -> tuple[int, int]:
         """Return what the call that ends adds, and the next request, unless its loop goes on."""

@@ -7,6 +7,7 @@ from simulator.model.agents.channels import Inbox, Voice
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.habits import Habits
 from simulator.model.agents.judgement import Judgement
+from simulator.model.agents.kind import Kind
 from simulator.model.agents.loop import Loop
 from simulator.model.agents.memory import Memory
 from simulator.model.agents.timesheet import Timesheet
@@ -33,8 +34,7 @@ class AgentState:
 
     Parameters
     ----------
-    spec : Agent
-        Its parameters.
+    kind : Kind
     index : int
         Its number in the team; sub-agents have numbers after those.
     role, number : int
@@ -55,8 +55,10 @@ class AgentState:
     memory : Memory
     habits : Habits
     judgement : Judgement
-    server : Agent
-        The parameters of the model that answers: its own, or one that stands in.
+    spec, server : Agent
+        Its parameters; those of the model that answers: its own, or one that stands in.
+    rates : Rates
+        What the tokens of that model cost.
     outbox : tuple of Outlet
         Where it speaks.
     latency : Durations
@@ -73,8 +75,6 @@ class AgentState:
         0, or 1 while it is cut off from the others.
     drift : float
         Its drift state.
-    drifts : bool
-        Whether that ever changes.
     awaits_answer : bool
         Whether it waits for its coordinator.
     is_down, down_since_s : bool, float
@@ -95,7 +95,6 @@ class AgentState:
         "dispatcher",
         "down_since_s",
         "drift",
-        "drifts",
         "entity",
         "habits",
         "index",
@@ -104,12 +103,14 @@ class AgentState:
         "is_shut_out",
         "is_steady",
         "judgement",
+        "kind",
         "latency",
         "loop",
         "member",
         "memory",
         "number",
         "outbox",
+        "rates",
         "role",
         "server",
         "side",
@@ -119,7 +120,7 @@ class AgentState:
 
     def __init__(
         self,
-        spec: Agent,
+        kind: Kind,
         index: int,
         role: int,
         number: int,
@@ -130,24 +131,24 @@ class AgentState:
         self.entity = _ENTITY[role]
         self.number = number
         draws = OwnDraws(streams, self.entity, number)
-        self.spec = self.server = spec
+        self.kind = kind
+        self.spec = self.server = kind.spec
+        self.rates = kind.rates
         self.index = self.member = index
         self.role = role
         self.outbox = tuple(voice.outbox)
         self.call, self.time = Call(), Timesheet()
-        self.memory = Memory(spec.context, Inbox(index, voice), draws)
+        self.memory = Memory(kind.reading, Inbox(index, voice), draws)
         speaks = bool(self.outbox) or voice.notes is not None
-        self.habits = Habits(spec, draws, speaks)
-        self.judgement = Judgement(spec, draws, difficulty)
-        self.latency = LatencyModel.of(spec.latency).durations(draws)
+        self.habits = Habits(kind.working, draws, speaks)
+        self.judgement = Judgement(kind, draws, difficulty)
+        self.latency = kind.latency.durations(draws)
         self.loop: Loop | None = None
-        if spec.loop is not None and spec.loops:
-            self.loop = Loop(spec.loop, spec.tools, draws)
-        slows_down = spec.context.slowdown is not None or bool(spec.drift.slowdown)
-        self.is_steady = spec.speed == 1.0 and not slows_down
+        if kind.loop is not None:
+            self.loop = Loop(kind.loop, kind.tools, draws)
+        self.is_steady = kind.is_steady
         self.drift = 0.0
-        self.drifts = spec.drifts
-        self._drift_step = draws.of(spec.drift.step, Purpose.DRIFT)
+        self._drift_step = draws.by(kind.step, Purpose.DRIFT)
         self.board: Board
         self.dispatcher: Dispatcher
         self.side = 0
@@ -309,6 +310,7 @@ class AgentState:
         random effects of its own, those of the run and the agent are added as before.
         """
         self.server = model or self.spec
+        self.rates = self.server.price.rates
         self.memory.change_model(self.server.context.prompt_cache, reads_prompt=model is not None)
         self.judgement.change_model(model, err_logit)
         self.settle_errors()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulator.distributions import Distribution
-from simulator.model.streams import Draw, Entity, Purpose, Streams, always
-from simulator.scenario.probability import Probability
+from simulator.model.streams import Draw, Entity, Law, Purpose, Streams, always
+from simulator.scenario._odds import Odds
 
 _ONE = always(1.0)
 
@@ -30,19 +30,23 @@ class OwnDraws:
         """Return draws of a distribution; `what` they decide, where the purpose does not say it."""
         return self._streams.draws(distribution, self._who, self._number, purpose, 0, what)
 
+    def by(self, law: Law, purpose: int) -> Draw:
+        """Return the same of a distribution whose law is known."""
+        return self._streams.by(law, self._who, self._number, purpose)
+
     def __call__(self, distribution: Distribution, purpose: int) -> Draw:
         """Return draws of a distribution: what latency models ask."""
         return self.of(distribution, purpose)
 
-    def factor(self, distribution: Distribution, purpose: int) -> float:
+    def factor(self, law: Law, purpose: int) -> float:
         """Return what the random effects of the run and of the agent multiply draws by."""
-        return self._streams.factor(distribution, self._who, self._number, purpose)
+        return self._streams.factor(law.facts, self._who, self._number, purpose)
 
     def rolls(self, purpose: int, needed: bool = True) -> Draw:
         """Return uniforms in [0, 1), or always 1 where they are not needed."""
         # A thousand agents with streams that they never use would not fit the cache.
         return self._streams.uniforms(self._who, self._number, purpose) if needed else _ONE
 
-    def logit(self, probability: Probability, purpose: Purpose) -> float:
+    def logit(self, odds: Odds, purpose: Purpose) -> float:
         """Return the logit of a probability, with the agent's own random effect."""
-        return self._streams.logit(probability, self._who, self._number, purpose)
+        return self._streams.logit(odds, self._who, self._number, purpose)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from simulator.distributions import Distribution
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.kind import Working, count
 from simulator.model.answers import expit
-from simulator.model.latency import LatencyModel
-from simulator.model.streams import Draw, Purpose, always
-from simulator.scenario import Agent
+from simulator.model.streams import Draw, Law, Purpose, always
+
+_UNLIMITED = always(math.inf)
 
 
 class Habits:
@@ -19,7 +19,7 @@ class Habits:
 
     Parameters
     ----------
-    spec : Agent
+    kind : Working
     draws : OwnDraws
     speaks : bool
         Whether anybody hears it.
@@ -84,47 +84,49 @@ class Habits:
         "tried",
     )
 
-    def __init__(self, spec: Agent, draws: OwnDraws, speaks: bool) -> None:
-        self._one_by_one = spec.one_by_one
+    def __init__(self, kind: Working, draws: OwnDraws, speaks: bool) -> None:
+        self._one_by_one = kind.one_by_one
         self._begins_with_one = False
-        self.is_unsettled = spec.one_by_one is not None
+        self.is_unsettled = kind.one_by_one is not None
         self._rolls_one_by_one = draws.rolls(Purpose.ONE_BY_ONE, self.is_unsettled)
-        fixed = spec.first_batch is None and spec.batch.constant is not None
-        fixed &= not self.is_unsettled
-        self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
-        self._batch = draws.of(spec.batch, Purpose.BATCH)
-        self._first_batch = (
-            None if spec.first_batch is None else draws.of(spec.first_batch, Purpose.FIRST_BATCH)
-        )
-        self._persistence = spec.batch_persistence
+        self.batch_size = kind.batch_size
+        self._batch = draws.by(kind.batch, Purpose.BATCH)
+        self._first_batch: Draw | None = None
+        if kind.first_batch is not None:
+            self._first_batch = draws.by(kind.first_batch, Purpose.FIRST_BATCH)
+        self._persistence = kind.batch_persistence
         self._rolls_persistence = draws.rolls(Purpose.BATCH_PERSISTENCE, self._persistence > 0.0)
         self._last_batch = 0
-        self.is_limited = spec.capacity is not None
-        self.capacity = _capacity(spec, draws) if self.is_limited else always(math.inf)
-        self.redo_work = spec.redo_work
+        self.is_limited = kind.capacity is not None
+        self.capacity = _UNLIMITED
+        if kind.capacity is not None:
+            self.capacity = _capacity(kind, kind.capacity, draws)
+        self.redo_work = kind.redo_work
         self.tried: set[int] | None = None
         self.is_particular = self.is_limited or self.redo_work != 1.0
 
-        behaviour = spec.behaviour
-        self._idle_logit = draws.logit(behaviour.idle, Purpose.IDLE)
+        self._idle_logit = draws.logit(kind.idle, Purpose.IDLE)
         self.idle_p = expit(self._idle_logit)
-        self._idle_first = behaviour.idle_first
-        self._idle_persistence = behaviour.idle_persistence
+        self._idle_first = kind.idle_first
+        self._idle_persistence = kind.idle_persistence
         self.may_idle = self.idle_p > 0.0 or bool(self._idle_first)
         self._rolls_idle = draws.rolls(Purpose.IDLE, self.may_idle)
         self._was_idle = False
 
-        self.talk = behaviour.talk if speaks else 0.0
-        self.chatter = behaviour.chatter if speaks else 0.0
+        self.talk = kind.talk if speaks else 0.0
+        self.chatter = kind.chatter if speaks else 0.0
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
-        tokens = spec.tokens
-        self.fixed_output = each = _fixed(tokens.output, tokens.per_work_unit)
-        draw = draws.of(tokens.output, Purpose.OUTPUT_TOKENS)
-        self.output = _tokens(draw, tokens.per_work_unit) if each < 0 else _always(each)
-        self.fixed_message = each = _fixed(tokens.message, tokens.relay)
-        draw = draws.of(tokens.message, Purpose.MESSAGE_TOKENS)
-        self.message = _tokens(draw, tokens.relay) if each < 0 else _always(each)
+        self.fixed_output = each = kind.fixed_output
+        if each < 0:
+            self.output = _tokens(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
+        else:
+            self.output = _always(each)
+        self.fixed_message = each = kind.fixed_message
+        if each < 0:
+            self.message = _tokens(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
+        else:
+            self.message = _always(each)
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
@@ -143,11 +145,11 @@ class Habits:
         if not self._last_batch and self._begins_with_one:
             self._last_batch = 1
         elif not self._last_batch and self._first_batch is not None:
-            self._last_batch = _count(self._first_batch())
+            self._last_batch = count(self._first_batch())
         elif not (self._last_batch and self._persistence) or (
             self._rolls_persistence() >= self._persistence
         ):
-            self._last_batch = _count(self._batch())
+            self._last_batch = count(self._batch())
         return self._last_batch
 
     def idles(self, is_first: bool) -> bool:
@@ -179,21 +181,15 @@ class Habits:
         return self.redo_work if self.tried and task in self.tried else 1.0
 
 
-def _capacity(spec: Agent, draws: OwnDraws) -> Draw:
+def _capacity(kind: Working, capacity: Law, draws: OwnDraws) -> Draw:
     """Return the draws of what fits into a reply, which is less where work takes longer."""
-    assert spec.capacity is not None
-    own = draws.of(spec.capacity, Purpose.CAPACITY)
-    slowness = LatencyModel.of(spec.latency).slowness
-    if slowness is None or not spec.capacity_elasticity:
+    own = draws.by(capacity, Purpose.CAPACITY)
+    if kind.slowness is None:
         return own
-    share = draws.factor(slowness, Purpose.LATENCY_RESIDUAL) ** -spec.capacity_elasticity
-    constant = spec.capacity.constant
-    return always(constant * share) if constant is not None else lambda: own() * share
-
-
-def _fixed(spec: Distribution, per_unit: float) -> int:
-    """Return how many tokens they always are; -1 where that is drawn or depends on the units."""
-    return -1 if per_unit or spec.constant is None else int(spec.constant)
+    share = draws.factor(kind.slowness, Purpose.LATENCY_RESIDUAL) ** -kind.capacity_elasticity
+    if capacity.facts.is_constant:
+        return always(capacity.facts.constant * share)
+    return lambda: own() * share
 
 
 @lru_cache(maxsize=1024)
@@ -207,7 +203,3 @@ def _tokens(draw: Draw, per_unit: float) -> Callable[[float], int]:
     if per_unit:
         return lambda units: int(draw() + per_unit * units)
     return lambda units: int(draw())
-
-
-def _count(value: float) -> int:
-    return max(1, round(value))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.kind import Kind
 from simulator.model.answers import CORRECT, Difficulty, expit
 from simulator.model.streams import Draw, Purpose
-from simulator.scenario import Agent
+from simulator.scenario.agent import Agent
 
 
 class Judgement:
@@ -16,7 +17,7 @@ class Judgement:
 
     Parameters
     ----------
-    spec : Agent
+    kind : Kind
     draws : OwnDraws
     difficulty : Difficulty
         The draws that agents share.
@@ -40,6 +41,7 @@ class Judgement:
         "_common_rolls",
         "_context_error",
         "_draws",
+        "_kind",
         "_logit",
         "_now",
         "_own_logit",
@@ -51,7 +53,6 @@ class Judgement:
         "_rolls_review",
         "_rolls_wrong",
         "_shifts",
-        "_spec",
         "depends_on_context",
         "errs",
         "is_particular",
@@ -60,39 +61,39 @@ class Judgement:
         "rolls_truncation",
     )
 
-    def __init__(self, spec: Agent, draws: OwnDraws, difficulty: Difficulty) -> None:
-        errors = spec.errors
-        self._spec = spec
-        self._own_logit = self._logit = self._now = draws.logit(errors.probability, Purpose.ERROR)
+    def __init__(self, kind: Kind, draws: OwnDraws, difficulty: Difficulty) -> None:
+        erring = kind.erring
+        self._kind = erring
+        self._own_logit = self._logit = self._now = draws.logit(erring.odds, Purpose.ERROR)
         self._p = expit(self._logit)
         self.errs = errs = self._p > 0.0
-        self._context_error = spec.context.error if errs else None
+        self._context_error = erring.of_context if errs else None
         self.depends_on_context = self._context_error is not None
-        self._shifts: Sequence[float] | None = difficulty.shifts(spec.family, errors)
-        self._common_mode = errors.common_mode if errs else 0.0
+        self._shifts: Sequence[float] | None = difficulty.shifts(
+            erring.family, erring.probability, erring.difficulty_correlation
+        )
+        self._common_mode = erring.common_mode if errs else 0.0
         self._common_rolls: Sequence[float] = ()
         if self._common_mode:
-            self._common_rolls = difficulty.common_rolls(spec.family)
+            self._common_rolls = difficulty.common_rolls(erring.family)
         self._rolls_common = draws.rolls(Purpose.COMMON_MODE, self._common_mode > 0.0)
-        self._call_correlation = errors.call_correlation if errs else 0.0
+        self._call_correlation = erring.call_correlation if errs else 0.0
         self.is_particular = self._call_correlation > 0.0
         self._call_roll = 0.0
         self._rolls_call = draws.rolls(Purpose.CALL_ERROR, self.is_particular)
         self.rolls_error = draws.rolls(Purpose.ERROR, errs)
-        self._rolls_wrong = draws.rolls(
-            Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1
-        )
+        self._rolls_wrong = draws.rolls(Purpose.WRONG_ANSWER, errs and erring.options > 1)
         # Streams that most agents never read are made when they are first read.
         self._draws = draws
         self._rolls_detection: Draw | None = None
         self._rolls_propagation: Draw | None = None
         self._rolls_review: Draw | None = None
-        self.rolls_hand_off = draws.rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
-        self.rolls_truncation = draws.rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
+        self.rolls_hand_off = draws.rolls(Purpose.HAND_OFF, erring.hand_off > 0.0)
+        self.rolls_truncation = draws.rolls(Purpose.TRUNCATION, kind.working.truncation_loss > 0.0)
 
     def settle(self, drift: float, prompt_tokens: int, window_tokens: float) -> None:
         """Set the probability of an error, by drift and by the size of the prompt."""
-        self._now = self._logit + self._spec.drift.error_logit * drift
+        self._now = self._logit + self._kind.of_drift * drift
         if self._context_error is not None:
             self._now += self._context_error.at(prompt_tokens, window_tokens)
         self._p = expit(self._now)
@@ -105,7 +106,7 @@ class Judgement:
         """
         self._logit = self._own_logit
         if model is not None:
-            own, effects = self._spec.errors.probability.probability, 0.0
+            own, effects = self._kind.probability, 0.0
             if 0.0 < own < 1.0 and not model.errors.probability.effects:
                 effects = self._own_logit - math.log(own / (1.0 - own))
             self._logit = logit + effects
@@ -140,13 +141,13 @@ class Judgement:
         """Return whether the tests of a faulty attempt find that it is."""
         if self._rolls_detection is None:
             self._rolls_detection = self._draws.rolls(Purpose.DETECTION)
-        return self._rolls_detection() < self._spec.errors.detection
+        return self._rolls_detection() < self._kind.detection
 
     def inherits_fault(self) -> bool:
         """Return whether an attempt that builds on what is faulty is faulty, too."""
         if self._rolls_propagation is None:
             self._rolls_propagation = self._draws.rolls(Purpose.PROPAGATION)
-        return self._rolls_propagation() < self._spec.errors.propagation
+        return self._rolls_propagation() < self._kind.propagation
 
     def rejects(self, chance: float) -> bool:
         """Return whether a review rejects what it does with probability `chance`."""
@@ -155,7 +156,7 @@ class Judgement:
         return self._rolls_review() < chance
 
     def _wrong_answer(self) -> int:
-        wrong = self._spec.errors.wrong_answers
-        if wrong.options == 1 or self._rolls_wrong() < wrong.shared:
+        options = self._kind.options
+        if options == 1 or self._rolls_wrong() < self._kind.shared:
             return 1
-        return 1 + int(self._rolls_wrong() * wrong.options)
+        return 1 + int(self._rolls_wrong() * options)

@@ -7,10 +7,11 @@ from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Conversation, Held
+from simulator.model.agents.kind import Reading
 from simulator.model.agents.overflow import compacted, window_of
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
-from simulator.scenario.context import Context, PromptCache
+from simulator.scenario.context import PromptCache
 
 
 class Memory:
@@ -18,7 +19,7 @@ class Memory:
 
     Parameters
     ----------
-    spec : Context
+    kind : Reading
     inbox : Inbox
         What it hears.
     draws : OwnDraws
@@ -51,6 +52,7 @@ class Memory:
         "_cache_miss",
         "_caches",
         "_held",
+        "_kind",
         "_life_elsewhere",
         "_overflow",
         "_prefix_elsewhere",
@@ -58,7 +60,6 @@ class Memory:
         "_retention",
         "_rolls_miss",
         "_shared_tokens",
-        "_spec",
         "_start_tokens",
         "_system_tokens",
         "_tokens_per_task",
@@ -77,18 +78,18 @@ class Memory:
         "window_tokens",
     )
 
-    def __init__(self, spec: Context, inbox: Inbox, draws: OwnDraws) -> None:
-        self._spec, self.inbox = spec, inbox
-        self._tokens_per_task = spec.board_tokens_per_task
-        self._artifact_tokens = spec.artifact_tokens
-        self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
-        self._additions = Additions(spec, draws)
-        self._cache_miss = spec.cache_miss
-        self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, spec.cache_miss > 0.0)
-        self._system_tokens = int(spec.system_tokens)
-        self.window_tokens = window_of(spec, self._system_tokens + self._start_tokens, draws)
-        self._retention, self._overflow = spec.retention, spec.overflow
-        cache = spec.prompt_cache
+    def __init__(self, kind: Reading, inbox: Inbox, draws: OwnDraws) -> None:
+        self._kind, self.inbox = kind, inbox
+        self._tokens_per_task = kind.board_tokens_per_task
+        self._artifact_tokens = kind.artifact_tokens
+        self._start_tokens = int(draws.by(kind.start, Purpose.START_TOKENS)())
+        self._additions = Additions(kind, draws)
+        self._cache_miss = kind.cache_miss
+        self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, kind.cache_miss > 0.0)
+        self._system_tokens = kind.system_tokens
+        self.window_tokens = window_of(kind, self._system_tokens + self._start_tokens, draws)
+        self._retention, self._overflow = kind.retention, kind.overflow
+        cache = kind.cache
         self._caches, self.life = cache is not None, CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
@@ -139,7 +140,7 @@ class Memory:
         if self._overflow == "truncate":
             context = min(before, max(0, int(self.window_tokens) - self._system_tokens - fresh))
         else:
-            context, summary = compacted(self._spec, self.window_tokens, before)
+            context, summary = compacted(self._kind, self.window_tokens, before)
         if context < before:
             self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)

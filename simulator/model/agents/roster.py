@@ -1,33 +1,20 @@
-"""Who is in the team, and who hears whom: agents made of a scenario."""
+"""The agents of a replication, made of the cast of its scenario."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
+from simulator.model.agents.cast import Cast
 from simulator.model.agents.channels import Log, Voice, connect
+from simulator.model.agents.kind import Kind
 from simulator.model.agents.messages import Deliveries, Gossip, Link, Mailbox, Notes, Outlet
 from simulator.model.answers import Difficulty
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
-from simulator.model.topologies import NO_MANAGER, Channel, Topology
-from simulator.scenario.agent import Agent
-from simulator.scenario.network import Network
-from simulator.scenario.team import Team
-
-_UNUSED = np.random.default_rng(0)
-"""Shared by topologies that draw nothing: to make one for each is a tenth of the set-up time."""
-
-
-def _beginning_with(spec: Agent, tokens: float) -> Agent:
-    """Return an agent whose context begins with so many tokens."""
-    context = spec.context.model_copy(update={"start_tokens": constant(tokens)})
-    return spec.model_copy(update={"context": context})
+from simulator.model.topologies import NO_MANAGER, Channel
 
 
 class Roster:
@@ -35,10 +22,7 @@ class Roster:
 
     Parameters
     ----------
-    team : Team
-    verifiers : int
-    topology : Topology
-    network : Network
+    cast : Cast
     graph : TaskGraph
     streams : Streams
     metrics : Metrics
@@ -72,39 +56,32 @@ class Roster:
 
     def __init__(
         self,
-        team: Team,
-        verifiers: int,
-        topology: Topology,
-        network: Network,
+        cast: Cast,
         graph: TaskGraph,
         streams: Streams,
         metrics: Metrics,
     ) -> None:
-        specs = team.workers
-        count = len(specs)
+        count, coordinators = len(cast.workers), cast.coordinators
         self.deliveries = Deliveries()
-        self.managers = topology.managers(count)
-        coordinators = len(self.managers) - count
-        default = team.agent or specs[0]
-        voices = self._voices(count, topology, network, streams, metrics)
-        voices += [Voice() for _ in range(verifiers)]
-        self.difficulty = difficulty = Difficulty(graph, team.family_similarity, streams)
+        self.managers = cast.managers
+        voices = self._voices(cast, streams, metrics)
+        voices += [Voice() for _ in range(cast.verifiers)]
+        self.difficulty = difficulty = Difficulty(graph, cast.similarity, streams)
 
-        def make(spec: Agent, role: int, number: int) -> AgentState:
+        def make(kind: Kind, role: int, number: int) -> AgentState:
             index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)
             voice = voices[index]
-            return AgentState(spec, index, role, number, streams, difficulty, voice)
+            return AgentState(kind, index, role, number, streams, difficulty, voice)
 
+        kinds = cast.workers
         if graph.start_tokens is not None:
-            begun = {id(spec): _beginning_with(spec, graph.start_tokens) for spec in team.kinds}
-            specs = [begun[id(spec)] for spec in specs]
-        self.workers = [make(spec, WORKER, i) for i, spec in enumerate(specs)]
-        lead, checker = team.coordinator or default, team.verifier or default
-        self.coordinators = [make(lead, COORDINATOR, i) for i in range(coordinators)]
-        self.verifiers = [make(checker, VERIFIER, i) for i in range(verifiers)]
+            kinds = cast.beginning_with(graph.start_tokens)
+        self.workers = [make(kind, WORKER, i) for i, kind in enumerate(kinds)]
+        self.coordinators = [make(cast.lead, COORDINATOR, i) for i in range(coordinators)]
+        self.verifiers = [make(cast.checker, VERIFIER, i) for i in range(cast.verifiers)]
         self.agents = self.workers + self.coordinators + self.verifiers
         metrics.agents = len(self.agents)
-        self.aggregates = topology.aggregates and coordinators > 0
+        self.aggregates = cast.aggregates
         self.handed_in: Log | None = None
         if self.aggregates:
             self.handed_in = Log()
@@ -113,7 +90,9 @@ class Roster:
     @property
     def has_more(self) -> bool:
         """Whether there are coordinators, notes or drift: calls that end in more than a commit."""
-        extra = any(agent.drifts or agent.memory.inbox.notes is not None for agent in self.agents)
+        extra = any(
+            agent.kind.drifts or agent.memory.inbox.notes is not None for agent in self.agents
+        )
         return extra or bool(self.coordinators)
 
     @property
@@ -131,31 +110,24 @@ class Roster:
         staff = [levels[level] for level in sorted(levels)]
         return [shift for shift in (self.workers, self.verifiers, *staff) if shift]
 
-    def _voices(
-        self,
-        workers: int,
-        topology: Topology,
-        network: Network,
-        streams: Streams,
-        metrics: Metrics,
-    ) -> list[Voice]:
+    def _voices(self, cast: Cast, streams: Streams, metrics: Metrics) -> list[Voice]:
         """Return where workers and coordinators speak and what they hear, shape (agents,)."""
-        agents = len(self.managers)
-        rng = streams.generator(Purpose.TOPOLOGY) if topology.is_random else _UNUSED
-        channels = topology.channels(workers, rng)
-        if network.is_plain and topology.peers_per_message is None:
-            voices = [Voice(*ends) for ends in connect(channels, agents)]
+        agents, channels = len(self.managers), cast.channels
+        if channels is None:
+            rng = streams.generator(Purpose.TOPOLOGY)
+            channels = cast.topology.channels(len(cast.workers), rng)
+        if cast.has_mail:
+            voices = _mail(cast, channels, agents, streams, metrics, self.deliveries)
         else:
-            voices = _mail(network, topology, channels, agents, streams, metrics, self.deliveries)
-        if topology.has_notes and agents > 1:  # who is alone writes notes for nobody
+            voices = [Voice(*ends) for ends in connect(channels, agents)]
+        if cast.topology.has_notes and agents > 1:  # who is alone writes notes for nobody
             notes = Notes(agents)
             voices = [replace(voice, notes=notes) for voice in voices]
         return voices
 
 
 def _mail(
-    network: Network,
-    topology: Topology,
+    cast: Cast,
     channels: Sequence[Channel],
     agents: int,
     streams: Streams,
@@ -163,6 +135,7 @@ def _mail(
     deliveries: Deliveries,
 ) -> list[Voice]:
     """Return voices with a mailbox each, for links that delay, lose, or are drawn anew."""
+    network, topology = cast.network, cast.topology
     boxes = [Mailbox(i) for i in range(agents)]
     outboxes: list[list[Outlet]] = [[] for _ in range(agents)]
     said = [0] * agents

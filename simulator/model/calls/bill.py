@@ -7,7 +7,6 @@ import math
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.metrics import Metrics
-from simulator.scenario._rates import Rates
 
 
 class Bill:
@@ -46,7 +45,7 @@ class Bill:
         metrics.cached_tokens += cached
         metrics.output_tokens += agent.call.output
         if self._is_priced:
-            rates: Rates = agent.server.price.rates
+            rates = agent.rates
             metrics.cost_usd += rates.usd(uncached, cached, agent.call.output)
         if memory.life is not None:
             metrics.cost_usd += self._book_cache(agent, memory.life, uncached, cached)
@@ -81,7 +80,7 @@ class Bill:
         metrics.cached_tokens += cached
         metrics.output_tokens += output
         metrics.wasted_tokens += uncached + cached + output
-        usd = agent.server.price.usd(uncached, cached, output)
+        usd = agent.rates.usd(uncached, cached, output)
         if agent.memory.life is not None and is_read:
             usd += self._book_cache(agent, agent.memory.life, uncached, cached)
         metrics.cost_usd += usd

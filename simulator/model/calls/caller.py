@@ -147,8 +147,8 @@ class Caller:
             self.window_elsewhere = windows()
             self.latency_elsewhere = LatencyModel.of(other.latency).durations(elsewhere)
             agent.judgement.draw_with(rolls(Purpose.ERROR))
-            spec = other.errors.probability
-            self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)
+            odds = other.errors.probability.odds
+            self.other_err_logit = streams.logit(odds, entity, number, Purpose.ERROR)
             if other.faults.slow:
                 self.slow_factors[True] = elsewhere(other.faults.slow.factor, Purpose.SLOW_FACTOR)
 

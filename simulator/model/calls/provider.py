@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -162,7 +162,8 @@ class ProviderState:
         self._output = bucket(spec.output_tokens_per_minute)
         self.refuses = spec.refuses
         self.refunds = spec.refunds_output and self._output is not None
-        self._reserving: Counter[int] = Counter()  # requests under way of each agent
+        self._reserving: defaultdict[int, int] = defaultdict(int)
+        """Requests under way of each agent."""
         self._agenda = agenda
         self._metrics = metrics
         self._phases = phases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from functools import partial
 from simulator.errors import TeamsimError
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SUBAGENT, AgentState
+from simulator.model.agents.cast import SubagentCast
 from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.agents.toolkit import ToolCall
@@ -25,7 +26,7 @@ from simulator.model.streams import Purpose, Streams
 from simulator.model.trace import ANSWERED, Event
 from simulator.model.why import Why
 from simulator.scenario.agent import Agent
-from simulator.scenario.subagents import MOST_DEPTH, Subagents
+from simulator.scenario.subagents import MOST_DEPTH
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +56,7 @@ class SubagentPool:
 
     Parameters
     ----------
-    spec : Subagents or None
+    cast : SubagentCast or None
         None where there are none.
     difficulty : Difficulty
     streams : Streams
@@ -87,7 +88,7 @@ class SubagentPool:
 
     def __init__(
         self,
-        spec: Subagents | None,
+        cast: SubagentCast | None,
         difficulty: Difficulty,
         streams: Streams,
         agenda: Agenda,
@@ -101,12 +102,12 @@ class SubagentPool:
         self._journal = journal
         self._metrics = journal.metrics
         self._phases = phases
-        self._kinds = {} if spec is None else spec.kinds
-        self._last_kinds = {} if spec is None else spec.last_kinds
-        self._max_depth = None if spec is None else spec.max_depth
-        self._left = None if spec is None else spec.max_total
+        self._kinds = {} if cast is None else cast.kinds
+        self._last_kinds = {} if cast is None else cast.last_kinds
+        self._max_depth = None if cast is None else cast.max_depth
+        self._left = None if cast is None else cast.max_total
         self._next = agents
-        self._asked: Counter[tuple[int, str]] = Counter()
+        self._asked: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._under_way: dict[int, _Subagent] = {}
         self._of_run: dict[Run, _Subagent] = {}
         self._service: Service

@@ -129,7 +129,7 @@ class Turns(Service):
         self._bill.call(agent)
         if self._is_traced:
             self._note(agent)
-        if agent.drifts:
+        if agent.kind.drifts:
             agent.wander()
         memory.remember(call.output, goes_on=True)
         self._inner.over(agent)

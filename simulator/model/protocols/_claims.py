@@ -147,7 +147,10 @@ class Claims(Dispatcher):
             if noise == 1.0 or uniform() < noise:
                 picks[items[int(uniform() * len(items))]] = None
             else:
-                picks[next(task for task in in_order if task not in picks)] = None
+                for task in in_order:
+                    if task not in picks:
+                        picks[task] = None
+                        break
         return list(picks)
 
     def _pick_from_all(self, agent: int, count: int) -> list[int]:
@@ -165,15 +168,18 @@ class Claims(Dispatcher):
 
     def _pick_blindly(self, agent: int, count: int, taken: list[int]) -> list[int]:
         picks: list[int] = []
+        seen = set(taken)
         for _ in range(count):
             pool = self._pool_seen_by(agent)
             if pool is self._open:
                 found = self._pick(agent, min(count, len(pool)))
-                fresh = [task for task in found if task not in picks and task not in taken]
             else:
-                task = pool.items[int(self._uniform[agent]() * len(pool))]
-                fresh = [task] if task not in picks and task not in taken else []
-            picks += fresh[:1]
+                found = [pool.items[int(self._uniform[agent]() * len(pool))]]
+            for task in found:
+                if task not in seen:
+                    seen.add(task)
+                    picks.append(task)
+                    break
         return picks
 
     def _pool_seen_by(self, agent: int) -> TaskPool:

@@ -11,6 +11,9 @@ from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Dispatcher, Setting
 from simulator.model.protocols._hand import Hand
 
+_FEW = 100
+"""Up to so many tasks are looked through one by one: NumPy takes as long for a few as for these."""
+
 
 class Hands(Dispatcher):
     """Each agent's tasks, of which its hand has those that can start.
@@ -66,13 +69,24 @@ class Hands(Dispatcher):
 
     def due(self, agent: int) -> int:
         """Return how many of the agent's own tasks on the board are left."""
-        return sum(map(self.board.is_listed, self._left_to(agent)))
+        return sum(map(self.board.is_listed, self._own(agent)))
 
     def _left_to(self, agent: int) -> list[int]:
         """Return the agent's own tasks that are left, in topological order."""
+        return sorted(self._own(agent), key=self.rank.__getitem__)
+
+    def _own(self, agent: int) -> list[int]:
+        """Return the agent's own tasks that are left, as they are numbered."""
         board = self.board
-        is_left = (np.asarray(board.owner) == agent) & (np.asarray(board.done) == 0)
-        return sorted(np.flatnonzero(is_left).tolist(), key=self.rank.__getitem__)
+        found: list[int] = []
+        if len(board.done) <= _FEW:
+            for task in range(len(board.done)):
+                if board.owner[task] == agent and not board.done[task]:
+                    found.append(task)
+        else:
+            is_left = (np.asarray(board.owner) == agent) & (np.asarray(board.done) == 0)
+            found = np.flatnonzero(is_left).tolist()
+        return found
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""

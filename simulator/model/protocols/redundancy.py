@@ -73,7 +73,8 @@ class _Queues(Dispatcher):
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the first tasks in the agent's queue that nobody has done."""
-        queue, picks = self._queues[agent], list[int]()
+        queue = self._queues[agent]
+        picks: list[int] = []
         while queue and len(picks) < count:
             task = queue.popleft()
             if not self.board.done[task]:

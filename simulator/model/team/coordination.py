@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 
 from simulator.model.agenda import Agenda
@@ -82,11 +82,13 @@ class Coordination:
             for agent, manager in zip([*workers, *coordinators], managers, strict=True)
             if manager != NO_MANAGER
         }
-        self._subordinates = Counter(manager.index for manager in self._managers.values())
         staff = [agent.index for agent in coordinators]
+        self._subordinates = dict.fromkeys(staff, 0)
+        for manager in self._managers.values():
+            self._subordinates[manager.index] += 1
         self._reports: dict[int, deque[AgentState]] = {index: deque() for index in staff}
         self._answering: dict[int, list[AgentState]] = {index: [] for index in staff}
-        self._unreported: Counter[int] = Counter()
+        self._unreported = dict.fromkeys(staff, 0)
         self._is_handed_in = False
         self.is_to_aggregate = handed_in is not None
 

@@ -106,7 +106,7 @@ class Settlement:
         a backup has failed is still in the hands of its owner.
         """
         failures = agent.board.note_failure(task)
-        most = agent.spec.errors.max_attempts
+        most = agent.kind.erring.max_attempts
         is_last = most is not None and failures >= most
         if is_last and not self._patterns.is_elsewhere(agent, task):
             fault = int(is_faulty)
@@ -121,7 +121,8 @@ class Settlement:
 
         Returns the tasks that can start because of it.
         """
-        board, freed = agent.board, list[int]()
+        board = agent.board
+        freed: list[int] = []
         for task in tasks:
             can_be = not (board.missing[task] or board.done[task])
             if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):

@@ -1,0 +1,111 @@
+"""The cast of a scenario: which agents every replication has, and who can hear whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.model.agents.kind import Kind
+from simulator.model.topologies import Channel, Topology
+from simulator.scenario.network import Network
+from simulator.scenario.subagents import Subagents
+from simulator.scenario.team import Team
+
+_UNUSED = np.random.default_rng(0)
+"""Shared by topologies that draw nothing: to make one for each is a tenth of the set-up time."""
+
+
+class SubagentCast:
+    """Which sub-agents may be started.
+
+    Parameters
+    ----------
+    spec : Subagents
+
+    Attributes
+    ----------
+    kinds, last_kinds : dict of str to Kind
+        By their names; and those on the lowest level.
+    max_depth, max_total : int or None
+    """
+
+    __slots__ = ("kinds", "last_kinds", "max_depth", "max_total")
+
+    def __init__(self, spec: Subagents) -> None:
+        self.kinds = {name: Kind(kind) for name, kind in spec.kinds.items()}
+        self.last_kinds = {name: Kind(kind) for name, kind in spec.last_kinds.items()}
+        self.max_depth, self.max_total = spec.max_depth, spec.max_total
+
+
+class Cast:
+    """Who is in the team: found out once, for all replications of a scenario.
+
+    Parameters
+    ----------
+    team : Team
+    verifiers : int
+    topology : Topology
+    network : Network
+
+    Attributes
+    ----------
+    workers : list of Kind, shape (workers,)
+    lead, checker : Kind
+        Those of coordinators and of verifiers.
+    coordinators : int
+        How many there are.
+    managers : sequence of int, shape (workers + coordinators,)
+        The coordinator that each reports to, or `NO_MANAGER`.
+    subagents : SubagentCast or None
+        None where there are none.
+    channels : list of Channel or None
+        Who hears whom; None where that is drawn for each replication.
+    has_mail : bool
+        Whether messages are delayed or lost, or their receivers are drawn.
+    """
+
+    __slots__ = (
+        "aggregates",
+        "channels",
+        "checker",
+        "coordinators",
+        "has_mail",
+        "lead",
+        "managers",
+        "network",
+        "similarity",
+        "subagents",
+        "topology",
+        "verifiers",
+        "workers",
+    )
+
+    def __init__(self, team: Team, verifiers: int, topology: Topology, network: Network) -> None:
+        specs = team.workers
+        kinds = {id(spec): Kind(spec) for spec in team.kinds}
+        self.workers = [kinds[id(spec)] for spec in specs]
+        default = Kind(team.agent) if team.agent is not None else self.workers[0]
+        self.lead = default if team.coordinator is None else Kind(team.coordinator)
+        self.checker = default if team.verifier is None else Kind(team.verifier)
+        self.managers = topology.managers(len(specs))
+        self.coordinators = len(self.managers) - len(specs)
+        self.verifiers = verifiers
+        self.aggregates = topology.aggregates and self.coordinators > 0
+        self.topology, self.network = topology, network
+        self.channels: Sequence[Channel] | None = None
+        if not topology.is_random:
+            self.channels = topology.channels(len(specs), _UNUSED)
+        self.has_mail = not network.is_plain or topology.peers_per_message is not None
+        self.similarity = team.family_similarity
+        self.subagents: SubagentCast | None = None
+        if team.subagents is not None:
+            self.subagents = SubagentCast(team.subagents)
+
+    def beginning_with(self, tokens: float) -> list[Kind]:
+        """Return the workers, whose contexts begin with so many tokens."""
+        begun: dict[int, Kind] = {}
+        for kind in self.workers:
+            if id(kind) not in begun:
+                begun[id(kind)] = kind.beginning_with(tokens)
+        return [begun[id(kind)] for kind in self.workers]
