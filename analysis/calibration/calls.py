@@ -23,7 +23,7 @@ from analysis.calibration.families import FAMILIES, Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.likelihood import LogDensity
 from analysis.calibration.rounding import four_digits
-from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
+from analysis.calibration.sessions import SessionFit, begins, fit_sessions
 from analysis.calibration.windows import Window, window_of
 from analysis.traces.canonical import named_models
 from simulator.distributions import Floats
@@ -246,21 +246,6 @@ def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) 
     if calls["output"].min() == calls["output"].max():
         found.append(Gap("spread of output tokens", "all counts are equal", "none"))
     return found
-
-
-def run_weights(calls: pd.DataFrame) -> Floats:
-    """Return, for each call, the number of windows of `HORIZON` calls of its session that hold it.
-
-    The first and last calls of a session are unlike the others (a plan, a final answer) and are in
-    fewer windows. The calls of a session shorter than the horizon have the weight of one window.
-    """
-    groups = calls.groupby("session", sort=False)["session"]
-    place = calls.groupby("session", sort=False).cumcount().to_numpy()
-    size = groups.transform("size").to_numpy()
-    to_edge = np.minimum(place + 1, size - place)
-    possible = np.maximum(size - HORIZON + 1, 1)
-    held = np.minimum(np.minimum(to_edge, HORIZON), possible)
-    return np.asarray(held, dtype=np.float64)
 
 
 def _design(calls: pd.DataFrame) -> Floats:

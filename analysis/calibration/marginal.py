@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.calibration.calls import FEWEST, run_weights
+from analysis.calibration.calls import FEWEST
 from analysis.calibration.dependence import Dependence, dependence, without_effects
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.families import Family, best_family
+from analysis.calibration.sessions import HORIZON
+from simulator.distributions import Floats
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,18 @@ def fit_durations(calls: pd.DataFrame) -> list[MarginalFit]:
         own = best_family(without_effects(seconds, effects, weights), weights)
         fits.append(MarginalFit(str(model), mine["session"].nunique(), len(mine), own, effects))
     return fits
+
+
+def run_weights(calls: pd.DataFrame) -> Floats:
+    """Return, for each call, the number of windows of `HORIZON` calls of its session that hold it.
+
+    The first and last calls of a session are unlike the others (a plan, a final answer) and are in
+    fewer windows. The calls of a session shorter than the horizon have the weight of one window.
+    """
+    groups = calls.groupby("session", sort=False)["session"]
+    place = calls.groupby("session", sort=False).cumcount().to_numpy()
+    size = groups.transform("size").to_numpy()
+    to_edge = np.minimum(place + 1, size - place)
+    possible = np.maximum(size - HORIZON + 1, 1)
+    held = np.minimum(np.minimum(to_edge, HORIZON), possible)
+    return np.asarray(held, dtype=np.float64)

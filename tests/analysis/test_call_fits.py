@@ -16,13 +16,12 @@ from analysis.calibration.calls import (
     CallFit,
     fit_calls,
     fit_model,
-    run_weights,
     usable,
 )
 from analysis.calibration.dependence import dependence
 from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
-from analysis.calibration.marginal import fit_durations
+from analysis.calibration.marginal import fit_durations, run_weights
 from analysis.calibration.profiles import call_profile
 from analysis.calibration.sessions import HORIZON, as_distribution, begins, fit_sessions
 from analysis.plots.qq import latency_figure

@@ -17,11 +17,11 @@ from analysis.calibration.calls import (
     fit_calls,
     fit_model,
     relative_durations,
-    run_weights,
     timed,
     usable,
 )
 from analysis.calibration.gaps import Gap
+from analysis.calibration.marginal import run_weights
 from analysis.calibration.sessions import HORIZON
 from tests.analysis.made_up_requests import canonical
 
