@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy
 
@@ -180,17 +181,13 @@ def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
 
 
 def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
-    """Fit one model's calls.
-
-    What was written before a call was cut short is no sample of what agents write: it counts only
-    where there is nothing else.
-    """
+    """Fit one model's calls."""
     latency = _fit_latency(calls)
     logs = np.log(calls["duration_s"].to_numpy()) - _log_mean(latency.at, calls)
     residual = dependence(np.exp(logs - np.median(logs)), calls["session"], np.ones(len(calls)))
-    whole = ~calls["censored"].to_numpy(dtype=bool)
-    whole |= not whole.any()
+    whole = _whole(calls)
     early, alike = begins(calls)[whole], np.ones(int(whole.sum()))
+    early |= not early.any()
     output = np.maximum(calls["output"].to_numpy()[whole], 1.0)
     effects = dependence(output, calls["session"][whole], alike)
     own = without_effects(output[early], effects, alike[early])
@@ -243,9 +240,20 @@ def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) 
         why = f"sessions: {sessions}, {_FEWEST_CLUSTERS} are needed"
         instead = "standard errors as if calls were independent"
         found.append(Gap("how much sessions differ in what tokens cost", why, instead))
-    if calls["output"].min() == calls["output"].max():
+    written = calls.loc[_whole(calls), "output"]
+    if written.min() == written.max():
         found.append(Gap("spread of output tokens", "all counts are equal", "none"))
     return found
+
+
+def _whole(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return whose outputs count.
+
+    What was written before a call was cut short is no sample of what agents write: it counts only
+    where there is nothing else.
+    """
+    whole = ~calls["censored"].to_numpy(dtype=bool)
+    return np.asarray(whole | (not whole.any()))
 
 
 def _design(calls: pd.DataFrame) -> Floats:

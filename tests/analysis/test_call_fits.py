@@ -155,6 +155,21 @@ def test_what_was_written_before_a_call_was_cut_short_is_no_sample_of_outputs() 
     assert middle(all_cut) < 0.2 * whole
 
 
+def test_where_all_sessions_begin_with_calls_cut_short_later_ones_say_what_is_written() -> None:
+    calls = made_calls(3, 3, length=100)
+    later = calls.groupby("session").cumcount() >= HORIZON
+    fit = fit_model(calls.assign(censored=~later), "m")
+    middle = float(fit.output.quantile(np.asarray([0.5]))[0])
+    assert middle == pytest.approx(calls.loc[later, "output"].median(), rel=0.2)
+
+
+def test_one_whole_output_is_no_spread_of_outputs() -> None:
+    calls = made_calls(3, 3)
+    fit = fit_model(calls.assign(censored=np.arange(len(calls)) != 5), "m")
+    assert fit.output.kind == "deterministic"
+    assert "spread of output tokens" in [gap.what for gap in fit.gaps]
+
+
 def test_effects_of_sessions_and_phases_are_told_apart() -> None:
     rng = np.random.default_rng(4)
     sessions, length = 400, 60
