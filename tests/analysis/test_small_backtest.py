@@ -167,7 +167,7 @@ def test_predictions_broken_on_purpose_are_seen_as_worse(scores: pd.DataFrame) -
     assert broken["cover_80%"].mean() < right["cover_80%"].mean()
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_command_scores_the_same(first: Path, tmp_path: Path) -> None:
     fitting.backtest(first, tmp_path, [1, 2], [3], 200, 1, task_list="short")
     said = pd.read_csv(tmp_path / "validation.csv")
