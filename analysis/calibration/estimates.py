@@ -159,6 +159,33 @@ def pool(fits: Sequence[VectorFit], most: Floats) -> list[VectorFit]:
     return pooled
 
 
+def pool_posteriors(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> list[VectorFit]:
+    """Return each fit moved towards the others, where each was fitted with the same prior.
+
+    The prior is that of what they have in common, and counts once: of cells that say nothing many
+    are no surer than one. A single fit is returned as it is.
+
+    Parameters
+    ----------
+    fits : sequence of VectorFit
+        Their coordinates are independent.
+    centre, spread : ndarray, shape (K,)
+        Mean and standard deviation of the prior. Cells differ by no more than the second, and none
+        is less sure.
+    """
+    if len(fits) < 2:
+        return list(fits)
+    common = common_of(fits, centre, spread, spread)
+    pooled = []
+    for at, precision in zip(*_alone(fits, centre, spread), strict=True):
+        doubt = 1.0 / (1.0 + common.between * precision)  # of what the cell says itself
+        variance = common.between * doubt + doubt**2 * common.of_mean
+        variance = np.minimum(variance, spread**2)
+        moved = common.mean + (1.0 - doubt) * (at - common.mean)
+        pooled.append(VectorFit(moved, np.diag(variance)))
+    return pooled
+
+
 def prior_of(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Return what similar fits say of another one: the mean and standard deviation, each (K,).
 
@@ -188,12 +215,18 @@ def common_of(
     scale : float
         Of the half-Cauchy prior of that, in units of `spread`; infinite: it is flat.
     """
+    at, precision = _alone(fits, centre, spread)
+    return _in_common(at, precision, most, centre, spread**-2, scale * spread)
+
+
+def _alone(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Return estimates and their precisions without a prior that they had, each (cells, K)."""
     at, variance = _moments(fits)
     precision = 1.0 / variance - spread**-2
     precision[precision * spread**2 < _EDGE] = 0.0
     # The quotient of two normal densities is normal: precisions subtract, and so do their means'.
     alone = (at - centre) / variance / np.where(precision > 0.0, precision, np.inf)
-    return _in_common(centre + alone, precision, most, centre, spread**-2, scale * spread)
+    return centre + alone, precision
 
 
 def _moments(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:

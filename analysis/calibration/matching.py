@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
-from analysis.calibration.estimates import VectorFit, pool
+from analysis.calibration.estimates import VectorFit, pool_posteriors
 from analysis.calibration.habit_search import UNIFORM_VARIANCE, Found, Moments, Search, moments_of
 
 _FEWEST, _MOST = 8, 50
@@ -95,22 +95,30 @@ def _counted(fit: CellFit, tasks: list[dict[str, Any]], size: int, real: int) ->
 
 
 def pool_habits(fits: Sequence[CellFit]) -> list[CellFit]:
-    """Return the fits of an agent's cells with the two habits moved towards each other's."""
+    """Return the fits of an agent's cells with the two habits moved towards each other's.
+
+    A cell of which nothing could be matched is as the others say.
+    """
+    if not any(fit.matching for fit in fits):
+        return list(fits)
+    spread = np.full(2, np.sqrt(UNIFORM_VARIANCE))
+    unknown = VectorFit(np.full(2, 0.5), np.diag(spread**2))
     vectors = [
         VectorFit(
             np.asarray([fit.deference.value, fit.noise.value]),
             np.diag([fit.deference.error**2, fit.noise.error**2]),
         )
+        if fit.matching
+        else unknown
         for fit in fits
     ]
-    most = np.full(2, np.sqrt(UNIFORM_VARIANCE))  # cells differ by no more than under the prior
     return [
         replace(
             fit,
             deference=pooled.estimate(0, "identity"),
             noise=pooled.estimate(1, "identity"),
         )
-        for fit, pooled in zip(fits, pool(vectors, most), strict=True)
+        for fit, pooled in zip(fits, pool_posteriors(vectors, unknown.at, spread), strict=True)
     ]
 
 

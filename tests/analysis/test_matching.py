@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,26 @@ def claims_chains(deference: float, noise: float, size: int, seed: int) -> dict[
         "workspace": {"kind": "last_writer_wins", "loss": 0.0},
         "limits": {"max_rounds": 60},
     }
+
+
+def test_a_cell_without_a_team_follows_the_others_and_makes_them_no_surer(tmp_path: Path) -> None:
+    agent = {"latency": {"kind": "seconds", "base": 6.0}, "batch": 2}
+    (alone,) = fit_cells(team_runs(tmp_path, logged_team(agent, 0.5, (1,), 2), CHAINS))
+    assert not alone.matching
+    told = replace(
+        alone,
+        deference=Estimate(0.3, 0.05),
+        noise=Estimate(0.8, 0.05),
+        matching={"simulated_runs": 1.0},
+    )
+    first, second = pool_habits([told, alone])
+    for habit, value in (("deference", 0.3), ("noise", 0.8)):
+        known, guess = getattr(first, habit), getattr(second, habit)
+        assert known.value == pytest.approx(value, abs=0.02)
+        assert known.error == pytest.approx(0.05, rel=0.1)
+        assert 0.1 < guess.error <= UNIFORM_SD * 1.02
+        assert min(value, 0.5) < guess.value < max(value, 0.5)
+    assert pool_habits([alone, alone]) == [alone, alone]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, special, stats
 
-from analysis.calibration.estimates import VectorFit, pool, prior_of
+from analysis.calibration.estimates import VectorFit, pool, pool_posteriors, prior_of
 from analysis.calibration.latency import fit_latencies, mean_log_seconds
 from analysis.calibration.logits import Trials, fit_imputed_logits, fit_logits
 
@@ -112,6 +112,40 @@ def test_cells_that_say_nothing_have_in_common_what_was_thought_before() -> None
     assert sd == pytest.approx(np.sqrt(4 / 3) * spread, rel=1e-3)
     told = [*silent, under_prior(2.0, 0.01, 0.5, 0.8)]
     assert prior_of(told, centre, spread)[0] > mean
+
+
+def test_many_cells_that_say_nothing_are_no_surer_than_one() -> None:
+    centre, spread = np.array([0.5]), np.array([0.3])
+    silent = VectorFit(centre, np.diag(spread**2))
+    told = under_prior(0.1, 1e-4, 0.5, 0.3)
+    for cell in pool_posteriors([silent] * 6, centre, spread):
+        assert cell.at == pytest.approx(centre)
+        assert np.sqrt(cell.covariance[0, 0]) == pytest.approx(0.3)
+    first, *_, last = pool_posteriors([told] * 6 + [silent], centre, spread)
+    assert first.at[0] == pytest.approx(0.1, abs=0.01)
+    assert last.at[0] == pytest.approx(0.1, abs=0.03)  # it is as the others say
+    assert pool_posteriors([told], centre, spread) == [told]
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("error", [0.1, 0.5, 5.0])
+@pytest.mark.parametrize("between", [0.0, 0.15, 0.25])
+def test_posteriors_that_are_pooled_are_as_unsure_as_they_say(error: float, between: float) -> None:
+    """Six cells: the root mean square of error over standard error is about 1.
+
+    If their prior counts once for each it is 1.8 where they say nothing, and 1.5 to 1.8 with errors
+    of 0.5.
+    """
+    rng, z = np.random.default_rng(6), []
+    for _ in range(400):
+        truths = rng.normal(0.5, np.sqrt(0.3**2 - between**2)) + between * rng.normal(size=6)
+        seen = rng.normal(truths, error)
+        fits = [under_prior(x, error**2, 0.5, 0.3) for x in seen]
+        for fit, truth in zip(
+            pool_posteriors(fits, np.array([0.5]), np.array([0.3])), truths, strict=True
+        ):
+            z.append((fit.at[0] - truth) / np.sqrt(fit.covariance[0, 0]))
+    assert 0.7 < np.sqrt(np.mean(np.square(z))) < 1.2
 
 
 @pytest.mark.parametrize("between", [0.05, 0.3])
