@@ -646,7 +646,7 @@ ROWS = [
         "three: its own ratios are 2.79, 3.09 and 3.47 for n = 1, 2 and 3, of which the standard "
         "error is 18 %. The fits are 18, 42 and 50 % above those: with one agent they lose less "
         "than it did at p = 0.9 (1.72 against 2.02) and more where most tasks wait for others "
-        "(5.61 against 4.04 at p = 0.2), and simulated teams do more of the work twice. " + FITTED,
+        "(5.60 against 4.04 at p = 0.2), and simulated teams do more of the work twice. " + FITTED,
         thorough=True,
     ),
     Row(

@@ -467,7 +467,7 @@ ROWS = [
         ],
         tolerance=QUARTER,
         not_reached="Fitted agents write what they claim, also where it must wait for others, "
-        "again and again: in a run of five 3 claims are blocked at p = 0.9 and 239 at p = 0.2.",
+        "again and again: in a run of five 3 claims are blocked at p = 0.9 and 241 at p = 0.2.",
         thorough=True,
     ),
 ]
