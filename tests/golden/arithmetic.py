@@ -30,10 +30,17 @@ def fingerprint() -> str:
             (u / (1.0 - u)) ** 0.31,
             special.ndtri(u),
             special.ndtr(6.0 * u - 3.0),
-            special.gammaincinv(2.3, u),
-            special.gammainccinv(2.3, u),
+            special.logit(u),
             np.cumsum(u),
         ]
+        for shape in (0.4, 1.7, 2.3, 12.0):
+            arrays += [
+                special.gammaincinv(shape, u),
+                special.gammainccinv(shape, u),
+                special.gammainc(shape, 3.0 * u),
+                special.gammaincc(shape, 3.0 * u),
+                special.betaincinv(shape, 2.5, u),
+            ]
     arrays += [
         np.array([function(x) for x in u[:2000].tolist()])
         for function in (math.exp, math.log, math.log2, math.sqrt, math.lgamma)
