@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from analysis.calibration.simulated_runs import METRICS
 from analysis.traces.named_tables import read_parquet, stored_in, with_stored
-from analysis.traces.readers.llm_teams import read_runs
+from analysis.traces.team_run_tables import read_runs
 from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED
@@ -58,12 +58,15 @@ class Validation:
         For each metric, the probability integral transforms of the true runs.
     in_sample : bool
         Whether the scored teams are themselves in the pilot.
+    skipped : list of str
+        Real runs that could not be used, and why.
     """
 
     summary: pd.DataFrame
     cells: pd.DataFrame
     pits: dict[str, Floats]
     in_sample: bool
+    skipped: list[str]
 
 
 def write_predictions(table: pd.DataFrame, pilot: pd.DataFrame, path: Path) -> None:
@@ -98,7 +101,7 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
     TeamsimError
         If no cell and size is in both.
     """
-    real = read_runs(directory)
+    real, skipped = read_runs(directory)
     keys = [*CELL, "n_teammates"]
     shared = real[keys].drop_duplicates().merge(predictions[keys].drop_duplicates(), on=keys)
     if shared.empty:
@@ -128,7 +131,7 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
         rows.append({**cell, "metric": "success", **_success(forecast, truth, own)})
     cells = pd.DataFrame(rows)
     joined = {metric: np.concatenate(values) for metric, values in pits.items()}
-    return Validation(_summary(cells), cells, joined, new.empty)
+    return Validation(_summary(cells), cells, joined, new.empty, skipped)
 
 
 def _select(runs: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:

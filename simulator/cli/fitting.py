@@ -23,7 +23,7 @@ from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
 from simulator.cli.harmless import say_words
 from simulator.cli.json_output import print_validated
-from simulator.cli.reading import traces_of
+from simulator.cli.reading import complain_of, traces_of
 from simulator.cli.terminal import (
     check_parquet_writable,
     directory_for,
@@ -172,6 +172,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     from analysis.plots import save
     from analysis.plots.validation import summary_table, validation_figure
 
+    complain_of(validation.skipped)
     make_directory(out)
     try:
         validation.cells.to_csv(out / "validation.csv", index=False)
