@@ -29,9 +29,12 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
     """
     said = f"{source}: {fit.runs} runs, {fit.calls} calls, {fit.cell['mode']}"
     if fit.claims_itself:
-        said += f"; choice noise {four_digits(fit.noise.value)}"
+        noise = "not known" if "noise" in fit.untold else four_digits(fit.noise.value)
+        said += f"; choice noise {noise}"
     agent = {name: each for name, each in fit.agent().items() if name != "forgetting"}
-    _write(path, said, agent, replace(fit, forgetting=None).parameters())
+    parameters = replace(fit, forgetting=None).parameters()
+    told = {name: each for name, each in parameters.items() if name not in fit.untold}
+    _write(path, said, agent, told, fit.untold_words)
 
 
 def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:

@@ -21,7 +21,7 @@ from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
-from simulator.cli.harmless import say_words
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.reading import complain_of, traces_of
 from simulator.cli.terminal import (
@@ -104,11 +104,19 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
     print_frame(rows, list(rows.columns))
+    _say_untold(fits)
     say_words(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
     return fits
+
+
+def _say_untold(fits: Sequence[CellFit]) -> None:
+    """Say of which cells some habits are not known."""
+    for fit in fits:
+        for sentence in fit.untold_words:
+            complain(f"note: {fit.name}: {sentence}")
 
 
 def predict(
@@ -131,6 +139,7 @@ def predict(
     named = read_teams(teams, cells) if teams is not None else ()
     target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
+    _say_untold([cell.fit for cell in cells])
     with progress_bar("cells and sizes") as progress:
         processes = workers or default_workers()
         table = predict_cells(cells, target, replications, processes, progress, seed=seed)

@@ -29,6 +29,7 @@ from analysis.calibration.habit_search import (
 )
 from analysis.calibration.matching import _counted, pool_habits, seen_in
 from analysis.calibration.monotone import interpolated
+from analysis.calibration.pooled_cells import pooled_fits
 from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 
@@ -283,8 +284,12 @@ def claims_chains(deference: float, noise: float, size: int, seed: int) -> dict[
 
 def test_a_cell_without_a_team_follows_the_others_and_makes_them_no_surer(tmp_path: Path) -> None:
     agent = {"latency": {"kind": "seconds", "base": 6.0}, "batch": 2}
-    (alone,) = fit_cells(team_runs(tmp_path, logged_team(agent, 0.5, (1,), 2), CHAINS))
+    team = team_runs(tmp_path, logged_team(agent, 0.5, (1,), 2), CHAINS)
+    (alone,) = fit_cells(team)
     assert not alone.matching
+    assert alone.untold == ["deference", "noise"]  # not 0 ± 0 and 0.5 ± 0
+    (pooled,) = pooled_fits(team, [alone])
+    assert pooled.untold == alone.untold
     told = replace(
         alone,
         deference=Estimate(0.3, 0.05),
@@ -298,6 +303,7 @@ def test_a_cell_without_a_team_follows_the_others_and_makes_them_no_surer(tmp_pa
         assert known.error == pytest.approx(0.05, rel=0.1)
         assert 0.1 < guess.error <= UNIFORM_SD * 1.02
         assert min(value, 0.5) < guess.value < max(value, 0.5)
+    assert not second.untold
     assert pool_habits([alone, alone]) == [alone, alone]
 
 
