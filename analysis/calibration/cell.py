@@ -104,9 +104,8 @@ class CellFit:
         hidden = {"deference": self.deference, "noise": self.noise} if self.claims_itself else {}
         return [name for name, each in hidden.items() if each.error >= _TELLS_NOTHING]
 
-    @property
-    def untold_words(self) -> list[str]:
-        """A sentence for each of these habits."""
+    def gaps(self) -> list[str]:
+        """Return a sentence for each of these habits."""
         return [
             f"{name} is not known, as no team of several tells it: {as_said(UNTOLD.value)} is the "
             "middle of what is possible, and predictions draw it from all of that"

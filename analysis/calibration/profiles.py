@@ -34,7 +34,7 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
     agent = {name: each for name, each in fit.agent().items() if name != "forgetting"}
     parameters = replace(fit, forgetting=None).parameters()
     told = {name: each for name, each in parameters.items() if name not in fit.untold}
-    _write(path, said, agent, told, fit.untold_words)
+    _write(path, said, agent, told, fit.gaps())
 
 
 def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:

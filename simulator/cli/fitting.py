@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,10 +114,10 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
 
 
 def _say_untold(fits: Sequence[CellFit]) -> None:
-    """Say of which cells some habits are not known."""
-    for fit in fits:
-        for sentence in fit.untold_words:
-            complain(f"note: {fit.name}: {sentence}")
+    """Say which habits are not known, and of how many cells."""
+    gaps = Counter(gap for fit in fits for gap in fit.gaps())
+    for gap, count in gaps.items():
+        complain(f"note: of {count} {'cell' if count == 1 else 'cells'}, {gap}")
 
 
 def predict(
