@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import csv
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from analysis.calibration.calls import usable
 from analysis.traces.reading import read_traces
+from analysis.traces.run_tables import is_run_table, read_run_table
 from simulator.errors import TeamsimError
 from tests.analysis.trace_samples import START, lines, stamp
 
@@ -129,6 +136,29 @@ def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: 
     assert found.chats["cost_usd"].tolist() == [1000.25] * 4
     assert set(found.chats["end_ns"] - found.chats["start_ns"]) == {2_500_500_000}
     assert found.report.errors.count == 0
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, "zstd", asbytes=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"'])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd])
+def test_a_first_line_for_excel_is_no_header_however_it_is_written(
+    encoding: str, line: str, packed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    text = f"{line}\r\nmodel;duration_ms;input_tokens\r\n" + "m;2500,5;1234\r\n" * 3
+    path = tmp_path / "calls.csv"
+    path.write_bytes(packed(mark + text.encode(encoding)))
+    found = read_traces([path])
+    assert found.chats["input_tokens"].tolist() == [1234] * 3
+    assert found.report.errors.count == 0
+    runs = text.replace("model;duration_ms;input_tokens", "protocol;seconds;n").replace("1234", "2")
+    path.write_bytes(packed(mark + runs.encode(encoding)))
+    assert is_run_table(path, {})
+    assert read_run_table(path).runs["seconds"].tolist() == [2500.5] * 3
 
 
 SAID = "a,m,2026-03-01T10:00:00Z,2026-03-01T10:00:03Z,100,5\n"
