@@ -11,6 +11,7 @@ from analysis.traces.usage import (
     counts,
     is_cache_apart,
     is_cache_apart_in_all,
+    may_have_several_apis,
     shows_both,
     writer_of,
 )
@@ -22,9 +23,6 @@ _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "d
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
-
-_OF_ONE_API = ("anthropic", "bedrock")
-"""Parts of the names of providers whose inputs are without the cached tokens, of any model."""
 
 _FEWEST = 10
 """Rows with cached tokens of which some show that they are apart, where they are."""
@@ -104,7 +102,7 @@ def _told_apart(providers: Sequence[str], models: Sequence[str]) -> list[str]:
         of[provider].add(model)
     return [
         f"{provider} {model}".strip()
-        if len(of[provider]) > 1 and not any(api in provider for api in _OF_ONE_API)
+        if len(of[provider]) > 1 and may_have_several_apis(provider)
         else provider
         for provider, model in zip(providers, models, strict=True)
     ]

@@ -49,6 +49,9 @@ _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 """Names of Gemini's API, whose output is without the one, and input without the other."""
 
+_OF_ONE_API = ("anthropic", "bedrock")
+"""Parts of the names of providers whose inputs are without the cached tokens, of any model."""
+
 _WORD = re.compile(r"[a-z]+")
 
 _TELLING = 0.1
@@ -164,6 +167,11 @@ def writer_of(provider: str | None, model: str | None) -> str:
     """Return whose API has counted the tokens of a call: its provider, else a word of its model."""
     word = _WORD.search((model or "").lower().rpartition("/")[2])
     return (provider or "").strip().lower() or (word.group() if word else "")
+
+
+def may_have_several_apis(provider: str) -> bool:
+    """Tell whether a provider may hand on counts of several APIs, as a gateway does."""
+    return not any(api in provider.lower() for api in _OF_ONE_API)
 
 
 def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict[str, int | None]:

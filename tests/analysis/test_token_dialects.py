@@ -488,6 +488,22 @@ def test_models_of_a_gateway_count_as_their_apis_do(tmp_path: Path, total: str) 
     assert "the input of litellm claude does not hold the cached tokens" in note
 
 
+def test_spans_of_a_gateway_count_as_their_apis_do(tmp_path: Path) -> None:
+    spans = [
+        otel(
+            i + 1, None, "chat", i, 1, gen_ai__operation__name="chat",
+            gen_ai__provider__name="litellm", gen_ai__usage__output_tokens=50,
+            gen_ai__request__model=("claude-4", "gpt-5")[i % 2],
+            gen_ai__usage__input_tokens=(300, 1000)[i % 2 or i % 4 // 2],
+            gen_ai__usage__cache_read__input_tokens=700,
+        )
+        for i in range(40)
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])])
+    inputs = found.calls.sort_values("start_ns")["input_tokens"].tolist()
+    assert inputs == [1000, 1000, 1700, 1000] * 10
+
+
 def test_models_of_one_api_count_alike(tmp_path: Path) -> None:
     rows = "opus,300,700,50,", "haiku,1000,700,50,"
     found = rows_of_provider(tmp_path / "calls.csv", "anthropic", *rows)
