@@ -13,7 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.calibration.simulated_runs import METRICS
-from analysis.traces.named_tables import read_parquet, stored_in, with_stored
+from analysis.traces.named_tables import (
+    read_parquet,
+    stored_in,
+    with_names,
+    with_numbers,
+    with_stored,
+)
 from analysis.traces.team_run_tables import read_runs
 from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
@@ -82,9 +88,10 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises
     ------
     TeamsimError
-        If the file is missing, is no Parquet file, lacks a column or the pilot.
+        If the file is missing, is no Parquet file, lacks a column, a value or the pilot.
     """
-    table = read_parquet(path, _NEEDED, ["n_teammates", "replication", *METRICS])
+    table = with_names(read_parquet(path, _NEEDED), path, CELL)
+    table = with_numbers(table, path, ["n_teammates", "replication", *METRICS], may_miss=False)
     stored = stored_in(path, _PILOT)
     if stored is None:
         raise TeamsimError(f"{path} does not say which pilot it is from: write it with predict")
@@ -102,6 +109,9 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
         If no cell and size is in both.
     """
     real, skipped = read_runs(directory)
+    if real.empty:
+        reason = skipped[0] if skipped else "it is empty"
+        raise TeamsimError(f"{directory / 'runs.parquet'}: no usable runs; {reason}")
     keys = [*CELL, "n_teammates"]
     shared = real[keys].drop_duplicates().merge(predictions[keys].drop_duplicates(), on=keys)
     if shared.empty:

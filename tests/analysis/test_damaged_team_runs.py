@@ -13,6 +13,8 @@ import pytest
 
 from analysis.traces.readers.llm_teams import read_team_runs
 from analysis.traces.reading import read_traces
+from analysis.validation import read_predictions, validate
+from analysis.validation.compare import write_predictions
 from simulator.errors import TeamsimError
 from tests.analysis.harness import CLAIMING, DEALT, TASKS, logged_run, scenario, write_runs
 
@@ -218,3 +220,43 @@ def test_a_task_list_that_cannot_be_is_an_error(
         read_team_runs(directory)
     assert str(directory / "tasks/toy/p10.json") in str(raised.value)
     assert said in str(raised.value)
+
+
+def predicted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs as if they had been predicted."""
+    tokens = runs["total_input_tokens"] + runs["total_output_tokens"]
+    return runs.assign(replication=range(len(runs)), total_tokens=tokens, calls=1)
+
+
+def test_runs_that_are_scored_have_their_totals(good: Path, damaged: Callable[..., Path]) -> None:
+    runs = read_team_runs(good).runs
+    directory = damaged(lambda table: table.assign(total_rounds=[0, *table["total_rounds"][1:]]))
+    found = validate(predicted(runs), runs, directory)
+    assert len(found.skipped) == 1
+    assert "row 1: " in found.skipped[0]
+    assert found.cells["runs"].max() == 2
+    runs_file = directory / "runs.parquet"
+    pd.read_parquet(runs_file).assign(total_rounds=0).to_parquet(runs_file)
+    with pytest.raises(TeamsimError, match=r"no usable runs; .*row 1: .* has a total"):
+        validate(predicted(runs), runs, directory)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("wall_clock_seconds", None, "row 2: 'wall_clock_seconds' is 'nan', not a number"),
+        ("mode", None, "row 2: no 'mode'"),
+        ("success", None, "row 2: 'success' is 'None', not a number"),
+    ],
+)
+def test_predictions_that_lack_a_value_are_an_error(
+    good: Path, tmp_path: Path, name: str, value: object, said: str
+) -> None:
+    runs = read_team_runs(good).runs
+    table, path = predicted(runs).astype({name: object}), tmp_path / "predictions.parquet"
+    write_predictions(table, runs, path)
+    read, _ = read_predictions(path)
+    assert read["total_tokens"].tolist() == table["total_tokens"].tolist()
+    write_predictions(with_value(name, value, 1)(table), runs, path)
+    with pytest.raises(TeamsimError, match=said):
+        read_predictions(path)
