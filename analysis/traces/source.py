@@ -82,7 +82,7 @@ class Head:
     @property
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
-        first = self.start[:4096].decode("latin1").splitlines()[:1]
+        first = self.start[:4096].decode("latin1").strip().splitlines()[:1]
         return self.layout == "table" and bool(first) and delimiter_of(first[0]) == ";"
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
@@ -190,6 +190,8 @@ class Source:
             return
         text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
         header = text.readline()
+        while header and not header.strip():
+            header = text.readline()
         delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
         lines = _Lines(text)
@@ -290,6 +292,7 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
+    text = text.lstrip("\ufeff\r\n")
     lines = text.splitlines()
     delimiter = delimiter_of(lines[0] if lines else "")
     try:

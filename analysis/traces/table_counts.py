@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,13 @@ from analysis.traces.values import count, flag
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan"}  # fmt: skip
+         "true", "1", "none", "nan",
+         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use",
+         "tool_calls"}  # fmt: skip
+"""Words for calls that were answered; the last ones say why an answer ended."""
+
+_HTTP = re.compile(r"(?:http\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
+"""An HTTP status with or without its words: ``200 OK``."""
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
@@ -142,7 +149,8 @@ def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
 def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status under our names, from words, codes, or the name of an error."""
     said, error = fields.get("status"), fields.get("error_type")
-    code = count(said) if said is not None else None
+    http_text = _HTTP.match(str(said))
+    code = count(http_text[1] if http_text else said) if said is not None else None
     http = fields.get("http_status")
     http = code if http is None and code is not None and code >= 100 else http
     if error is not None and (

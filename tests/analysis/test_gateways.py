@@ -141,6 +141,25 @@ def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: 
     assert found.report.errors.count == 0
 
 
+@pytest.mark.parametrize("start", ["", "\n\n", "\r\n"])
+def test_blank_lines_and_separators_of_thousands_change_nothing(start: str, tmp_path: Path) -> None:
+    """No count of tokens is 1.234, so that a comma in it stands before thousands."""
+    path = tmp_path / "calls.csv"
+    path.write_text(f'{start}model;duration_s;input_tokens\nm;2,5;"1,234"\nm;1,234;"1.234"\n')
+    found = read_traces([path]).chats
+    assert found["input_tokens"].tolist() == [1234, 1234]
+    assert (found["end_ns"] - found["start_ns"]).tolist() == [2_500_000_000, 1_234_000_000]
+
+
+def test_words_of_a_status_say_whether_a_call_was_answered(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    words = {"200 OK": "ok", "http 201": "ok", "end_turn": "ok", "length": "ok", "STOP": "ok",
+             "429 Too Many Requests": "error", "500": "error", "refused": "error"}  # fmt: skip
+    path.write_text("model,duration_s,output_tokens,status\n" + "".join(
+        f"m,5,10,{word}\n" for word in words))  # fmt: skip
+    assert read_traces([path]).calls["status"].tolist() == list(words.values())
+
+
 def zstd(data: bytes) -> bytes:
     return pa.compress(data, "zstd", asbytes=True)
 
