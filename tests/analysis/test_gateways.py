@@ -151,6 +151,13 @@ def test_blank_lines_and_separators_of_thousands_change_nothing(start: str, tmp_
     assert (found["end_ns"] - found["start_ns"]).tolist() == [2_500_000_000, 1_234_000_000]
 
 
+def test_a_header_with_a_name_twice_is_said_to_have_it(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("model;duration_s;input_tokens;input_tokens\nm;2;10;5\n")
+    with pytest.raises(TeamsimError, match="It has the column 'input_tokens' twice"):
+        read_traces([path])
+
+
 def test_words_of_a_status_say_whether_a_call_was_answered(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     words = {"200 OK": "ok", "http 201": "ok", "end_turn": "ok", "length": "ok", "STOP": "ok",
