@@ -22,6 +22,8 @@ from types import ModuleType
 PACKAGE = Path(__file__).resolve().parent
 HOME = PACKAGE / "_compiled"
 MANIFEST = "manifest.json"
+TRANSLATION = PACKAGE.parent / ".ci" / "compiling"
+"""What is compiled beside the package and how all is translated; only a checkout has it."""
 
 _INPUTS = ("distributions", "engine", "model", "scenario", "spec.py")
 """Of the package: where the compiled modules are, and the classes whose attributes they use."""
@@ -50,8 +52,18 @@ def fingerprint(package: Path = PACKAGE) -> str:
     for name in _INPUTS:
         path = package / name
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return _hash(package, files)
+
+
+def fingerprint_of_translation(directory: Path = TRANSLATION) -> str:
+    """Return a hash of the modules that are written in C, and of what translates the others."""
+    kinds = {".py", ".pyx", ".pxd"}
+    return _hash(directory, sorted(file for file in directory.iterdir() if file.suffix in kinds))
+
+
+def _hash(home: Path, files: Sequence[Path]) -> str:
     texts = [
-        b"%s\n%s" % (str(file.relative_to(package)).encode(), file.read_bytes()) for file in files
+        b"%s\n%s" % (str(file.relative_to(home)).encode(), file.read_bytes()) for file in files
     ]
     return source_hash(b"\0".join(texts)).hex()
 
@@ -86,7 +98,10 @@ def _modules(home: Path) -> tuple[dict[str, Path], str]:
         return {}, "there is no compiled build"
     if manifest["suffix"] not in EXTENSION_SUFFIXES:
         return {}, "the compiled build is for another Python"
-    if manifest["source"] != fingerprint():
+    is_same = manifest["source"] == fingerprint()
+    if TRANSLATION.is_dir():
+        is_same &= manifest.get("translation") == fingerprint_of_translation()
+    if not is_same:
         return {}, "the compiled build is of other sources"
     files = {name: home / (name + manifest["suffix"]) for name in manifest["modules"]}
     if not all(file.is_file() for file in files.values()):

@@ -18,7 +18,7 @@ from compiling.classes import ROOT, check
 from compiling.declarations import Declarations
 from compiling.modules import IN_C, MODULES
 from compiling.sources import Sources
-from simulator.compiled import MANIFEST, fingerprint
+from simulator.compiled import MANIFEST, fingerprint, fingerprint_of_translation
 
 STAGE = ROOT / "build" / "compiled"
 """Where sources are staged, and objects are kept for the next time."""
@@ -47,7 +47,7 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
     RuntimeError
         If mypy, Cython or the compiler fails.
     """
-    stage, source = STAGE, fingerprint()
+    stage, source, translation = STAGE, fingerprint(), fingerprint_of_translation()
     _write_sources(stage, modules)
     before = Path.cwd()
     os.chdir(stage)  # names of files are those of modules then
@@ -66,6 +66,7 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
         "modules": [*modules, *IN_C],
         "cython": CYTHON,
         "source": source,
+        "translation": translation,
     }
     (into / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.calibration.estimates import (
+    UNTOLD,
     BetaEstimate,
     Estimate,
     VectorFit,
@@ -26,6 +27,9 @@ from simulator.distributions import Floats
 from simulator.special import expit
 
 Probability = Estimate | BetaEstimate
+
+_TELLS_NOTHING = 0.999 * UNTOLD.error
+"""Standard error of a probability from which on it is as unsure as before any run."""
 
 
 def safe_name(text: str) -> str:
@@ -77,8 +81,8 @@ class CellFit:
     """Probability that a reply which was cut off is useless."""
     overhead_s: float
     tokens: TokenFit
-    deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
-    noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
+    deference: Probability = UNTOLD
+    noise: Probability = UNTOLD
     forgetting: Forgetfulness | None = None
     """How likely agents are not to hand in what they have claimed; None where tasks are dealt."""
     matching: dict[str, float] = field(default_factory=dict)
@@ -93,6 +97,20 @@ class CellFit:
     def claims_itself(self) -> bool:
         """Whether agents claim tasks themselves."""
         return self.cell["mode"] == SELF_CLAIM
+
+    @property
+    def untold(self) -> list[str]:
+        """Names of the habits of which the runs say nothing; values of them are guesses."""
+        hidden = {"deference": self.deference, "noise": self.noise} if self.claims_itself else {}
+        return [name for name, each in hidden.items() if each.error >= _TELLS_NOTHING]
+
+    def gaps(self) -> list[str]:
+        """Return a sentence for each of these habits."""
+        return [
+            f"{name} is not known, as no team of several tells it: {as_said(UNTOLD.value)} is the "
+            "middle of what is possible, and predictions draw it from all of that"
+            for name in self.untold
+        ]
 
     @property
     def idle_persistence(self) -> float:
@@ -205,7 +223,10 @@ class CellFit:
         }
 
     def parameters(self) -> dict[str, Any]:
-        """Return every scalar parameter that can be reported with a standard error, by name."""
+        """Return every scalar parameter that can be reported with a standard error, by name.
+
+        There are also those of which nothing is known (see `untold`).
+        """
         named = {
             "base_s": self.latency.estimate(0, "log"),
             "per_task_s": self.latency.estimate(1, "log"),
@@ -228,8 +249,7 @@ class CellFit:
             "one_by_one_growth": self.one_by_one.estimate(1, "identity"),
             "batch_persistence": BetaEstimate(*self.habits.persistence),
             "blind_calls": BetaEstimate(*self.habits.blind),
-            "deference": self.deference,
-            "noise": self.noise,
+            **({"deference": self.deference, "noise": self.noise} if self.claims_itself else {}),
             **{f"{name}_tokens": self.tokens.estimate(name) for name in NAMES},
             "output_run_sigma": self.tokens.run_sigma,
             **({} if self.forgetting is None else self.forgetting.parameters()),
@@ -241,8 +261,9 @@ class CellFit:
         """Return the fit as a row of the report."""
         row: dict[str, Any] = {**self.cell, "runs": self.runs, "calls": self.calls}
         for name, estimate in self.parameters().items():
-            row[name] = estimate.value
-            row[f"{name}_se"] = estimate.error
+            is_told = name not in self.untold
+            row[name] = estimate.value if is_told else None
+            row[f"{name}_se"] = estimate.error if is_told else None
         for name, counts in (("first_batch", self.habits.first), ("batch", self.habits.later)):
             row[f"{name}_mean"] = float((self.habits.sizes * counts).sum() / counts.sum())
         row["residual"] = self.residual.kind

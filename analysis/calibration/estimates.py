@@ -80,6 +80,10 @@ def _backward(at: float, link: Link) -> float:
     return float(np.sqrt(max(0.0, at))) if link == "square" else at
 
 
+UNTOLD = Estimate(0.5, 12**-0.5)
+"""A probability of which nothing is known: mean and standard deviation of a uniform one."""
+
+
 @dataclass(frozen=True, slots=True)
 class BetaEstimate:
     """A probability with a beta distribution: `hits` for, `misses` against."""

@@ -6,6 +6,7 @@ tasks are written, `other` ones are only claimed or handed in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -287,7 +288,7 @@ def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
     each less the mean of the run, by their expectations: that mean has the effects of its rounds,
     so that the products alone would be too small, in short runs by much. In runs of as many rounds
     of as many calls it is the nested analysis of variance. Its error is from a jackknife over ten
-    groups of runs. It is reported, not simulated.
+    groups of runs, NaN where few rounds have several calls. It is reported, not simulated.
     """
     frame = pd.DataFrame({"run": calls["run_dir"], "round": calls["round"], "log": logs})
     frame["log"] -= frame.groupby("run")["log"].transform("mean")
@@ -298,7 +299,7 @@ def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
     sums["products"] = sums["total"] ** 2 - sums["squares"]
     sums["pairs"] = sums["size"] * (sums["size"] - 1.0)
     if (sums["pairs"] > 0).sum() < 10:
-        return Estimate(0.0, 0.0, "square")
+        return Estimate(0.0, math.nan, "square")
     sums["sizes"] = sums["size"] ** 2.0
     of_run = sums.groupby("run")
     n, alike = of_run["size"].transform("sum"), of_run["sizes"].transform("sum")

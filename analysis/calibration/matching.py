@@ -44,13 +44,14 @@ def search_for(
     """
     if not fit.claims_itself:
         return None
+    runs = runs[runs["run_dir"].isin(calls["run_dir"])]  # without replies nothing is counted
     # A stall lasts until the round limit and would outweigh all else: runs without one are matched.
     stalled = calls.groupby("run_dir")["stalls"].any()
     whole = runs[~runs["run_dir"].map(stalled).astype(bool)]
     there = whole["n_teammates"].max() > 1 if len(whole) else False
     runs, alike = (whole, replace(fit, forgetting=None)) if there else (runs, fit)
     counts = Counter(sorted(int(size) for size in runs["n_teammates"]))
-    if max(counts) == 1:
+    if max(counts, default=1) == 1:
         return None
     teams = {size: _counted(alike, tasks, size, n) for size, n in counts.items()}
     return Search(teams, seen_in(runs, calls))
@@ -130,7 +131,7 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Moments:
     runs : DataFrame
         ``run_dir, n_teammates, concurrent_writes``.
     calls : DataFrame
-        Their replies, perhaps others too: ``run_dir, attempts, blocked``.
+        Their replies, at least one of each run, perhaps others too: ``run_dir, attempts, blocked``.
     """
     replies = calls[calls["run_dir"].isin(runs["run_dir"])]
     by_run = replies.assign(is_idle=replies["attempts"] == 0).groupby("run_dir")
@@ -141,6 +142,5 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Moments:
             "blocked": by_run["blocked"].sum() / by_run["attempts"].sum().clip(lower=1),
         }
     )
-    each = each.dropna()  # a run may have no reply
     sizes = runs.set_index("run_dir")["n_teammates"].reindex(each.index)
     return moments_of({size: rows.to_numpy(dtype=float) for size, rows in each.groupby(sizes)})

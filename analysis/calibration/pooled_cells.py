@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.agent_runs import agents_of
-from analysis.calibration.cell import CellFit
+from analysis.calibration.cell import CellFit, Probability
 from analysis.calibration.cells import AGENT, Told, fit_agents, observed
-from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
@@ -28,7 +28,8 @@ def pooled_fits(
     """Return one fit for each agent and mode, with all of its cells together.
 
     The two habits that are matched by simulation are medians over the cells; their standard errors
-    are the spread over the cells. How many tasks fit into a reply is a matter of the task list.
+    are the spread over the cells, or that of the only one. How many tasks fit into a reply is a
+    matter of the task list.
 
     Parameters
     ----------
@@ -44,16 +45,18 @@ def pooled_fits(
     for fit in _fit_pooled(team, fits, workers, seen or observed(team, AGENT)):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
-            _over_cells([getattr(each, name).value for each in same])
-            for name in ("deference", "noise")
+            _over_cells([getattr(each, name) for each in same]) for name in ("deference", "noise")
         )
         pooled.append(replace(fit, deference=deference, noise=noise))
     return pooled
 
 
-def _over_cells(values: Sequence[float]) -> Estimate:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return Estimate(float(np.median(values)), spread)
+def _over_cells(cells: Sequence[Probability]) -> Probability:
+    """Return the median over cells; where there is one, or none tells anything, it is theirs."""
+    if len(cells) == 1 or all(each == UNTOLD for each in cells):
+        return cells[0]
+    values = [each.value for each in cells]
+    return Estimate(float(np.median(values)), float(np.std(values, ddof=1)))
 
 
 def _fit_pooled(

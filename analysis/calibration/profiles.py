@@ -29,9 +29,12 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
     """
     said = f"{source}: {fit.runs} runs, {fit.calls} calls, {fit.cell['mode']}"
     if fit.claims_itself:
-        said += f"; choice noise {four_digits(fit.noise.value)}"
+        noise = "not known" if "noise" in fit.untold else four_digits(fit.noise.value)
+        said += f"; choice noise {noise}"
     agent = {name: each for name, each in fit.agent().items() if name != "forgetting"}
-    _write(path, said, agent, replace(fit, forgetting=None).parameters())
+    parameters = replace(fit, forgetting=None).parameters()
+    told = {name: each for name, each in parameters.items() if name not in fit.untold}
+    _write(path, said, agent, told, fit.gaps())
 
 
 def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:
@@ -61,12 +64,22 @@ def loop_profile(fit: AgentFit, loops: LoopFit, path: Path, source: str) -> None
     _write(path, said, agent, {**fit.parameters, **loops.parameters()}, gaps)
 
 
-def write_session(fit: AgentFit, path: Path, profile: str, loops: LoopFit | None = None) -> None:
-    """Write a scenario of one session of an agent, which runs as it stands."""
+def write_session(
+    fit: AgentFit,
+    path: Path,
+    profile: str,
+    loops: LoopFit | None = None,
+    between: Gap | None = None,
+) -> None:
+    """Write a scenario of one session of an agent, which runs as it stands.
+
+    `between` says why there is no time between its calls, where there was some.
+    """
     requests = None if loops is None else loops.session_requests
     text: str = yaml.safe_dump(fit.session(profile, requests), sort_keys=False, width=100)
+    said = "" if between is None else f"# {between}.\n"
     path.write_text(
-        f"# One session of {fit.model}, of the middle length.\n{text}", encoding="utf-8"
+        f"# One session of {fit.model}, of the middle length.\n{said}{text}", encoding="utf-8"
     )
 
 

@@ -107,7 +107,8 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
     )
     for fit, cell in zip(fits, cells, strict=True):
         text = _yaml(fit.scenario(cell["tasks"]))
-        (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
+        untold = "".join(f"# {each}.\n" for each in fit.gaps())
+        (out / f"{fit.name}.yaml").write_text(header + untold + text, encoding="utf-8")
     report = pd.DataFrame([fit.report() for fit in fits])
     report.to_csv(out / "fit_report.csv", index=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -62,7 +64,8 @@ def trends(calls: pd.DataFrame, logs: Floats, correlation: float) -> dict[str, E
 def slope(values: Floats, x: Floats, groups: Ints, clusters: Ints) -> Estimate:
     """Return the slope of `values` on `x` within groups, its error robust to clusters.
 
-    Least squares with an effect of each group; values that are NaN are left out.
+    Least squares with an effect of each group; values that are NaN are left out. The error is NaN
+    where nothing tells a slope.
     """
     seen = np.isfinite(values)
     frame = pd.DataFrame({"y": values[seen], "x": x[seen]})
@@ -96,7 +99,7 @@ def slope_until_done(
     columns = [values[seen], x[seen], *(kinds == kind for kind in np.unique(kinds))]
     table = np.column_stack(columns).astype(np.float64)
     if not len(table):
-        return Estimate(0.0, 0.0)
+        return Estimate(0.0, math.nan)
     tried = trials[seen]
     so_far = pd.DataFrame(np.column_stack([tried[:, None] * table, tried])).groupby(agents).cumsum()
     before = so_far.to_numpy()[:, :-1] - tried[:, None] * table
@@ -121,7 +124,7 @@ def _through_origin(y: Floats, x: Floats, clusters: Ints) -> Estimate:
     own, products = np.bincount(places, x**2), np.bincount(places, x * y)
     spread = float(own.sum())
     if spread < 1e-9:
-        return Estimate(0.0, 0.0)
+        return Estimate(0.0, math.nan)
     at, k = float(products.sum()) / spread, len(own)
     moved = (products - at * own) / np.maximum(spread - own, 1e-9)
     return Estimate(at, float(np.sqrt((moved**2).sum() * (k - 1) / k)))

@@ -12,20 +12,23 @@ from collections.abc import Iterable
 
 from analysis.traces.collector import Collector
 from analysis.traces.span import Span
-from analysis.traces.usage import is_cache_apart_in_all
+from analysis.traces.usage import is_cache_apart_in_all, may_have_several_apis, writer_of
 from simulator.words import counted
 
 
 def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
-    """Add them where calls of the same instrumentation and provider show that they are apart.
+    """Add them where calls of the same instrumentation and API show that they are apart.
 
     If more calls show the contrary, or too few show it, the calls that show neither stay as they
     are (`analysis.traces.usage.is_cache_apart_in_all`).
     """
-    groups: dict[tuple[str, str | None, str | None], list[Span]] = defaultdict(list)
+    groups: dict[tuple[str, str | None, str, str], list[Span]] = defaultdict(list)
     for span in spans:
         if span.cache is not None:
-            groups[span.form, span.scope, span.fields.get("provider_name")].append(span)
+            provider = str(span.fields.get("provider_name") or "")
+            model = span.fields.get("response_model")
+            family = writer_of(None, model) if may_have_several_apis(provider) else ""
+            groups[span.form, span.scope, provider, family].append(span)
     n = doubtful = 0
     for some in groups.values():
         shown = [span.cache[0] for span in some if span.cache is not None]

@@ -65,12 +65,19 @@ def read_parquet(path: Path, columns: Sequence[str], numbers: Sequence[str] = ()
         frame: pd.DataFrame = table.to_pandas()
     except (pa.ArrowException, ValueError, OverflowError) as error:  # dates beyond all calendars
         raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
+    frame = _without_index(frame)
     if columns:
         empty = frame[columns[0]].isna()
         if empty.any():
             row = int(empty.to_numpy().argmax()) + 1
             raise TeamsimError(f"{path}, row {row}: no {columns[0]!r}")
     return with_numbers(frame, path, numbers)
+
+
+def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose rows are numbered; columns that were its index are columns again."""
+    named = [name for name in frame.index.names if name is not None]
+    return (frame.reset_index(named) if named else frame).reset_index(drop=True)
 
 
 def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -147,11 +154,11 @@ def with_numbers(
         Naming file, row and value of what is wrong.
     """
     for name in names:
-        if name not in frame or frame[name].dtype == bool:
+        if name not in frame:
             continue
         found = frame[name]
-        numbers = pd.to_numeric(found, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        wrong = ~((numbers >= 0.0) & (numbers <= MOST_NUMBER))
+        numbers = numbers_in(found)
+        wrong = ~((numbers >= 0.0) & (numbers <= MOST_NUMBER)).to_numpy()
         if may_miss:
             wrong &= ~found.isna().to_numpy()
         if wrong.any():
@@ -160,9 +167,51 @@ def with_numbers(
                 f"{path}, row {row + 1}: {name!r} is {str(found.iloc[row])[:60]!r}, not a number "
                 f"from 0 to {MOST_NUMBER:g}"
             )
-        if not pd.api.types.is_numeric_dtype(found):
+        if found.dtype == bool or not pd.api.types.is_numeric_dtype(found):
             frame = frame.assign(**{name: numbers})
     return frame
+
+
+def numbers_in(column: pd.Series) -> pd.Series:
+    """Return a column as real numbers, NaN where it has none; dates and durations are none."""
+    if column.dtype.kind in "mM":
+        return pd.Series(np.nan, index=column.index)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return pd.Series(numbers, index=column.index)
+
+
+def with_names(
+    frame: pd.DataFrame, path: Path, names: Sequence[str], may_miss: bool = False
+) -> pd.DataFrame:
+    """Return a table with columns checked that must be names; whole numbers may be names.
+
+    Raises
+    ------
+    TeamsimError
+        Naming file, row and value of what is wrong.
+    """
+    for name in names:
+        found = frame[name].astype(object)
+        said = found.map(_name)
+        is_missing = found.map(lambda value: np.ndim(value) == 0 and bool(pd.isna(value)))
+        wrong = (said.isna() & ~(is_missing & may_miss)).to_numpy(dtype=bool)
+        if wrong.any():
+            row = int(wrong.argmax())
+            if is_missing.iloc[row]:
+                raise TeamsimError(f"{path}, row {row + 1}: no {name!r}")
+            value = str(found.iloc[row])[:60]
+            raise TeamsimError(f"{path}, row {row + 1}: {name!r} is {value!r}, not a name")
+        frame = frame.assign(**{name: said})
+    return frame
+
+
+def _name(value: object) -> str | None:
+    """Return a name, None where it is none."""
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        return f"{value:.0f}" if float(value) % 1 == 0 else None
+    return None
 
 
 def with_stored(table: pa.Table, key: bytes, document: Mapping[str, Any]) -> pa.Table:

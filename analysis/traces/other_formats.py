@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.traces.source import ZIP, Head
+from analysis.traces.column_names import found_columns, found_times
+from analysis.traces.encodings import encoding_of
+from analysis.traces.source import ZIP, Head, delimiter_of
 from analysis.traces.values import items, mapping
 
 _AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
@@ -73,6 +76,9 @@ def _with_inside(row: dict[str, Any]) -> list[Mapping[str, Any]]:
 def columns_of(head: Head) -> str:
     """Say which columns a table has, and what a table of calls needs; empty for other files."""
     if head.layout not in {"table", "parquet"} or not head.columns:
+        twice = _repeated(head.start)
+        if twice is not None:
+            return f". It has the column {twice!r} twice: a table has a name for each column"
         return "; if it is one of these, name it with --format"
     names = list(head.columns)
     shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
@@ -80,3 +86,13 @@ def columns_of(head: Head) -> str:
         f". Its columns are {shown}: a table of calls needs a duration, or a start and an end; "
         "name them with --column duration_s=NAME, or start_s and end_s"
     )
+
+
+def _repeated(start: bytes) -> str | None:
+    """Return a name that the header of a table of calls has twice; None if it is none."""
+    text = start[:4096].decode(encoding_of(start), "replace")
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    names = [name.strip(' "') for name in line.split(delimiter_of(line))]
+    if not found_times(names) or not found_columns(names):
+        return None
+    return next((name for name, n in Counter(names).items() if n > 1), None)

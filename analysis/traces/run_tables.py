@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.traces.column_names import plain
-from analysis.traces.encodings import WINDOWS
-from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, encoding_of
+from analysis.traces.encodings import WINDOWS, encoding_of
+from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of
 from analysis.traces.table_rows import is_blank, with_decimal_point, without_separators
 from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import codecs
 import csv
 import gzip
 import io
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.traces.encodings import WINDOWS
+from analysis.traces.encodings import WINDOWS, encoding_of, without_separator_line
 from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
 from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
@@ -83,7 +82,7 @@ class Head:
     @property
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
-        first = self.start[:4096].decode("latin1").splitlines()[:1]
+        first = self.start[:4096].decode("latin1").strip().splitlines()[:1]
         return self.layout == "table" and bool(first) and delimiter_of(first[0]) == ";"
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
@@ -111,18 +110,7 @@ class Source:
     def open(self) -> BinaryIO:
         """Return the decompressed content; an `OSError` says that it cannot be opened."""
         raw = cast(BinaryIO, io.BufferedReader(_Watched(self.path, self.watch), 1 << 18))
-        start = raw.peek(8)[:8]  # type: ignore[attr-defined]
-        if start.removeprefix(codecs.BOM_UTF8).startswith(b"sep="):
-            raw.readline()  # it tells Excel what cells are apart by, as the header shows
-        kind = _compression(start)
-        if kind == "gzip":
-            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-        if kind == "zstd":
-            unpacked = pa.CompressedInputStream(raw, "zstd")
-            return cast(BinaryIO, io.BufferedReader(unpacked, 1 << 18))
-        if kind == "bz2":
-            return cast(BinaryIO, bz2.BZ2File(raw))
-        return cast(BinaryIO, lzma.LZMAFile(raw)) if kind == "xz" else raw
+        return without_separator_line(_unpacked(raw))
 
     @cached_property
     def head(self) -> Head:
@@ -202,6 +190,8 @@ class Source:
             return
         text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
         header = text.readline()
+        while header and not header.strip():
+            header = text.readline()
         delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
         lines = _Lines(text)
@@ -235,6 +225,17 @@ class _Watched(io.RawIOBase):
         super().close()
 
 
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    kind = _compression(raw.peek(8)[:8])  # type: ignore[attr-defined]
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if kind == "zstd":
+        return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(raw, "zstd"), 1 << 18))
+    if kind == "bz2":
+        return cast(BinaryIO, bz2.BZ2File(raw))
+    return cast(BinaryIO, lzma.LZMAFile(raw)) if kind == "xz" else raw
+
+
 def wrongly_named(path: Path, name: str) -> str | None:
     """Return the compression that a file's name says (``name`` if not its own) but it has not."""
     said = COMPRESSIONS.get(Path(name).suffix.lower())
@@ -248,13 +249,6 @@ def wrongly_named(path: Path, name: str) -> str | None:
 
 def _compression(start: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-
-
-def encoding_of(start: bytes) -> str:
-    """Return the encoding of a text, told by its first bytes."""
-    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "utf-16"
-    return "utf-8-sig" if start[:3] == b"\xef\xbb\xbf" else "utf-8"
 
 
 def _as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
@@ -298,6 +292,7 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
+    text = text.lstrip("\ufeff\r\n")
     lines = text.splitlines()
     delimiter = delimiter_of(lines[0] if lines else "")
     try:

@@ -8,17 +8,28 @@ from typing import Any
 
 from analysis.traces.column_names import UNCACHED, plain
 from analysis.traces.dialects import status_of
-from analysis.traces.usage import counts, is_cache_apart, is_cache_apart_in_all
+from analysis.traces.usage import (
+    counts,
+    is_cache_apart,
+    is_cache_apart_in_all,
+    may_have_several_apis,
+    shows_both,
+    writer_of,
+)
 from analysis.traces.values import count, flag
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan"}  # fmt: skip
+         "true", "1", "none", "nan",
+         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use",
+         "tool_calls"}  # fmt: skip
+"""Words for calls that were answered; the last ones say why an answer ended."""
+
+_HTTP = re.compile(r"(?:http\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
+"""An HTTP status with or without its words: ``200 OK``."""
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
-
-_WORD = re.compile(r"[a-z]+")
 
 _FEWEST = 10
 """Rows with cached tokens of which some show that they are apart, where they are."""
@@ -33,9 +44,10 @@ def caches_apart(
 ) -> tuple[list[bool], list[str]]:
     """Tell of each row whether its input excludes the cached tokens; note where it does.
 
-    Each provider does alike in all its rows. Rows show it, with their totals or without; if too few
-    do, the names of the columns tell. A provider of few rows, none of which shows it, does as most
-    rows of the table do. Where none is named, the models tell the providers apart.
+    Each provider does alike in all its rows of models of one family, as a gateway may hand on what
+    each API has counted. Rows show it, with their totals or without; if too few do, the names of
+    the columns tell. Models of few rows, none of which shows it, do as the provider does, and a
+    provider of few as most rows of the table do.
 
     Parameters
     ----------
@@ -52,18 +64,25 @@ def caches_apart(
     named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
     none = [None] * rows
     makers = [words.get(name, none) for name in ("provider_name", "response_model")]
-    writers = [_writer(*each) for each in zip(*makers, strict=True)]
+    pairs = list(zip(*makers, strict=True))
+    providers = [writer_of(*pair) for pair in pairs]
+    by_provider = _shown(read, totals, providers)
+    of_all = is_cache_apart_in_all([each for some in by_provider.values() for each in some], named)
+    usual = {who: _are_apart(some, named, of_all) for who, some in by_provider.items()}
+    writers = _told_apart(providers, [writer_of(None, model) for _, model in pairs])
     shown = _shown(read, totals, writers)
-    of_all = is_cache_apart_in_all([each for some in shown.values() for each in some], named)
+    provider_of = dict(zip(writers, providers, strict=True))
     are_apart = {
-        writer: of_all
-        if len(some) < _FEWEST and not any(each is not None for each in some)
-        else is_cache_apart_in_all(some, named)
-        for writer, some in shown.items()
-        if some
+        who: _are_apart(some, named, usual[provider_of[who]]) for who, some in shown.items() if some
     }
-    apart = [are_apart.get(writer, of_all) for writer in writers]
-    notes = []
+    apart = [are_apart.get(who, of_all) for who in writers]
+    notes = [
+        f"of {writer or 'the rows'}, {counted(some.count(True), 'row')} show that the input does "
+        f"not hold the cached tokens, and {some.count(False):,} that it does: all are taken as if "
+        f"it {'did not' if are_apart[writer] else 'did'}; check them, or read both kinds apart"
+        for writer, some in shown.items()
+        if shows_both(some)
+    ]
     those = sorted(writer for writer, is_apart in are_apart.items() if is_apart)
     if those:
         whose = "" if len(those) == len(are_apart) else f" of {', '.join(those)}"
@@ -77,10 +96,23 @@ def caches_apart(
     return apart, notes
 
 
-def _writer(provider: str | None, model: str | None) -> str:
-    """Return whose API has counted the tokens of a call: its provider, else a word of its model."""
-    word = _WORD.search((model or "").lower().rpartition("/")[2])
-    return (provider or "").strip().lower() or (word.group() if word else "")
+def _are_apart(shown: Sequence[bool | None], named: bool, others: bool) -> bool:
+    """Return whether inputs are without cached tokens; `others` says it of those that are alike."""
+    is_untold = len(shown) < _FEWEST and not any(each is not None for each in shown)
+    return others if is_untold else is_cache_apart_in_all(shown, named)
+
+
+def _told_apart(providers: Sequence[str], models: Sequence[str]) -> list[str]:
+    """Return the names of providers, with that of the model where one has those of several APIs."""
+    of = {provider: set[str]() for provider in providers}
+    for provider, model in zip(providers, models, strict=True):
+        of[provider].add(model)
+    return [
+        f"{provider} {model}".strip()
+        if len(of[provider]) > 1 and may_have_several_apis(provider)
+        else provider
+        for provider, model in zip(providers, models, strict=True)
+    ]
 
 
 def _shown(
@@ -117,7 +149,8 @@ def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
 def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status under our names, from words, codes, or the name of an error."""
     said, error = fields.get("status"), fields.get("error_type")
-    code = count(said) if said is not None else None
+    http_text = _HTTP.match(str(said))
+    code = count(http_text[1] if http_text else said) if said is not None else None
     http = fields.get("http_status")
     http = code if http is None and code is not None and code >= 100 else http
     if error is not None and (

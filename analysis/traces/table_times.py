@@ -195,14 +195,18 @@ class Times:
         """Make seconds of dates that are numbers of days, as spreadsheets keep them."""
         told = {what: values for what, ((_, unit), values) in moments.items() if unit is None}
         numbers = sorted(v for values in told.values() for v in values if _is_number(v))
-        if len(numbers) < 2 or not _FIRST_DAY <= numbers[0] <= numbers[-1] <= _LAST_DAY:
+        if not numbers or not _FIRST_DAY <= numbers[0] <= numbers[-1] <= _LAST_DAY:
             return
         steps = np.diff(np.unique(numbers))  # agents may begin at the same time
+        beside_dates = False
         if {"start", "end"} <= told.keys():
-            pairs = zip(told["start"], told["end"], strict=True)
+            pairs = list(zip(told["start"], told["end"], strict=True))
             steps = np.array([b - a for a, b in pairs if _is_number(a) and _is_number(b)])
-        if not len(steps) or float(np.median(steps)) > _SHORTEST_S:
+            beside_dates = any((_is_number(a) and _is_date(b)) or (_is_date(a) and _is_number(b))
+                               for a, b in pairs)  # fmt: skip
+        if float(np.median(steps)) > _SHORTEST_S if len(steps) else not beside_dates:
             return
+        told = {what: values for what, values in told.items() if any(map(_is_number, values))}
         for what, values in told.items():
             dates = [
                 round((v - _DAY_OF_1970) * 86_400.0, 3) if _is_number(v) else v for v in values
@@ -254,6 +258,11 @@ def _with_unit(value: Any, unit: int | None) -> int | None:
     except (ValueError, OverflowError):
         return None
     return None if pd.isna(length) else in_range(length.value)
+
+
+def _is_date(value: Any) -> bool:
+    is_told = isinstance(value, str) and amount(value) is None
+    return is_told and (_SLASHED.match(value) is not None or nanoseconds(value) is not None)
 
 
 def _is_number(value: Any) -> bool:

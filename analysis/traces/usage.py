@@ -8,8 +8,9 @@ larger than the whole.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.traces.values import amount, count, mapping, pick
@@ -47,6 +48,11 @@ _FOR_1H = "1h"
 _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
 """Names of Gemini's API, whose output is without the one, and input without the other."""
+
+_OF_ONE_API = ("anthropic", "bedrock")
+"""Parts of the names of providers whose inputs are without the cached tokens, of any model."""
+
+_WORD = re.compile(r"[a-z]+")
 
 _TELLING = 0.1
 """Share of the calls of a writer that must show what all of them do: fewer may be wrong counts."""
@@ -149,6 +155,23 @@ def is_cache_apart_in_all(shown: Iterable[bool | None], usual: bool) -> bool:
     if most == least or most < _TELLING * tally.total():
         return usual and tally.total() > 0
     return tally[True] == most
+
+
+def shows_both(shown: Sequence[bool | None]) -> bool:
+    """Tell whether some calls show the one and some the other, and neither are a few wrong ones."""
+    within, apart = shown.count(False), shown.count(True)
+    return min(within, apart) >= max(1.0, _TELLING * (within + apart))
+
+
+def writer_of(provider: str | None, model: str | None) -> str:
+    """Return whose API has counted the tokens of a call: its provider, else a word of its model."""
+    word = _WORD.search((model or "").lower().rpartition("/")[2])
+    return (provider or "").strip().lower() or (word.group() if word else "")
+
+
+def may_have_several_apis(provider: str) -> bool:
+    """Tell whether a provider may hand on counts of several APIs, as a gateway does."""
+    return not any(api in provider.lower() for api in _OF_ONE_API)
 
 
 def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict[str, int | None]:

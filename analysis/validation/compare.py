@@ -13,8 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.calibration.simulated_runs import METRICS
-from analysis.traces.named_tables import read_parquet, stored_in, with_stored
-from analysis.traces.readers.llm_teams import read_runs
+from analysis.traces.named_tables import (
+    read_parquet,
+    stored_in,
+    with_names,
+    with_numbers,
+    with_stored,
+)
+from analysis.traces.team_run_tables import read_runs
 from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED
@@ -58,12 +64,15 @@ class Validation:
         For each metric, the probability integral transforms of the true runs.
     in_sample : bool
         Whether the scored teams are themselves in the pilot.
+    skipped : list of str
+        Real runs that could not be used, and why.
     """
 
     summary: pd.DataFrame
     cells: pd.DataFrame
     pits: dict[str, Floats]
     in_sample: bool
+    skipped: list[str]
 
 
 def write_predictions(table: pd.DataFrame, pilot: pd.DataFrame, path: Path) -> None:
@@ -79,9 +88,10 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises
     ------
     TeamsimError
-        If the file is missing, is no Parquet file, lacks a column or the pilot.
+        If the file is missing, is no Parquet file, lacks a column, a value or the pilot.
     """
-    table = read_parquet(path, _NEEDED, ["n_teammates", "replication", *METRICS])
+    table = with_names(read_parquet(path, _NEEDED), path, CELL)
+    table = with_numbers(table, path, ["n_teammates", "replication", *METRICS], may_miss=False)
     stored = stored_in(path, _PILOT)
     if stored is None:
         raise TeamsimError(f"{path} does not say which pilot it is from: write it with predict")
@@ -98,7 +108,10 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
     TeamsimError
         If no cell and size is in both.
     """
-    real = read_runs(directory)
+    real, skipped = read_runs(directory)
+    if real.empty:
+        reason = skipped[0] if skipped else "it is empty"
+        raise TeamsimError(f"{directory / 'runs.parquet'}: no usable runs; {reason}")
     keys = [*CELL, "n_teammates"]
     shared = real[keys].drop_duplicates().merge(predictions[keys].drop_duplicates(), on=keys)
     if shared.empty:
@@ -128,7 +141,7 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
         rows.append({**cell, "metric": "success", **_success(forecast, truth, own)})
     cells = pd.DataFrame(rows)
     joined = {metric: np.concatenate(values) for metric, values in pits.items()}
-    return Validation(_summary(cells), cells, joined, new.empty)
+    return Validation(_summary(cells), cells, joined, new.empty, skipped)
 
 
 def _select(runs: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:

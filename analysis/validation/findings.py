@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.checked_runs import MEASURED
 from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
 
@@ -22,17 +23,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _NAMES = {True: "self-claimed", False: "pre-assigned"}
-_MEASURED = [
-    "wall_clock_seconds",
-    "total_tokens",
-    "success",
-    "concurrent_writes",
-    "idle_rounds",
-    "failed_tests",
-    "straggler_gap_s",
-    "calls",
-    "idle_calls",
-]
+_MEASURED = [name for name in MEASURED if name != "total_rounds"]  # no finding is about rounds
 _RESAMPLES = 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
-from simulator.cli.harmless import say_words
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
-from simulator.cli.reading import traces_of
+from simulator.cli.reading import complain_of, traces_of
 from simulator.cli.terminal import (
     check_parquet_writable,
     directory_for,
@@ -104,11 +105,19 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
     print_frame(rows, list(rows.columns))
+    _say_untold(fits)
     say_words(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
     return fits
+
+
+def _say_untold(fits: Sequence[CellFit]) -> None:
+    """Say which habits are not known, and of how many cells."""
+    gaps = Counter(gap for fit in fits for gap in fit.gaps())
+    for gap, count in gaps.items():
+        complain(f"note: of {count} {'cell' if count == 1 else 'cells'}, {gap}")
 
 
 def predict(
@@ -131,6 +140,7 @@ def predict(
     named = read_teams(teams, cells) if teams is not None else ()
     target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
+    _say_untold([cell.fit for cell in cells])
     with progress_bar("cells and sizes") as progress:
         processes = workers or default_workers()
         table = predict_cells(cells, target, replications, processes, progress, seed=seed)
@@ -172,6 +182,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     from analysis.plots import save
     from analysis.plots.validation import summary_table, validation_figure
 
+    complain_of(validation.skipped)
     make_directory(out)
     try:
         validation.cells.to_csv(out / "validation.csv", index=False)

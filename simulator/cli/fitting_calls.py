@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.between_calls import time_between
 from analysis.calibration.call_agents import AgentFit, all_gaps, fit_agents
 from analysis.calibration.calls import CallFit, usable
 from analysis.calibration.cell import safe_name
@@ -26,7 +27,7 @@ from analysis.plots import save
 from analysis.plots.qq import latency_figure
 from analysis.plots.requests import request_figure
 from analysis.statistics.intervals import proportion_interval
-from analysis.traces.canonical import Traces
+from analysis.traces.canonical import CHATS, Traces, named_models
 from analysis.validation.request_prediction import PILOT
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.terminal import print_frame
@@ -47,13 +48,18 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
     names = _profile_names([fit.model for fit in fits])
     requests = find_requests(with_told_requests(traces.calls))
     loops = {fit.model: fit_requests(requests.of_model(fit.model)) for fit in fits}
+    chats, of_sessions = traces.calls["operation_name"].isin(CHATS), []
     for fit, name in zip(fits, names, strict=True):
         call_profile(fit, out / f"{name}.yaml", source)
         session, mine = out / f"{name}.session.yaml", loops[fit.model]
         in_loops = out / f"{name}{LOOP}.yaml"
         if mine.turns is None:
             in_loops.unlink(missing_ok=True)  # of an earlier calibration
-            write_session(fit, session, f"{name}.yaml")
+            is_its = chats & (named_models(traces.calls) == fit.model)
+            between = time_between(traces.calls[is_its])
+            write_session(fit, session, f"{name}.yaml", between=between)
+            if between is not None:
+                of_sessions.append(f"{fit.model}: {between}")
         else:
             loop_profile(fit, mine, in_loops, source)
             write_session(fit, session, in_loops.name, mine)
@@ -75,9 +81,10 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
         save(latency_figure(calls, by_tokens), out / "latency")
         if holdout > 0.0:
             _hold_out(calls, holdout)
-    for gap in all_gaps(fits) + [
+    of_loops = [
         f"{model}: {gap}" for model, fit in loops.items() if fit.requests for gap in fit.gaps()
-    ]:
+    ]
+    for gap in all_gaps(fits) + of_loops + of_sessions:
         complain(f"note: {gap}")
     say_words(
         f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "

@@ -62,11 +62,16 @@ def traces_of(
 def _complain_of(traces: Traces) -> None:
     for note in () if is_quiet() else traces.notes:
         complain(f"note: {note}")
-    problems = traces.report.errors.count
-    if problems:
-        what = "row or value" if problems == 1 else "rows or values"
-        complain(f"{problems:,} {what} could not be used:")
-        for problem in traces.skipped[:_SHOWN_PROBLEMS]:
+    complain_of(traces.skipped, traces.report.errors.count)
+
+
+def complain_of(skipped: Sequence[str], count: int | None = None) -> None:
+    """Say which rows or values could not be used: of all the first, and how many there are."""
+    count = len(skipped) if count is None else count
+    if count:
+        what = "row or value" if count == 1 else "rows or values"
+        complain(f"{count:,} {what} could not be used:")
+        for problem in skipped[:_SHOWN_PROBLEMS]:
             complain(f"  {problem}")
-        if problems > _SHOWN_PROBLEMS:
-            complain(f"  ... and {problems - _SHOWN_PROBLEMS} more")
+        if count > _SHOWN_PROBLEMS:
+            complain(f"  ... and {count - _SHOWN_PROBLEMS} more")

@@ -66,9 +66,12 @@ def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, boo
     team = scenario.team
     size = getattr(scenario.workload, "size", 1.0)
     work = float(size) if isinstance(size, (int, float)) else 1.0
-    who: dict[str, Agent | None] = {"": team.agent}
-    who |= {f" of group {name!r}": group.agent for name, group in (team.groups or {}).items()}
-    who |= {" of the coordinator": team.coordinator, " of the verifier": team.verifier}
+    others = None if team.size else team.agent  # whoever has no agent of its own
+    who: dict[str, Agent | None] = {"": team.agent if team.size else None}
+    for name, group in (team.groups or {}).items():
+        who[f" of group {name!r}"] = group.agent if group.size else None
+    for role, own in (("coordinator", team.coordinator), ("verifier", team.verifier)):
+        who[f" of the {role}"] = (own or others) if scenario.staff[role] else None
     for of, agent in who.items():
         if agent is not None:
             yield from _steps(agent, work, of, share)

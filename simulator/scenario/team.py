@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from simulator.scenario.agent import Agent
 from simulator.scenario.roles import COORDINATOR, VERIFIER
@@ -49,6 +49,23 @@ class Team(Spec):
         if self.groups is not None and not self.workers:
             raise ValueError("the groups of a team must have at least one worker together")
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields; tools of `agent` that others lack are null for them.
+
+        They would take them over where it is read again.
+        """
+        found: dict[str, Any] = write(self)
+        tools = (found.get("agent") or {}).get("tools") or {}
+        groups, subagents = found.get("groups") or {}, found.get("subagents") or {}
+        heirs = [group["agent"] for group in groups.values()]
+        heirs += [found.get("coordinator"), found.get("verifier")]
+        for heir in [*heirs, *subagents.get("kinds", {}).values()]:
+            if heir is not None and tools:
+                own = heir.get("tools") or {}
+                heir["tools"] = own | dict.fromkeys(name for name in tools if name not in own)
+        return found
 
     @property
     def workers(self) -> list[Agent]:

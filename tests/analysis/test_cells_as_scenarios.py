@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis.calibration.cell import CellFit
-from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.output_limits import Capacity
+from analysis.calibration.pooled_cells import _over_cells
+from analysis.calibration.profiles import write_profile
 from analysis.calibration.simulated_runs import checked, rows_of
 from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
@@ -142,6 +145,39 @@ def test_who_claims_defers_and_overlooks_and_who_is_dealt_does_not() -> None:
         {"kind": "self_claim", "choice": "noisy", "noise": 0.6},
         {"kind": "pre_assigned"},
     ]
+
+
+def test_habits_of_which_nothing_is_known_are_not_said_to_be_certain(tmp_path: Path) -> None:
+    unseen, path = cell(deference=UNTOLD, noise=UNTOLD), tmp_path / "profile.yaml"
+    report = unseen.report()
+    for name in ("deference", "noise"):
+        assert (report[name], report[f"{name}_se"]) == (None, None)
+    write_profile(unseen, path, "runs")
+    profile = " ".join(path.read_text().split())
+    assert "choice noise not known" in profile
+    assert "# deference is not known, as no team of several tells it" in profile
+    assert "# deference: " not in profile
+    rng = np.random.default_rng(3)
+    drawn = np.array([unseen.draw(rng).deference.value for _ in range(400)])
+    # Four standard errors of the mean of 400, and of their deviation.
+    assert drawn.mean() == pytest.approx(0.5, abs=0.06)
+    assert drawn.std() == pytest.approx(12**-0.5, rel=1 / 6)
+
+
+def test_who_is_dealt_tasks_has_no_habits_of_claiming(tmp_path: Path) -> None:
+    dealt, path = cell(mode="dealt"), tmp_path / "profile.yaml"
+    assert dealt.untold == []
+    assert not {"deference", "noise"} & set(dealt.report())
+    write_profile(dealt, path, "runs")
+    assert "noise" not in path.read_text()
+    assert cell().report()["deference"] == 0.35
+
+
+def test_an_only_cell_is_as_unsure_of_an_agent_as_it_is() -> None:
+    one, other = Estimate(0.3, 0.1), Estimate(0.5, 0.1)
+    assert _over_cells([one]) == one
+    assert _over_cells([UNTOLD, UNTOLD]) == UNTOLD
+    assert _over_cells([one, other]) == Estimate(0.4, pytest.approx(0.2 / math.sqrt(2)))
 
 
 @pytest.mark.parametrize(("redo", "said"), [(0.0001, 0.001), (0.45, 0.45), (1.7, 1.0)])

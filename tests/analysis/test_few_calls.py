@@ -71,6 +71,27 @@ def runs(fit: AgentFit, directory: Path, times: int = 3) -> list[float]:
     return [each.makespan_s for each in found]
 
 
+@pytest.mark.parametrize(
+    ("starts", "share"),
+    [
+        ((0, 5, 15.5), None),  # two at once, and 0.5 of 25.5 s
+        ((0, 20, 40), "40 %"),  # 20 of 50 s
+    ],
+)
+def test_time_between_calls_is_said_not_to_be_in_a_session(
+    starts: tuple[float, ...], share: str | None, tmp_path: Path
+) -> None:
+    rows = [row(session, 10.0, 500, 50, start_s=at) for session in range(2) for at in starts]
+    calls_of(tmp_path, rows)
+    done = CliRunner().invoke(
+        app, ["calibrate", str(tmp_path / "calls.jsonl"), "--out", str(tmp_path / "out")]
+    )
+    said = (tmp_path / "out" / "m.session.yaml").read_text()
+    for text in (done.stderr, said):
+        assert ("time between calls: not estimated" in text) == (share is not None)
+        assert share is None or f"it is {share} of their sessions" in text
+
+
 def check_errors(fit: AgentFit) -> None:
     """Check that no parameter without data has a standard error of 0."""
     for name, estimate in fit.parameters.items():

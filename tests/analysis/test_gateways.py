@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import csv
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from analysis.calibration.calls import usable
 from analysis.traces.reading import read_traces
+from analysis.traces.run_tables import is_run_table, read_run_table
 from simulator.errors import TeamsimError
 from tests.analysis.trace_samples import START, lines, stamp
 
@@ -92,6 +99,9 @@ def test_costs_in_another_currency_are_no_dollars(
     [
         ("start,end", ("46110.5,46110.500058", "46110.5001,46110.5002")),
         ("start,latency_s", ("46110.5,5.011", "46110.5001,8.64")),
+        ("start,end", ("46110.5,2026-03-29T12:00:05.011", "46110.5001,2026-03-29T12:00:17.28")),
+        ("start,end", ("2026-03-29T12:00:00,46110.500058", "2026-03-29T12:00:08.64,46110.5002")),
+        ("start,end", ("46110.5,29.3.2026 12:00:05.011", "46110.5001,29.3.2026 12:00:17.28")),
     ],
 )
 def test_dates_may_be_the_numbers_of_a_spreadsheet(
@@ -129,6 +139,55 @@ def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: 
     assert found.chats["cost_usd"].tolist() == [1000.25] * 4
     assert set(found.chats["end_ns"] - found.chats["start_ns"]) == {2_500_500_000}
     assert found.report.errors.count == 0
+
+
+@pytest.mark.parametrize("start", ["", "\n\n", "\r\n"])
+def test_blank_lines_and_separators_of_thousands_change_nothing(start: str, tmp_path: Path) -> None:
+    """No count of tokens is 1.234, so that a comma in it stands before thousands."""
+    path = tmp_path / "calls.csv"
+    path.write_text(f'{start}model;duration_s;input_tokens\nm;2,5;"1,234"\nm;1,234;"1.234"\n')
+    found = read_traces([path]).chats
+    assert found["input_tokens"].tolist() == [1234, 1234]
+    assert (found["end_ns"] - found["start_ns"]).tolist() == [2_500_000_000, 1_234_000_000]
+
+
+def test_a_header_with_a_name_twice_is_said_to_have_it(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("model;duration_s;input_tokens;input_tokens\nm;2;10;5\n")
+    with pytest.raises(TeamsimError, match="It has the column 'input_tokens' twice"):
+        read_traces([path])
+
+
+def test_words_of_a_status_say_whether_a_call_was_answered(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    words = {"200 OK": "ok", "http 201": "ok", "end_turn": "ok", "length": "ok", "STOP": "ok",
+             "429 Too Many Requests": "error", "500": "error", "refused": "error"}  # fmt: skip
+    path.write_text("model,duration_s,output_tokens,status\n" + "".join(
+        f"m,5,10,{word}\n" for word in words))  # fmt: skip
+    assert read_traces([path]).calls["status"].tolist() == list(words.values())
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, "zstd", asbytes=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"'])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd])
+def test_a_first_line_for_excel_is_no_header_however_it_is_written(
+    encoding: str, line: str, packed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    text = f"{line}\r\nmodel;duration_ms;input_tokens\r\n" + "m;2500,5;1234\r\n" * 3
+    path = tmp_path / "calls.csv"
+    path.write_bytes(packed(mark + text.encode(encoding)))
+    found = read_traces([path])
+    assert found.chats["input_tokens"].tolist() == [1234] * 3
+    assert found.report.errors.count == 0
+    runs = text.replace("model;duration_ms;input_tokens", "protocol;seconds;n").replace("1234", "2")
+    path.write_bytes(packed(mark + runs.encode(encoding)))
+    assert is_run_table(path, {})
+    assert read_run_table(path).runs["seconds"].tolist() == [2500.5] * 3
 
 
 SAID = "a,m,2026-03-01T10:00:00Z,2026-03-01T10:00:03Z,100,5\n"

@@ -14,6 +14,7 @@ import pytest
 from scipy import interpolate, stats
 
 from analysis.calibration import fit_cells
+from analysis.calibration.cells import AGENT, observed
 from analysis.calibration.coupling import Replications
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.habit_search import (
@@ -27,8 +28,9 @@ from analysis.calibration.habit_search import (
     moments_of,
     variances,
 )
-from analysis.calibration.matching import _counted, pool_habits, seen_in
+from analysis.calibration.matching import _counted, pool_habits, search_for, seen_in
 from analysis.calibration.monotone import interpolated
+from analysis.calibration.pooled_cells import pooled_fits
 from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 
@@ -283,8 +285,12 @@ def claims_chains(deference: float, noise: float, size: int, seed: int) -> dict[
 
 def test_a_cell_without_a_team_follows_the_others_and_makes_them_no_surer(tmp_path: Path) -> None:
     agent = {"latency": {"kind": "seconds", "base": 6.0}, "batch": 2}
-    (alone,) = fit_cells(team_runs(tmp_path, logged_team(agent, 0.5, (1,), 2), CHAINS))
+    team = team_runs(tmp_path, logged_team(agent, 0.5, (1,), 2), CHAINS)
+    (alone,) = fit_cells(team)
     assert not alone.matching
+    assert alone.untold == ["deference", "noise"]  # not 0 ± 0 and 0.5 ± 0
+    (pooled,) = pooled_fits(team, [alone])
+    assert pooled.untold == alone.untold
     told = replace(
         alone,
         deference=Estimate(0.3, 0.05),
@@ -298,6 +304,7 @@ def test_a_cell_without_a_team_follows_the_others_and_makes_them_no_surer(tmp_pa
         assert known.error == pytest.approx(0.05, rel=0.1)
         assert 0.1 < guess.error <= UNIFORM_SD * 1.02
         assert min(value, 0.5) < guess.value < max(value, 0.5)
+    assert not second.untold
     assert pool_habits([alone, alone]) == [alone, alone]
 
 
@@ -320,6 +327,21 @@ def test_errors_of_habits_are_as_large_as_they_say() -> None:
         z.append([(each.value - t) / each.error for each, t in zip(habits, truth, strict=True)])
     for squares in (np.asarray(z) ** 2).sum(axis=0):
         assert stats.chi2.ppf(0.0005, 24) < squares < stats.chi2.ppf(0.9995, 24)
+
+
+def test_runs_without_replies_say_nothing_of_their_team_size(tmp_path: Path) -> None:
+    agent = {"latency": {"kind": "seconds", "base": 6.0}, "batch": 2}
+    team = team_runs(tmp_path, logged_team(agent, 0.5, (1, 2, 3), 2), CHAINS)
+    (fit,) = fit_cells(team, match=False)
+    calls, _ = observed(team, AGENT)
+    sizes = calls["n_teammates"]
+    search = search_for(fit, CHAINS, team.runs, calls[sizes < 3])
+    assert search is not None
+    assert set(search.teams) == {1, 2}  # what is simulated is what was seen
+    both = seen_in(team.runs[team.runs["n_teammates"] < 3], calls)
+    assert search.seen.means == pytest.approx(both.means)
+    assert search_for(fit, CHAINS, team.runs, calls[sizes == 1]) is None
+    assert search_for(fit, CHAINS, team.runs, calls[sizes > 3]) is None
 
 
 def test_what_is_counted_is_that_of_the_whole_scenario(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from analysis.calibration.analogues import (
     read_analogues,
     write_analogues,
 )
+from analysis.calibration.estimates import Estimate
 from analysis.calibration.protocol_names import has_claims, protocol_called, topology_for
 from analysis.calibration.run_assumptions import assumed_of_fits, assumed_of_predictions
 from analysis.calibration.run_fits import Match, RunFit, fit_runs
@@ -306,7 +307,11 @@ def test_a_list_that_no_analogue_has_seen_is_predicted_under_the_other_protocol(
     runs = team.runs[team.runs["model_dir"] == GEMINI]
     known = runs[runs["task_type"] == "mathutilities20"].reset_index(drop=True)
     calls = team.calls[team.calls["run_dir"].isin(known["run_dir"])].reset_index(drop=True)
-    fits = fit_cells(replace(team, runs=known, calls=calls), match=False)
+    certain = {"deference": Estimate(0.0, 0.0), "noise": Estimate(0.5, 0.0)}  # nothing is matched
+    fits = [
+        replace(fit, **certain)
+        for fit in fit_cells(replace(team, runs=known, calls=calls), match=False)
+    ]
     cells = [
         Calibrated(
             fit,

@@ -18,7 +18,7 @@ from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.gaps import Gap
 from analysis.calibration.habits import fit_habits, vague
-from analysis.calibration.latency import Residual, hung
+from analysis.calibration.latency import Residual, between_rounds, hung
 from analysis.calibration.loops import _fit_named, _per_call, fit_requests
 from analysis.calibration.observations import mark_lost
 from analysis.calibration.output_limits import between_cells, capacity_of, fits, loss_share
@@ -29,7 +29,7 @@ from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _covariance, _spread, log_of, totals
 from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import _alone, _best, fit_tool_times
-from analysis.calibration.trends import slope
+from analysis.calibration.trends import slope, slope_until_done
 from analysis.calibration.turn_laws import Location, TurnLaw
 from analysis.calibration.turn_spread import shift_to_mean
 from analysis.calibration.waits import fit_waits
@@ -445,3 +445,16 @@ def test_a_context_is_small_below_a_third_of_the_usual_one() -> None:
     usual = 1.0 / np.exp(of_context(np.ones(1)))[0]  # tokens whose covariate is 0
     shares = np.array([3.0, 1.0, 0.5, np.exp(-1.0), np.exp(-2.0), np.exp(-4.0)])
     assert small(of_context(usual * shares)) == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 3.0])
+
+
+def test_what_nothing_tells_is_not_certain() -> None:
+    """Agents alone share no rounds; one call of each agent has no trend; nobody could be idle."""
+    alone = pd.DataFrame({"run_dir": ["a"] * 20, "round": range(20)})
+    one, each = np.zeros(3), np.arange(3)
+    for found in (
+        between_rounds(np.linspace(-1.0, 1.0, 20), alone),
+        slope(np.ones(3), one, each, each),
+        slope_until_done(np.full(3, np.nan), np.ones(3), one, each, each, each),
+    ):
+        assert found.value == 0.0
+        assert np.isnan(found.error)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
 from tests.analysis.trace_samples import (
@@ -466,6 +467,60 @@ def test_each_provider_of_a_table_counts_as_its_api_does(
     assert calls["input_tokens"].tolist() == [1000, 1000, 500, 1700, 1000, 500] * 20
     whose = "anthropic" if column == "provider" else "claude"
     assert any(f"the input of {whose} does not hold" in note for note in found.notes)
+
+
+def rows_of_provider(path: Path, provider: str, *rows: str) -> Traces:
+    """Read a table with these rows, in turn, of model, input, cached tokens and total."""
+    said = ["start_s,end_s,provider,model,input,cached_tokens,output_tokens,total_tokens\n"]
+    for i in range(20):
+        said += [f"{2 * i + j},{2 * i + j + 1},{provider},{each}\n" for j, each in enumerate(rows)]
+    path.write_text("".join(said))
+    return read_traces([path])
+
+
+@pytest.mark.parametrize("total", ["", "1050"])
+def test_models_of_a_gateway_count_as_their_apis_do(tmp_path: Path, total: str) -> None:
+    """Claude's input is without the cached tokens, and that of GPT with them."""
+    rows = "a/claude-4,300,700,50,", f"gpt-5,1000,700,50,{total}"
+    found = rows_of_provider(tmp_path / "calls.csv", "litellm", *rows)
+    assert found.calls.sort_values("start_ns")["input_tokens"].tolist() == [1000, 1000] * 20
+    (note,) = (note for note in found.notes if "cached tokens" in note)
+    assert "the input of litellm claude does not hold the cached tokens" in note
+
+
+def test_spans_of_a_gateway_count_as_their_apis_do(tmp_path: Path) -> None:
+    spans = [
+        otel(
+            i + 1, None, "chat", i, 1, gen_ai__operation__name="chat",
+            gen_ai__provider__name="litellm", gen_ai__usage__output_tokens=50,
+            gen_ai__request__model=("claude-4", "gpt-5")[i % 2],
+            gen_ai__usage__input_tokens=(300, 1000)[i % 2 or i % 4 // 2],
+            gen_ai__usage__cache_read__input_tokens=700,
+        )
+        for i in range(40)
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])])
+    inputs = found.calls.sort_values("start_ns")["input_tokens"].tolist()
+    assert inputs == [1000, 1000, 1700, 1000] * 10
+
+
+def test_models_of_one_api_count_alike(tmp_path: Path) -> None:
+    rows = "opus,300,700,50,", "haiku,1000,700,50,"
+    found = rows_of_provider(tmp_path / "calls.csv", "anthropic", *rows)
+    assert found.calls.sort_values("start_ns")["input_tokens"].tolist() == [1000, 1700] * 20
+
+
+@pytest.mark.parametrize(("rows", "is_apart"), [(1, False), (3, True)])
+def test_two_conventions_of_one_model_are_said(tmp_path: Path, rows: int, is_apart: bool) -> None:
+    """Totals of one row show that the input has the cached tokens, those of others that not."""
+    within, apart = "gpt-5,1000,700,50,1050", "gpt-5,1000,700,50,1750"
+    found = rows_of_provider(
+        tmp_path / "calls.csv", "proxy", *[apart] * rows, *[within] * (4 - rows)
+    )
+    assert set(found.calls["input_tokens"]) == {1700 if is_apart else 1000}
+    (note,) = (note for note in found.notes if "all are taken as if" in note)
+    assert f"of proxy, {20 * rows} rows show that the input does not hold the cached" in note
+    assert f"as if it {'did not' if is_apart else 'did'}" in note
 
 
 @pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])

@@ -22,7 +22,11 @@ WHOLE = MappingProxyType({"suffix": EXTENSION_SUFFIXES[0], "modules": ["simulato
 
 def build(home: Path, **manifest: object) -> None:
     """Put a build into a directory that says of itself what a real one says, and `manifest`."""
-    said = {**WHOLE, "source": compiled.fingerprint(), **manifest}
+    sources = {
+        "source": compiled.fingerprint(),
+        "translation": compiled.fingerprint_of_translation(),
+    }
+    said = {**WHOLE, **sources, **manifest}
     home.mkdir()
     (home / compiled.MANIFEST).write_text(json.dumps(said))
     (home / f"simulator.model.board{WHOLE['suffix']}").touch()
@@ -76,6 +80,28 @@ def test_the_fingerprint_changes_with_any_source_that_counts(changed: str, tmp_p
     with (package / changed).open("a") as file:
         file.write("# changed\n")
     assert compiled.fingerprint(package) != compiled.fingerprint()
+
+
+@pytest.mark.parametrize("changed", ["heap.pyx", "arrays.pxd", "sources.py"])
+def test_a_build_is_of_other_sources_if_what_is_written_in_c_has_changed(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "HOME", tmp_path / "home")
+    monkeypatch.setenv("TEAMSIM_BUILD", "")
+    monkeypatch.setattr("sys.meta_path", [])
+    build(tmp_path / "home")
+    beside = tmp_path / "compiling"
+    shutil.copytree(compiled.TRANSLATION, beside)
+    found = compiled.fingerprint_of_translation
+    monkeypatch.setattr(compiled, "fingerprint_of_translation", lambda: found(beside))
+    assert compiled.use_compiled() == "compiled"
+    (beside / "notes.txt").write_text("no source")
+    assert compiled.use_compiled() == "compiled"
+    file = beside / changed
+    file.write_text(file.read_text("utf-8") + "# more\n", "utf-8")
+    assert compiled.use_compiled() == "interpreted: the compiled build is of other sources"
+    monkeypatch.setattr(compiled, "TRANSLATION", tmp_path / "nowhere")  # as in a wheel
+    assert compiled.use_compiled() == "compiled"
 
 
 def test_modules_that_are_compiled_are_there_and_have_no_class_of_pydantic() -> None:

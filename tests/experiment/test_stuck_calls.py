@@ -28,6 +28,7 @@ def lasting(seconds: Any) -> dict[str, Any]:
     return agent(latency={"kind": "seconds", "base": seconds})
 
 
+GROUPS = {"agent": lasting(60), "groups": {"quick": {"size": 2, "agent": lasting(1)}}}
 LONG_TAIL = {"kind": "lognormal", "median": 10, "sigma": 1.5}  # its mean is 31
 SLOW_RUNS = {"kind": "deterministic", "value": 10, "run_sigma": 0.9, "agent_sigma": 1.2}
 
@@ -137,6 +138,27 @@ def test_coordinators_are_watched_too() -> None:
     found = said(30, topology="centralised", coordination__protocol="lead_assign",
                  team__coordinator=slow)  # fmt: skip
     assert "half of the calls of the coordinator take 50 s" in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "whose"),
+    [
+        ({"team__verifier": lasting(60)}, None),  # nothing is reviewed
+        ({"team__verifier": lasting(60), "team__size": 2, "coordination__review": {"by": "peers"}},
+         None),
+        ({"team__verifier": lasting(60), "coordination__review": {"by": "verifiers"}}, "verifier"),
+        ({"team__coordinator": lasting(60), "topology": "independent"}, None),
+        ({"team__coordinator": lasting(60), "topology": "centralised"}, "coordinator"),
+        ({"team": GROUPS}, None),  # nobody is of the agent that groups replace
+        ({"team": GROUPS, "topology": "centralised"}, "coordinator"),
+        ({"team": {"groups": {**GROUPS["groups"], "none": {"size": 0, "agent": lasting(60)}}}},
+         None),
+    ],
+)  # fmt: skip
+def test_the_calls_of_nobody_are_not_warned_of(fields: dict[str, Any], whose: str | None) -> None:
+    found = notes(scenario(**fields, resilience={"timeout": {"seconds": 30}})) or ""
+    assert ("time out" in found) == (whose is not None)
+    assert whose is None or f"nine in ten of the calls of the {whose} take 60 s" in found
 
 
 def test_whose_calls_time_out_is_said() -> None:

@@ -127,8 +127,9 @@ def test_all_long_commands_end_so(
     assert_interrupted(running)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", ["backtest", "calibrate", "predict"])
+@pytest.mark.each
+@pytest.mark.slow
+@pytest.mark.parametrize("name", first_in_ci(1, ["backtest", "calibrate", "predict"]))
 def test_commands_that_read_traces_end_so(begin: Begin, tmp_path: Path, name: str) -> None:
     (tmp_path / "runs").mkdir()
     runs = 1000 if name == "calibrate" else 8  # it is to go on for longer than we wait

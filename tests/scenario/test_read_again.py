@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from analysis.decisions.advice import candidates
 from analysis.decisions.chaos import changed
@@ -13,6 +14,7 @@ from simulator.experiment.manifest import manifest_of, scenario_of
 from simulator.registry import Plugin
 from simulator.scenario import REGISTRIES, Scenario, load_study
 from simulator.scenario.changes import with_changes
+from simulator.scenario.loading import parse_study
 from simulator.spec import Spec
 from tests.conftest import scenario
 from tests.golden.corpus import WRITTEN
@@ -36,6 +38,36 @@ def test_a_scenario_with_working_hours_can_be_varied() -> None:
     later = with_changes(scenario, {"stations.boss.available.from": 10.0})
     assert later.stations["boss"].available != scenario.stations["boss"].available
     assert all(each.stations == scenario.stations for each in candidates(scenario, [2]).values())
+
+
+LACKING = """
+name: lacking
+team:
+  agent: {latency: {kind: seconds, base: 1}, loop: {turns: 3}, tools: {find: {}, ask: {}}}
+  groups:
+    all: {size: 1, agent: {}}
+    one: {size: 1, agent: {tools: {find: null, own: {seconds: 3}}}}
+    none: {size: 1, agent: {tools: {find: null, ask: null}}}
+  coordinator: {tools: {ask: null}}
+topology: centralised
+coordination: {protocol: pre_assigned, timing: asynchronous}
+workload: {kind: dag, tasks: [{id: a}]}
+"""
+
+
+def test_tools_that_were_taken_away_stay_away() -> None:
+    (point,) = parse_study(LACKING).points
+    groups = point.scenario.team.groups or {}
+    assert [list(group.agent.tools) for group in groups.values()] == [
+        ["find", "ask"],
+        ["own", "ask"],
+        [],
+    ]
+    for how in ({}, {"exclude_unset": True}, {"exclude_none": True}):
+        said = yaml.safe_dump(point.scenario.model_dump(mode="json", **how), sort_keys=False)
+        (again,) = parse_study(said).points
+        assert again.scenario == point.scenario
+        assert Scenario.model_validate(yaml.safe_load(said)) == point.scenario
 
 
 def test_every_specification_is_dumped_as_yaml_says_it() -> None:

@@ -11,28 +11,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+from pydantic import ValidationError
 
 from analysis.traces.collector import Collector
-from analysis.traces.named_tables import read_parquet
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
+from analysis.traces.team_run_tables import REPLY, read_run_tables
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.documents import DocumentError, parse_json, read_text
 from simulator.errors import TeamsimError
+from simulator.model.tasks import Task, TaskGraph
+from simulator.scenario.validation_words import words_of
 
-_RUN_NUMBERS = [
-    "n_teammates",
-    "success",
-    "wall_clock_seconds",
-    "total_rounds",
-    "concurrent_writes",
-    "claims_blocked",
-    "total_input_tokens",
-    "total_output_tokens",
-]
-_RUN_COLUMNS = ["run_dir", *CELL, *_RUN_NUMBERS]
-_EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent", "path", "returncode"]
-_EVENT_NUMBERS = ["ts", "round"]
+_TASK = ("id", "dependencies", "files")
 _ACTIONS = {
     "edit_file": "edits",
     "claim_task": "claims",
@@ -91,34 +82,23 @@ class LlmTeams(Reader):
             )
 
 
-def read_runs(directory: Path) -> pd.DataFrame:
-    """Return ``runs.parquet`` of a directory of real runs.
-
-    Raises
-    ------
-    TeamsimError
-        If the file is missing, is no Parquet file, or lacks a column.
-    """
-    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS, [*_RUN_NUMBERS, "max_rounds"])
-
-
 def read_team_runs(directory: Path) -> TeamRuns:
     """Read a directory of real runs.
 
     Raises
     ------
     TeamsimError
-        If a file or a column is missing, or a cell has no task list.
+        If a file or a column is missing, a value is of a wrong kind, no run is usable, or a cell
+        has no task list.
     """
-    runs = read_runs(directory)
-    events = read_parquet(directory / "events.parquet", _EVENT_COLUMNS, _EVENT_NUMBERS)
+    runs, events, skipped = read_run_tables(directory)
     calls = _calls(events)
     counts = calls.groupby("run_dir").size().rename("calls")
     runs = runs.merge(counts, left_on="run_dir", right_index=True, how="left")
     edits = _edits(events)
     runs["concurrent_writes"] = runs["run_dir"].map(_concurrent_writes(edits)).fillna(0).astype(int)
     calls = _with_files(calls, edits)
-    runs, calls, skipped = _without_gaps(directory / "events.parquet", runs, calls)
+    runs, calls = _without_gaps(directory / "events.parquet", runs, calls, skipped)
     calls = calls.merge(runs[["run_dir", *CELL, "n_teammates"]], on="run_dir")
     kinds = runs[["task_type", "p_label"]].drop_duplicates().itertuples(index=False)
     tasks = {(kind, p): _tasks(directory / "tasks" / kind / f"{p}.json") for kind, p in kinds}
@@ -127,10 +107,9 @@ def read_team_runs(directory: Path) -> TeamRuns:
 
 def _edits(events: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each edit: ``run_dir, round, agent, path``; the last to reply made it."""
-    kind = events["type"].astype(str)
-    replier = events["agent"].where(kind == "agent_reply").ffill()
-    edits = events.loc[kind == "edit_file", ["run_dir", "round", "path"]].astype({"run_dir": str})
-    return edits.assign(agent=replier[edits.index].astype(str))
+    kind = events["type"]
+    reply = events[["round", "agent"]].where(kind == REPLY).groupby(events["run_dir"]).ffill()
+    return events.loc[kind == "edit_file", ["run_dir", "path"]].join(reply)
 
 
 def _concurrent_writes(edits: pd.DataFrame) -> pd.Series:
@@ -162,10 +141,10 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
 
 def _calls(events: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each reply; the events up to the next reply or round are its actions."""
-    kind = events["type"].astype(str)
-    is_reply = kind == "agent_reply"
+    kind, run = events["type"], events["run_dir"]
+    is_reply = kind == REPLY
     starts_block = is_reply | kind.isin(["round_start", "run_start", "run_end", "initialize"])
-    block = starts_block.cumsum().rename("block")
+    block = (starts_block | (run != run.shift())).cumsum().rename("block")
     acts = kind[kind.isin(_ACTIONS)]
     counted = pd.crosstab(block[acts.index], acts).reindex(columns=list(_ACTIONS), fill_value=0)
     failed = block[(kind == "run_tests") & (events["returncode"].fillna(0) != 0)].value_counts()
@@ -175,10 +154,8 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
         .first()
         .rename("round_ts")
         .reset_index()
-        .astype({"run_dir": str})
     )
     replies = events.loc[is_reply, ["run_dir", "round", "agent", "ts"]].assign(block=block)
-    replies = replies.astype({"run_dir": str, "agent": str})
     replies = replies.merge(round_start, on=["run_dir", "round"], how="left")
     replies["latency_s"] = replies["ts"] - replies["round_ts"]
     replies = replies.join(counted.rename(columns=_ACTIONS), on="block")
@@ -190,43 +167,48 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_gaps(
-    path: Path, runs: pd.DataFrame, calls: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Leave out replies without a time, and runs without replies or totals; note them."""
+    path: Path, runs: pd.DataFrame, calls: pd.DataFrame, skipped: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave out replies without a time, and runs without replies; add them to what is skipped."""
     wrong = calls[~(calls["latency_s"] >= 0)]
-    skipped = [
-        f"{path}: the reply of {reply.agent!r} in round {reply.round} of {reply.run_dir!r} has no "
-        "time after the start of its round"
+    skipped += [
+        f"{path}: the reply of {reply.agent!r} in round {reply.round:g} of {reply.run_dir!r} has "
+        "no time after the start of its round"
         for reply in wrong.itertuples(index=False)
     ]
     calls = calls[calls["latency_s"] >= 0]
     silent = ~runs["run_dir"].isin(calls["run_dir"])
-    numbers = runs[
-        ["wall_clock_seconds", "total_rounds", "total_input_tokens", "total_output_tokens"]
-    ]
-    incomplete = numbers.isna().any(axis=1) | (numbers <= 0).any(axis=1)
-    for run, is_silent in zip(runs["run_dir"], silent, strict=True):
-        if is_silent:
-            skipped.append(f"{path}: no agent_reply of the run {run!r}")
-    for row in runs[incomplete & ~silent].itertuples():
-        why = "a total (time, rounds or tokens) is missing or not above 0"
-        skipped.append(f"{path.parent / 'runs.parquet'}, row {row.Index}: {why} in {row.run_dir!r}")
-    runs = runs[~silent & ~incomplete].reset_index(drop=True)
+    skipped += [f"{path}: no agent_reply of the run {run!r}" for run in runs["run_dir"][silent]]
+    runs = runs[~silent].reset_index(drop=True)
     if runs.empty:
-        raise TeamsimError(f"{path}: no usable runs; {skipped[0] if skipped else 'it is empty'}")
-    return runs, calls[calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True), skipped
+        reason = skipped[0] if skipped else "there are none in it"
+        raise TeamsimError(f"{path.parent}: no usable runs; {reason}")
+    return runs, calls[calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True)
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:
+    """Return the task list of a cell."""
     try:
         found = parse_json(read_text(path))
-        return [
-            {"id": task["id"], "dependencies": task["dependencies"], "files": task["files"]}
-            for task in found
-        ]
     except DocumentError as error:
         raise TeamsimError(f"{path}: {error} (the task list of a cell)") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise TeamsimError(
-            f"{path} is not a list of tasks with id, dependencies and files: {error!r}"
-        ) from None
+    if not isinstance(found, list) or not found:
+        raise TeamsimError(f"{path} is not a list of tasks with id, dependencies and files")
+    tasks = []
+    for i, said in enumerate(found, start=1):
+        missing = next((n for n in _TASK if not isinstance(said, dict) or n not in said), None)
+        if missing is not None:
+            raise TeamsimError(f"{path}, task {i}: no {missing!r}")
+        task = {name: said[name] for name in _TASK}
+        try:
+            Task.model_validate(task)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join(str(step) for step in wrong["loc"])
+            raise TeamsimError(f"{path}, task {i}: {where}: {words_of(dict(wrong))}") from None
+        tasks.append(task)
+    try:
+        TaskGraph.of([Task.model_validate(task) for task in tasks])
+    except ValueError as error:
+        raise TeamsimError(f"{path}: {error}") from None
+    return tasks

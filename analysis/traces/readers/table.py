@@ -273,8 +273,8 @@ class _Table:
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
         """Return a column of counts or amounts; invalid values are counted and become None."""
-        values = self._checked(theirs, low=0.0, most=float(MOST_COUNT))
         whole = CALLS[ours] == "Int64"
+        values = self._checked(theirs, low=0.0, most=float(MOST_COUNT), whole=whole)
         return [None if np.isnan(n) else round(n) if whole else n for n in values.tolist()]
 
     def holds_counts(self, name: str) -> bool:
@@ -299,11 +299,15 @@ class _Table:
                 self._out.skip(f"{place}, column {currency!r}", f"{said!r} is not USD")
         return found
 
-    def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
+    def _checked(
+        self, name: str, low: float, most: float, whole: bool = False
+    ) -> np.ndarray[Any, Any]:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
         if most == MOST_COUNT:
             raw = raw.map(without_dollar)
             raw = raw.map(lambda each: without_separators(each, self._has_commas))
+            if whole:  # a comma before three digits is none of a decimal
+                raw = raw.map(lambda each: without_separators(each, False))
         raw = raw.map(self._number)
         # pandas reads huge integers as objects.
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
