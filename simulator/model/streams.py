@@ -256,15 +256,25 @@ class Streams:
         facts = distribution.facts
         if facts.is_constant:
             return always(facts.constant)
-        return self.by(Law(distribution), entity, index, purpose, beside, what)
+        return self._varying(distribution, facts, entity, index, purpose, beside, what)
 
-    def by(
-        self, law: Law, entity: int, index: int, purpose: int, beside: int = 0, what: str = ""
-    ) -> Draw:
+    def by(self, law: Law, entity: int, index: int, purpose: int) -> Draw:
         """Return the stream of `draws` from a distribution whose law is known."""
         if law.same is not None:
             return law.same
-        facts, distribution = law.facts, law.distribution
+        return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "")
+
+    def _varying(
+        self,
+        distribution: Distribution,
+        facts: Facts,
+        entity: int,
+        index: int,
+        purpose: int,
+        beside: int,
+        what: str,
+    ) -> Draw:
+        """Return the stream of `draws` from what is no constant."""
         if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
             effects = Effects(self._normal_of_run(entity, purpose), of_agent)
