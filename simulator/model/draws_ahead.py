@@ -57,7 +57,7 @@ class FirstDraws:
 
     def take(self, replication: int) -> dict[int, list[float]]:
         """Return what has been made for a replication: the first block of each entity."""
-        found = self._made.pop(replication, None)
+        found = self._made.get(replication)
         if found is None:
             return {}
         rows: list[list[float]] = found[1].tolist()
@@ -68,16 +68,15 @@ class FirstDraws:
         self._count = min(2 * self._count, MOST_AHEAD) if replication == self._next else 1
         entities = len(indices)
         count = max(1, min(self._count, MOST_TOGETHER // (entities * size)))
-        parts = [
-            Uniforms(key_of(self._seed, each)).rows(self._entity, indices, self._purpose, 0, size)
-            for each in range(replication, replication + count)
-        ]
-        values = self._distribution.transform(np.concatenate(parts) if count > 1 else parts[0])
-        made: dict[int, tuple[Sequence[int], Floats]] = {}
-        for i in range(1, count):
-            made[replication + i] = indices, values[i * entities : (i + 1) * entities]
-        self._made, self._next = made, replication + count
-        return values[:entities]
+        numbers = range(replication, replication + count)
+        uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
+        parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
+        values = self._distribution.transform(np.concatenate(parts))
+        made: Floats = np.reshape(values, (count, entities, size))
+        self._made = {each: (indices, made[i]) for i, each in enumerate(numbers)}
+        self._next = replication + count
+        mine: Floats = made[0]
+        return mine
 
 
 class DrawsAhead:
@@ -93,6 +92,9 @@ class DrawsAhead:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._laws: dict[tuple[int, int, int], FirstDraws] = {}
+
+    def __len__(self) -> int:
+        return len(self._laws)
 
     def of(self, distribution: Distribution, entity: int, purpose: int) -> FirstDraws:
         """Return the first draws from a distribution, for one purpose."""
