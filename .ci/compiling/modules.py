@@ -88,6 +88,7 @@ MODULES = tuple(
         "engine.rounds",
         "engine.asynchronous",
         "model.packed",
+        "model.draws_ahead",
         "model.draw_blocks",
         "model.limited_draws",
         "model.streams",

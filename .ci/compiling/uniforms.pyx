@@ -52,7 +52,6 @@ cdef extern from *:
         }
     }
     """
-    ctypedef unsigned long long uint64_t
     void philox(const uint64_t *key, uint64_t entity, uint64_t index, uint64_t purpose,
                 uint64_t counter, double *into, Py_ssize_t size)
 
@@ -64,13 +63,11 @@ cdef object _empty = np.empty
 cdef class Uniforms:
     """All uniforms on [0, 1) of one replication: see the module of the same name."""
 
-    cdef uint64_t _key[2]
-
     def __init__(self, list key):
         self._key[0], self._key[1] = key
 
-    def block(self, uint64_t entity, uint64_t index, uint64_t purpose, uint64_t start,
-              Py_ssize_t size):
+    cpdef block(self, uint64_t entity, uint64_t index, uint64_t purpose, uint64_t start,
+                Py_ssize_t size):
         """Return `size` uniforms from position `start` (a multiple of 4)."""
         found = _empty(size)
         cdef Py_buffer view
@@ -79,15 +76,15 @@ cdef class Uniforms:
         PyBuffer_Release(&view)
         return found
 
-    def numbers(self, uint64_t entity, uint64_t index, uint64_t purpose, uint64_t start,
+    cpdef numbers(self, uint64_t entity, uint64_t index, uint64_t purpose, uint64_t start,
                 Py_ssize_t size):
         """Return the same uniforms as Python's numbers."""
         cdef carray found = clone(_OF_FLOATS, size, False)
         philox(self._key, entity, index, purpose, start // 4, found.data.as_doubles, size)
         return found
 
-    def rows(self, uint64_t entity, object indices, uint64_t purpose, uint64_t start,
-             Py_ssize_t size):
+    cpdef rows(self, uint64_t entity, object indices, uint64_t purpose, uint64_t start,
+               Py_ssize_t size):
         """Return uniforms of several streams, all from position `start`, shape (indices, size)."""
         found = _empty((len(indices), size))
         cdef Py_buffer view

@@ -43,11 +43,11 @@ class Empirical(Distribution):
     def quantile(self, u: Floats) -> Floats:
         """Return the smallest value whose cumulated weight exceeds `u`."""
         values, cumulated = self._table
-        index = np.searchsorted(cumulated, u, side="right")
+        index = cumulated.searchsorted(u, side="right")
         return values[np.minimum(index, len(values) - 1)]
 
     def cdf(self, x: Floats) -> Floats:
         """Return the weight of the values up to `x`."""
         values, cumulated = self._table
-        index = np.searchsorted(values, x, side="right")
+        index = values.searchsorted(x, side="right")
         return np.concatenate(([0.0], cumulated))[index]

@@ -193,14 +193,12 @@ class CallStart:
             habits = agent.habits
             output, message = habits.fixed_output, -1
             if output < 0:
-                draw_output = habits.output
-                output = draw_output(work)
+                output = habits.output.about(work)
             output += memory.summary_tokens
             if speaks:
                 message = habits.fixed_message
                 if message < 0:
-                    draw_message = habits.message
-                    message = draw_message(memory.unread_tokens)
+                    message = habits.message.about(memory.unread_tokens)
                 output += message
             duration_s = agent.latency.seconds(work, memory.uncached, memory.cached, output)
             if not agent.is_steady:

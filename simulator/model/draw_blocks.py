@@ -16,14 +16,12 @@ import numpy as np
 
 from simulator import special
 from simulator.distributions import Distribution, Floats
+from simulator.model.draws_ahead import MOST_TOGETHER, FirstDraws
 from simulator.model.packed import Block, packed, packed_rows
 from simulator.model.uniforms import Uniforms
 
 FIRST, MOST = 16, 256
 """Draws in the first block of a stream, and in the largest: multiples of 4."""
-
-MOST_TOGETHER = 8192
-"""Draws that are made together, at most: 64 kB, which fit the cache."""
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
@@ -88,23 +86,45 @@ class Bank:
 
     The first blocks of those that are known when one of them first draws are made together, and
     so are further blocks of those that have the block before: one call of the distribution for a
-    whole team instead of one an agent, which takes as long for few numbers as for many.
+    whole team instead of one an agent, which takes as long for few numbers as for many. First
+    blocks are made for replications to come, too.
 
     Parameters
     ----------
     uniforms : Uniforms
     distribution : Distribution
         Without phases, and without components that have effects of their own.
-    entity, purpose : int
+    entity, purpose, replication : int
+    first : FirstDraws
+        Makes the first blocks.
     """
 
-    __slots__ = ("_distribution", "_entity", "_purpose", "_rows", "_uniforms", "_waiting")
+    __slots__ = (
+        "_distribution",
+        "_entity",
+        "_first",
+        "_made",
+        "_purpose",
+        "_replication",
+        "_rows",
+        "_uniforms",
+        "_waiting",
+    )
 
     def __init__(
-        self, uniforms: Uniforms, distribution: Distribution, entity: int, purpose: int
+        self,
+        uniforms: Uniforms,
+        distribution: Distribution,
+        entity: int,
+        purpose: int,
+        replication: int,
+        first: FirstDraws,
     ) -> None:
         self._uniforms, self._distribution = uniforms, distribution
-        self._entity, self._purpose = entity, purpose
+        self._entity, self._purpose, self._replication = entity, purpose, replication
+        self._first = first
+        self._made = first.take(replication)
+        """First blocks that were made with an earlier replication, without factors."""
         self._waiting: dict[int, dict[int, float]] = {}
         """By positions: the entities whose next block begins there, and their factors."""
         self._rows: dict[int, dict[int, Block]] = {}
@@ -112,6 +132,8 @@ class Bank:
 
     def expect(self, index: int, factor: float, start: int = 0) -> None:
         """Note that an entity will draw, and what its draws are multiplied by."""
+        if start == 0 and index in self._made:
+            return
         waiting = self._waiting.get(start)
         if waiting is None:
             waiting = self._waiting[start] = {}
@@ -119,13 +141,16 @@ class Bank:
 
     def block(self, index: int, factor: float, start: int, size: int) -> Block:
         """Return `size` draws of one entity from position `start`, each multiplied by `factor`."""
+        if start == 0:
+            made = self._made.pop(index, None)
+            if made is not None:
+                return made if factor == 1.0 else [each * factor for each in made]
         rows = self._rows.get(start)
         row = None if rows is None else rows.pop(index, None)
         if row is not None:
             return row
         waiting = self._waiting.get(start)
-        is_expected = waiting is not None and waiting.pop(index, None) is not None
-        if is_expected and waiting:
+        if waiting is not None and waiting.pop(index, None) is not None and (waiting or not start):
             return self._together(index, factor, start, size, waiting)
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         values = self._distribution.transform(u)
@@ -137,8 +162,11 @@ class Bank:
         """Return a block, and make those of others whose next block begins there, too."""
         indices = [index, *waiting][: max(1, MOST_TOGETHER // size)]
         factors = [factor, *map(waiting.pop, indices[1:])]
-        u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
-        values = self._distribution.transform(u)
+        if start == 0:
+            values = self._first.make(self._replication, indices, size)
+        else:
+            u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
+            values = self._distribution.transform(u)
         if set(factors) != {1.0}:
             values = values * np.array(factors)[:, np.newaxis]
         rows = self._rows.setdefault(start, {})

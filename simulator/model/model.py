@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from simulator.model.agenda import Agenda
+from simulator.model.draws_ahead import DrawsAhead
 from simulator.model.replication import Replication, cast_of
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
@@ -25,6 +26,7 @@ class Model:
         self.scenario = scenario
         self.workload = Workload.of(scenario.workload)
         self._cast = cast_of(scenario)
+        self._ahead = DrawsAhead(scenario.seed)
 
     @cached_property
     def parallel_fraction(self) -> float:
@@ -42,6 +44,6 @@ class Model:
 
     def replicate(self, replication: int, agenda: Agenda, trace: Trace | None) -> Replication:
         """Return the fresh state of one replication."""
-        streams = Streams(self.scenario.seed, replication)
+        streams = Streams(self.scenario.seed, replication, self._ahead)
         graph = self.workload.graph(streams) if self.workload.is_random else self._first_graph
         return Replication(self.scenario, self._cast, graph, streams, agenda, trace)

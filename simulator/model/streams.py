@@ -22,6 +22,7 @@ from simulator import special
 from simulator.distributions import Distribution, Facts, Floats
 from simulator.documents import MOST_NUMBER
 from simulator.model.draw_blocks import Bank, Effects, OfBank, Plain, of_parts, phased
+from simulator.model.draws_ahead import DrawsAhead, key_of
 from simulator.model.limited_draws import limited
 from simulator.model.packed import Block
 from simulator.model.uniforms import Uniforms
@@ -29,13 +30,6 @@ from simulator.scenario._odds import Odds
 
 Draw = Callable[[], float]
 """Returns the next number of a stream."""
-
-
-@lru_cache(maxsize=1024)
-def _key(seed: int, replication: int) -> list[int]:
-    """Return the key of all streams, not to be changed: the next points have it, too."""
-    seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
-    return [int(word) for word in seeds.generate_state(2, np.uint64)]
 
 
 @lru_cache(maxsize=1024)
@@ -217,12 +211,16 @@ class Streams:
         Root of all streams, at least 0.
     replication : int
         Number of the replication, at least 0.
+    ahead : DrawsAhead, optional
+        What the replications of a scenario have in common.
     """
 
-    __slots__ = ("_banks", "_of_run", "_uniforms")
+    __slots__ = ("_ahead", "_banks", "_of_run", "_replication", "_uniforms")
 
-    def __init__(self, seed: int, replication: int) -> None:
-        self._uniforms = Uniforms(_key(seed, replication))
+    def __init__(self, seed: int, replication: int, ahead: DrawsAhead | None = None) -> None:
+        self._ahead = DrawsAhead(seed) if ahead is None else ahead
+        self._replication = replication
+        self._uniforms = Uniforms(key_of(seed, replication))
         self._banks: dict[tuple[int, int, int], Bank] = {}
         self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
@@ -256,15 +254,25 @@ class Streams:
         facts = distribution.facts
         if facts.is_constant:
             return always(facts.constant)
-        return self.by(Law(distribution), entity, index, purpose, beside, what)
+        return self._varying(distribution, facts, entity, index, purpose, beside, what)
 
-    def by(
-        self, law: Law, entity: int, index: int, purpose: int, beside: int = 0, what: str = ""
-    ) -> Draw:
+    def by(self, law: Law, entity: int, index: int, purpose: int) -> Draw:
         """Return the stream of `draws` from a distribution whose law is known."""
         if law.same is not None:
             return law.same
-        facts, distribution = law.facts, law.distribution
+        return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "")
+
+    def _varying(
+        self,
+        distribution: Distribution,
+        facts: Facts,
+        entity: int,
+        index: int,
+        purpose: int,
+        beside: int,
+        what: str,
+    ) -> Draw:
+        """Return the stream of `draws` from what is no constant."""
         if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
             effects = Effects(self._normal_of_run(entity, purpose), of_agent)
@@ -297,7 +305,9 @@ class Streams:
         key = (id(distribution), entity, purpose)
         bank = self._banks.get(key)
         if bank is None:
-            bank = self._banks[key] = Bank(self._uniforms, distribution, entity, purpose)
+            first = self._ahead.of(distribution, entity, purpose)
+            where = entity, purpose, self._replication
+            bank = self._banks[key] = Bank(self._uniforms, distribution, *where, first)
         # Of sub-agents more and more come, and many never draw.
         return OfBank(bank, index, factor, is_expected=entity != _SUBAGENT)
 

@@ -243,10 +243,10 @@ class AgentState:
             Output tokens; those of the message, -1 without one; and how long it takes, in seconds.
         """
         memory, habits = self.memory, self.habits
-        output = habits.output(work) + memory.summary_tokens
+        output = habits.output.about(work) + memory.summary_tokens
         message = -1
         if speaks:
-            message = habits.message(unread_tokens)
+            message = habits.message.about(unread_tokens)
             output += message
         duration_s = self.latency.seconds(work, memory.uncached, memory.cached, output)
         return output, message, duration_s if self.is_steady else duration_s * self.pace()

@@ -8,8 +8,7 @@ reader instead, in which every delivery is an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 from simulator.model.agents.messages import Mailbox, Notes, Outlet
 from simulator.model.topologies import Channel
@@ -62,14 +61,24 @@ class Post(Outlet):
         return self.receivers
 
 
-@dataclass(slots=True)
 class Voice:
     """Where an agent speaks and what it hears."""
 
-    outbox: list[Outlet] = field(default_factory=list)
-    inbox: list[Subscription] = field(default_factory=list)
-    mailbox: Mailbox | None = None
-    notes: Notes | None = None
+    __slots__ = ("inbox", "mailbox", "notes", "outbox")
+
+    def __init__(
+        self,
+        outbox: Sequence[Outlet] = (),
+        inbox: Sequence[Subscription] = (),
+        mailbox: Mailbox | None = None,
+        notes: Notes | None = None,
+    ) -> None:
+        self.outbox, self.inbox = outbox, inbox
+        self.mailbox, self.notes = mailbox, notes
+
+    def with_notes(self, notes: Notes) -> Voice:
+        """Return the same, for an agent that writes and reads notes besides."""
+        return Voice(self.outbox, self.inbox, self.mailbox, notes)
 
 
 class Inbox:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.kind import Working, count
@@ -12,6 +11,26 @@ from simulator.model.answers import expit
 from simulator.model.streams import Draw, Law, Purpose, always
 
 _UNLIMITED = always(math.inf)
+
+
+class Tokens:
+    """How many tokens an agent writes: some, and some for each unit of what they are about.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the former.
+    per_unit : float
+    """
+
+    __slots__ = ("_draw", "_per_unit")
+
+    def __init__(self, draw: Draw, per_unit: float) -> None:
+        self._draw, self._per_unit = draw, per_unit
+
+    def about(self, units: float) -> int:
+        """Draw a whole number of tokens about so many units."""
+        return int(self._draw() + self._per_unit * units)
 
 
 class Habits:
@@ -46,8 +65,8 @@ class Habits:
         Probability that it does, apart from the first call and from persistence.
     talk, chatter : float
         Probabilities of a message with a call that works, and with one that idles.
-    output, message : callable
-        Draw what a call writes that does so much work, and a message after so many tokens of news.
+    output, message : Tokens
+        What a call writes that does so much work, and a message after so many tokens of news.
     fixed_output, fixed_message : int
         The tokens of each call and message; -1 where `output` and `message` draw them.
     """
@@ -117,16 +136,9 @@ class Habits:
         self.chatter = kind.chatter if speaks else 0.0
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
-        self.fixed_output = each = kind.fixed_output
-        if each < 0:
-            self.output = _tokens(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
-        else:
-            self.output = _always(each)
-        self.fixed_message = each = kind.fixed_message
-        if each < 0:
-            self.message = _tokens(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
-        else:
-            self.message = _always(each)
+        self.fixed_output, self.fixed_message = kind.fixed_output, kind.fixed_message
+        self.output = Tokens(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
+        self.message = Tokens(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
@@ -190,16 +202,3 @@ def _capacity(kind: Working, capacity: Law, draws: OwnDraws) -> Draw:
     if capacity.facts.is_constant:
         return always(capacity.facts.constant * share)
     return lambda: own() * share
-
-
-@lru_cache(maxsize=1024)
-def _always(tokens: int) -> Callable[[float], int]:
-    """Return what always gives so many tokens: one object for all agents."""
-    return lambda units: tokens
-
-
-def _tokens(draw: Draw, per_unit: float) -> Callable[[float], int]:
-    """Return the function that draws whole tokens: some, and `per_unit` for each unit."""
-    if per_unit:
-        return lambda units: int(draw() + per_unit * units)
-    return lambda units: int(draw())

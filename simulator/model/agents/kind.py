@@ -187,7 +187,7 @@ class Kind:
     Attributes
     ----------
     spec : Agent
-    latency : LatencyModel
+    latency : ServiceTimes
     loop : LoopSpec or None
         The turns of a call; None where each is one.
     is_steady : bool
@@ -219,7 +219,7 @@ class Kind:
         self.reading = Reading(spec.context)
         self.working = Working(spec)
         self.erring = Erring(spec)
-        self.latency = LatencyModel.of(spec.latency)
+        self.latency = LatencyModel.of(spec.latency).service_times
         self.loop, self.tools = spec.loop if spec.loops else None, spec.tools
         slows_down = spec.context.slowdown is not None or bool(spec.drift.slowdown)
         self.is_steady = spec.speed == 1.0 and not slows_down

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.cast import Cast
@@ -122,7 +121,7 @@ class Roster:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
         if cast.topology.has_notes and agents > 1:  # who is alone writes notes for nobody
             notes = Notes(agents)
-            voices = [replace(voice, notes=notes) for voice in voices]
+            voices = [voice.with_notes(notes) for voice in voices]
         return voices
 
 

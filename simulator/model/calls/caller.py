@@ -136,7 +136,7 @@ class Caller:
             )
 
         # Draws of their own: what is sent again leaves the calls that follow as they would be.
-        self.latency_again = LatencyModel.of(agent.spec.latency).durations(again)
+        self.latency_again = agent.kind.latency.durations(again)
         self.slow_factors: dict[bool, Draw] = {}
         if agent.spec.faults.slow:
             factor = agent.spec.faults.slow.factor

@@ -7,11 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import SupportsFloat, cast
 
+from simulator.distributions import Distribution
 from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
+from simulator.model.streams import Draw, Purpose
 
 Sampler = Callable[[float, int, int, int], float]
 """``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
+
+DrawFrom = Callable[[Distribution, Purpose], Draw]
+"""Gives one agent's stream of draws from a distribution, for a purpose."""
 
 
 class Durations(ABC):
@@ -67,9 +72,37 @@ class Told(Durations):
         return seconds
 
 
-def durations(kind: str, sampler: Sampler) -> Durations:
-    """Return the durations that a latency model's sampler draws, which may be such already."""
-    return sampler if isinstance(sampler, Durations) else Told(kind, sampler)
+class ServiceTimes(ABC):
+    """How long the calls of agents of a kind take: what their specification says, read once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def durations(self, draw_from: DrawFrom) -> Durations:
+        """Return the durations of the calls of one agent, which has draws of its own."""
+
+
+class Sampled(ServiceTimes):
+    """Service times of which only the sampler of each agent is known.
+
+    Parameters
+    ----------
+    kind : str
+        The name of the latency model.
+    sampler : callable
+        Makes the `Sampler` of an agent.
+    """
+
+    __slots__ = ("_kind", "_sampler")
+
+    def __init__(self, kind: str, sampler: Callable[[DrawFrom], Sampler]) -> None:
+        self._kind = kind
+        self._sampler = sampler
+
+    def durations(self, draw_from: DrawFrom) -> Durations:
+        """Return the durations of the calls of one agent."""
+        sampler = self._sampler(draw_from)
+        return sampler if isinstance(sampler, Durations) else Told(self._kind, sampler)
 
 
 class Drawn(Durations):
@@ -114,6 +147,38 @@ class ByWork(Durations):
         return seconds if seconds < self._most_s else self._most_s
 
 
+class BySeconds(ServiceTimes):
+    """Service times by `Seconds`: see there."""
+
+    __slots__ = ("_base", "_idle", "_is_plain", "_most_s", "_per_token", "_per_work", "_residual")
+
+    def __init__(
+        self,
+        base: Distribution,
+        per_work: float,
+        per_token: float,
+        residual: Distribution,
+        most_s: float,
+        idle: Distribution | None,
+    ) -> None:
+        self._base, self._residual, self._idle = base, residual, idle
+        self._per_work, self._per_token, self._most_s = per_work, per_token, most_s
+        is_limited = most_s < math.inf
+        is_varied = residual.constant != 1.0 or idle is not None
+        self._is_plain = not (per_work or per_token or is_varied or is_limited)
+
+    def durations(self, draw_from: DrawFrom) -> Durations:
+        """Return the durations of the calls of one agent."""
+        base = draw_from(self._base, Purpose.LATENCY)
+        if self._is_plain:
+            return Drawn(base)
+        residual = draw_from(self._residual, Purpose.LATENCY_RESIDUAL)
+        idle: Draw | None = None
+        if self._idle is not None:
+            idle = draw_from(self._idle, Purpose.LATENCY_IDLE)
+        return ByWork(base, self._per_work, self._per_token, residual, self._most_s, idle)
+
+
 class ByTokens(Durations):
     """``base`` and what each token takes that is read, cached or written, times ``residual``."""
 
@@ -135,3 +200,27 @@ class ByTokens(Durations):
         """Draw how long a call takes, in seconds."""
         mean = self._base + self._per_uncached * uncached + self._per_cached * cached
         return (mean + self._per_output * output) * self._residual()
+
+
+class ByTokenCounts(ServiceTimes):
+    """Service times by `TokenLatency`: see there."""
+
+    __slots__ = ("_base", "_per_cached", "_per_output", "_per_uncached", "_residual")
+
+    def __init__(
+        self,
+        base: float,
+        per_uncached: float,
+        per_cached: float,
+        per_output: float,
+        residual: Distribution,
+    ) -> None:
+        self._base, self._residual = base, residual
+        self._per_uncached, self._per_cached = per_uncached, per_cached
+        self._per_output = per_output
+
+    def durations(self, draw_from: DrawFrom) -> Durations:
+        """Return the durations of the calls of one agent."""
+        residual = draw_from(self._residual, Purpose.LATENCY_RESIDUAL)
+        rates = self._per_uncached, self._per_cached, self._per_output
+        return ByTokens(self._base, *rates, residual)

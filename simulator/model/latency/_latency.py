@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 from simulator.distributions import Distribution
-from simulator.model.latency._durations import Durations, Sampler, durations
-from simulator.model.streams import Draw, Purpose
+from simulator.model.latency._durations import (
+    DrawFrom,
+    Durations,
+    Sampled,
+    Sampler,
+    ServiceTimes,
+)
 from simulator.scenario.families import LatencySpec
-
-DrawFrom = Callable[[Distribution, Purpose], Draw]
-"""Gives one agent's stream of draws from a distribution, for a purpose."""
 
 
 class LatencyModel(LatencySpec):
@@ -32,9 +33,14 @@ class LatencyModel(LatencySpec):
         A call that takes no task has 0 work units.
         """
 
+    @property
+    def service_times(self) -> ServiceTimes:
+        """What agents have in common that have this latency."""
+        return Sampled(self.kind, self.sampler)
+
     def durations(self, draw_from: DrawFrom) -> Durations:
         """Return one agent's call durations: what `sampler` gives, as the model calls it."""
-        return durations(self.kind, self.sampler(draw_from))
+        return self.service_times.durations(draw_from)
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""

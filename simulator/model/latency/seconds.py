@@ -9,9 +9,8 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.model.latency._durations import ByWork, Drawn, Sampler
-from simulator.model.latency._latency import DrawFrom, LatencyModel
-from simulator.model.streams import Purpose
+from simulator.model.latency._durations import BySeconds, DrawFrom, Sampler, ServiceTimes
+from simulator.model.latency._latency import LatencyModel
 from simulator.spec import NonNegative, Positive
 
 
@@ -37,15 +36,20 @@ class Seconds(LatencyModel):
         """The residual."""
         return self.residual
 
+    @property
+    def service_times(self) -> ServiceTimes:
+        """What agents have in common that have this latency."""
+        if type(self).sampler is not Seconds.sampler:  # that of a class derived from this one
+            return super().service_times
+        return self._of_seconds()
+
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""
-        base = draw_from(self.base, Purpose.LATENCY)
-        residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
-        idle = draw_from(self.idle, Purpose.LATENCY_IDLE) if self.idle is not None else None
-        most_s = self.most_s or math.inf
-        per_work, per_token = self.per_work_unit_s, self.per_1k_input_s / 1000.0
+        return self._of_seconds().durations(draw_from)
 
-        is_plain = self.residual.constant == 1.0 and not (per_work or per_token or idle)
-        if is_plain and most_s == math.inf:
-            return Drawn(base)
-        return ByWork(base, per_work, per_token, residual, most_s, idle)
+    def _of_seconds(self) -> BySeconds:
+        per_token = self.per_1k_input_s / 1000.0
+        most_s = self.most_s or math.inf
+        return BySeconds(
+            self.base, self.per_work_unit_s, per_token, self.residual, most_s, self.idle
+        )

@@ -8,9 +8,8 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.model.latency._durations import ByTokens, Sampler
-from simulator.model.latency._latency import DrawFrom, LatencyModel
-from simulator.model.streams import Purpose
+from simulator.model.latency._durations import ByTokenCounts, DrawFrom, Sampler, ServiceTimes
+from simulator.model.latency._latency import LatencyModel
 from simulator.spec import NonNegative
 
 
@@ -38,12 +37,21 @@ class TokenLatency(LatencyModel):
         """The residual."""
         return self.residual
 
+    @property
+    def service_times(self) -> ServiceTimes:
+        """What agents have in common that have this latency."""
+        if type(self).sampler is not TokenLatency.sampler:  # that of a class derived from this one
+            return super().service_times
+        return self._of_tokens()
+
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""
-        residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
+        return self._of_tokens().durations(draw_from)
+
+    def _of_tokens(self) -> ByTokenCounts:
         per_uncached, per_cached = self.uncached_s_per_1k / 1000.0, self.cached_s_per_1k / 1000.0
         per_output = self.output_s_per_1k / 1000.0
-        return ByTokens(self.base_s, per_uncached, per_cached, per_output, residual)
+        return ByTokenCounts(self.base_s, per_uncached, per_cached, per_output, self.residual)
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""

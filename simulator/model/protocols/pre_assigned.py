@@ -45,7 +45,7 @@ class PreAssigned(Protocol):
         self, graph: TaskGraph, workers: int, families: Sequence[str] | None = None
     ) -> list[int]:
         """Return the agent of each task, shape (N,); `families` are those of the agents."""
-        told = _told_owners(graph, families or [""] * workers)
+        told = _told_owners(graph, families or [""] * workers) if graph.doers else {}
         if self.deal == "longest_first":
             return self._longest_first(graph, workers, told)
         dependencies, keeps_chains = graph.dependencies, self.keep_chains
@@ -89,7 +89,7 @@ def _told_owners(graph: TaskGraph, families: Sequence[str]) -> dict[int, int]:
     """Return the agents of the tasks that say who does them."""
     found: dict[int, int] = {}
     turns: dict[str | None, int] = {}
-    for task in graph.order if graph.doers else ():
+    for task in graph.order:
         family, number = graph.doers[task]
         if family is None and number == 0:
             continue

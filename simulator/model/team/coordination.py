@@ -123,7 +123,7 @@ class Coordination:
         assert self._handed_in is not None
         outbox = [Post(self._handed_in, 1, None)]
         for agent in self._workers:
-            self._talk.send(agent, outbox, agent.habits.message(0), self._agenda.now)
+            self._talk.send(agent, outbox, agent.habits.message.about(0), self._agenda.now)
 
     def call_aggregator(self) -> None:
         """Let the aggregator begin its call, once the tasks are done."""

@@ -1,0 +1,107 @@
+"""First draws of replications that follow each other, made together.
+
+A small team makes few calls, so that its first draws are most of those it makes: a distribution
+takes as long for a dozen numbers as for several hundred. Numbers are the same, whoever makes them
+and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from simulator.distributions import Distribution, Floats
+from simulator.model.uniforms import Uniforms
+
+MOST_TOGETHER = 8192
+"""Draws that are made together, at most: 64 kB, which fit the cache."""
+
+MOST_AHEAD = 16
+"""Replications whose draws are made together, at most: more save little."""
+
+_MOST_LAWS = 1000
+"""A plugin may make distributions anew for each replication: they are not kept for ever."""
+
+
+@lru_cache(maxsize=1024)
+def key_of(seed: int, replication: int) -> list[int]:
+    """Return the key of all streams, not to be changed: the next points have it, too."""
+    seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
+    return [int(word) for word in seeds.generate_state(2, np.uint64)]
+
+
+class FirstDraws:
+    """The first draws from a distribution, for one purpose of all entities that have it.
+
+    As many replications are made together as have followed each other before.
+
+    Parameters
+    ----------
+    seed : int
+    distribution : Distribution
+    entity, purpose : int
+    """
+
+    __slots__ = ("_count", "_distribution", "_entity", "_made", "_next", "_purpose", "_seed")
+
+    def __init__(self, seed: int, distribution: Distribution, entity: int, purpose: int) -> None:
+        self._seed = seed
+        self._distribution = distribution  # kept: others are told apart by its `id`
+        self._entity, self._purpose = entity, purpose
+        self._made: dict[int, tuple[Sequence[int], Floats]] = {}
+        """By replications: the entities that have draws, and these, shape (entities, size)."""
+        self._next = -1
+        self._count = 1
+
+    def take(self, replication: int) -> dict[int, list[float]]:
+        """Return what has been made for a replication: the first block of each entity."""
+        found = self._made.get(replication)
+        if found is None:
+            return {}
+        rows: list[list[float]] = found[1].tolist()
+        return dict(zip(found[0], rows, strict=True))
+
+    def make(self, replication: int, indices: Sequence[int], size: int) -> Floats:
+        """Return `size` draws of each entity, shape (entities, size); make those that follow."""
+        self._count = min(2 * self._count, MOST_AHEAD) if replication == self._next else 1
+        entities = len(indices)
+        count = max(1, min(self._count, MOST_TOGETHER // (entities * size)))
+        numbers = range(replication, replication + count)
+        uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
+        parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
+        values = self._distribution.transform(np.concatenate(parts))
+        made: Floats = np.reshape(values, (count, entities, size))
+        self._made = {each: (indices, made[i]) for i, each in enumerate(numbers)}
+        self._next = replication + count
+        mine: Floats = made[0]
+        return mine
+
+
+class DrawsAhead:
+    """The first draws of all laws of a scenario.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    __slots__ = ("_laws", "_seed")
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._laws: dict[tuple[int, int, int], FirstDraws] = {}
+
+    def __len__(self) -> int:
+        return len(self._laws)
+
+    def of(self, distribution: Distribution, entity: int, purpose: int) -> FirstDraws:
+        """Return the first draws from a distribution, for one purpose."""
+        key = id(distribution), entity, purpose
+        found = self._laws.get(key)
+        if found is None:
+            if len(self._laws) >= _MOST_LAWS:
+                self._laws = {}
+            found = self._laws[key] = FirstDraws(self._seed, distribution, entity, purpose)
+        return found

@@ -1,0 +1,91 @@
+"""First draws that are made for several replications together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from simulator.distributions import Distribution, Floats
+from simulator.distributions.empirical import Empirical
+from simulator.distributions.log_logistic import LogLogistic
+from simulator.distributions.lognormal import Lognormal
+from simulator.model.draws_ahead import MOST_AHEAD, DrawsAhead
+from simulator.model.streams import Entity, Purpose, Streams
+
+LAWS: list[Distribution] = [
+    Lognormal(median=5, sigma=0.6),
+    LogLogistic(median=1.0, shape=5.9, run_sigma=0.5, agent_sigma=0.2),
+    Empirical(values=(1.0, 4.0, 9.0), weights=(1.0, 2.0, 1.0)),
+]
+
+
+class Counted(Lognormal):
+    """Counts how often it is asked."""
+
+    def transform(self, u: Floats) -> Floats:
+        asked.append(u.size)
+        return super().transform(u)
+
+
+asked: list[int] = []
+
+
+def counted() -> Counted:
+    """Return a law that has been asked nothing but its facts."""
+    law = Counted(median=5, sigma=0.6)
+    assert law.facts.largest > 0.0
+    asked.clear()
+    return law
+
+
+def draws(streams: Streams, law: Distribution, team: Sequence[int], each: int) -> list[list[float]]:
+    """Return what each agent of a team draws, the last one first."""
+    found = [streams.draws(law, Entity.AGENT, i, Purpose.LATENCY) for i in team]
+    return [[draw() for _ in range(each)] for draw in reversed(found)]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.kind)
+def test_replications_draw_the_same_in_any_order(law: Distribution) -> None:
+    """In turn, again, skipping some, and back; of teams whose members come and go."""
+    ahead, rng = DrawsAhead(3), np.random.default_rng(0)
+    order = [*range(40), 39, 39, *range(60, 90, 2), *range(5), *rng.integers(0, 50, 30).tolist()]
+    for replication in order:
+        team = sorted(rng.choice(9, int(rng.integers(1, 9)), replace=False).tolist())
+        many = int(rng.integers(1, 40))
+        with_others = draws(Streams(3, replication, ahead), law, team, many)
+        for agent, found in zip(reversed(team), with_others, strict=True):
+            assert [found] == draws(Streams(3, replication), law, [agent], many)
+
+
+def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None:
+    law, ahead = counted(), DrawsAhead(3)
+    for replication in range(MOST_AHEAD * 8):
+        draws(Streams(3, replication, ahead), law, range(4), 5)
+    most = MOST_AHEAD * 4 * 16
+    assert max(asked) == most
+    assert len(asked) < 8 + 5  # one by one at first, then twice as many each time
+
+
+def test_a_replication_alone_makes_no_others() -> None:
+    law = counted()
+    draws(Streams(3, 7, DrawsAhead(3)), law, range(4), 5)
+    assert asked == [4 * 16]
+
+
+def test_of_a_large_team_one_replication_is_made_at_a_time() -> None:
+    law, ahead = counted(), DrawsAhead(3)
+    for replication in range(8):
+        draws(Streams(3, replication, ahead), law, range(500), 1)
+    assert asked == [500 * 16] * 8
+
+
+def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() -> None:
+    ahead = DrawsAhead(3)
+    for replication in range(3_000):
+        law = Lognormal(median=1.0 + replication, sigma=0.5)
+        (found,) = draws(Streams(3, replication, ahead), law, [0], 1)
+        (alone,) = draws(Streams(3, replication), law, [0], 1)
+        assert found == alone
+    assert len(ahead) <= 1_000
