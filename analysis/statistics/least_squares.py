@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
+from analysis.statistics import minpack
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
 
@@ -95,7 +95,7 @@ def _least(
     """
     if not (np.isfinite(low) | np.isfinite(high)).any():
         # All is asked for, since it warns else of what is exact already.
-        best = scipy.optimize.leastsq(
+        best = minpack.leastsq(
             misses,
             start,
             full_output=True,
@@ -105,9 +105,9 @@ def _least(
             maxfev=80_000,
         )[0]
         steps = math.sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(best))
-        jacobian = scipy.optimize.approx_fprime(best, misses, steps)
+        jacobian = minpack.approx_fprime(best, misses, steps)
         return np.asarray(best), np.atleast_2d(jacobian)  # a row, where there is one point
-    found = scipy.optimize.least_squares(
+    found = minpack.least_squares(
         misses,
         start,
         bounds=(low, high),
