@@ -18,6 +18,9 @@ Bounds = Sequence[tuple[float, float]]
 
 _EXACT = 1e-14
 """Relative change of the sum of squares, or of the parameters, below which it is the least."""
+_MOST_CURVES = 8_000
+"""Where a parameter runs away, the sum has then come within 10^-5 of itself to the least, and the
+parameter counts as undetermined."""
 _NULL = 1e-7
 """Share of the largest singular value below which one is an error of the finite differences."""
 
@@ -102,7 +105,7 @@ def _least(
             xtol=_EXACT,
             ftol=_EXACT,
             gtol=_EXACT,
-            maxfev=80_000,
+            maxfev=_MOST_CURVES,
         )[0]
         steps = math.sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(best))
         jacobian = minpack.approx_fprime(best, misses, steps)
