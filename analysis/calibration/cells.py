@@ -67,6 +67,8 @@ _IDLE_APART = 1.0
 _MANY_CALLS = 5_000
 """Calls of which the fits are worth another process, which takes a second of its processor for the
 imports: they take some 0.5 ms a call."""
+_MANY_TEAMS = 20
+"""Teams of which the habits that are matched are worth one: 100 replications each, some 0.15 s."""
 
 
 def fit_cells(
@@ -103,7 +105,8 @@ def fit_cells(
     if not match:
         return fits
     searches = [search_for(fit, *_matched_data(real, calls, fit)) for fit in fits]
-    found = in_processes(found_habits, searches, workers, progress)
+    teams = sum(len(search.teams) for search in searches if search is not None)
+    found = in_processes(found_habits, searches, workers if teams > _MANY_TEAMS else 1, progress)
     fits = [matched(*each) for each in zip(fits, searches, found, strict=True)]
     if not pooled:
         return fits

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -117,7 +118,7 @@ class BetaEstimate:
         return float(low), float(high)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VectorFit:
     """Several parameters fitted together: normal with covariance, on the scale of their links."""
 
@@ -126,8 +127,14 @@ class VectorFit:
 
     def draw(self, rng: np.random.Generator) -> VectorFit:
         """Return values drawn from the uncertainty, as a certain fit."""
-        at = rng.multivariate_normal(self.at, self.covariance, method="eigh")
-        return VectorFit(at, np.zeros_like(self.covariance))
+        at = self.at + self._root @ rng.standard_normal(len(self.at))
+        return VectorFit(at, np.zeros(self.covariance.shape))
+
+    @cached_property
+    def _root(self) -> Floats:
+        """A root of the covariance, found once for all draws."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return np.asarray(vectors * np.sqrt(np.abs(values)))
 
     def estimate(self, i: int, link: Link) -> Estimate:
         """Return one coordinate; its standard error is NaN where the fit has none."""

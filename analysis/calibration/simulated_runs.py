@@ -41,12 +41,17 @@ def rows_of(documents: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def checked(documents: Iterable[Mapping[str, Any]]) -> Iterator[Scenario]:
-    """Yield scenarios that are documents still; a workload that several in a row have, once."""
-    said, workload = None, None
+    """Yield scenarios that are documents still; parts that several in a row have, checked once."""
+    before: Mapping[str, Any] = {}
+    parts: dict[str, Any] = {}
     for document in documents:
-        same = {"workload": workload} if document["workload"] == said else {}
+        same = {
+            name: parts[name]
+            for name, said in document.items()
+            if name in before and before[name] == said
+        }
         scenario = Scenario.model_validate({**document, **same})
-        said, workload = document["workload"], scenario.workload
+        before, parts = document, dict(scenario)
         yield scenario
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
+from analysis.statistics import minpack
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
 
@@ -18,6 +18,9 @@ Bounds = Sequence[tuple[float, float]]
 
 _EXACT = 1e-14
 """Relative change of the sum of squares, or of the parameters, below which it is the least."""
+_MOST_CURVES = 8_000
+"""Where a parameter runs away, the sum has then come within 10^-5 of itself to the least, and the
+parameter counts as undetermined."""
 _NULL = 1e-7
 """Share of the largest singular value below which one is an error of the finite differences."""
 
@@ -95,19 +98,19 @@ def _least(
     """
     if not (np.isfinite(low) | np.isfinite(high)).any():
         # All is asked for, since it warns else of what is exact already.
-        best = scipy.optimize.leastsq(
+        best = minpack.leastsq(
             misses,
             start,
             full_output=True,
             xtol=_EXACT,
             ftol=_EXACT,
             gtol=_EXACT,
-            maxfev=80_000,
+            maxfev=_MOST_CURVES,
         )[0]
         steps = math.sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(best))
-        jacobian = scipy.optimize.approx_fprime(best, misses, steps)
+        jacobian = minpack.approx_fprime(best, misses, steps)
         return np.asarray(best), np.atleast_2d(jacobian)  # a row, where there is one point
-    found = scipy.optimize.least_squares(
+    found = minpack.least_squares(
         misses,
         start,
         bounds=(low, high),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,10 @@ class Deterministic(Distribution):
         """Return the probability of a value up to `x`."""
         return np.where(x >= self.value, 1.0, 0.0)
 
+    def lowest(self) -> float:
+        """Return the value, shift applied."""
+        return self.constant_before_effects
+
     @property
     def constant_before_effects(self) -> float:
         """The value, shift applied."""
@@ -36,6 +40,7 @@ class Deterministic(Distribution):
         return None if any(self.sigmas) else self.constant_before_effects
 
 
+@lru_cache(maxsize=256)
 def constant(value: float) -> Deterministic:
-    """Return the distribution that is always `value`."""
+    """Return the distribution that is always `value`; one, as it never changes, for all fields."""
     return Deterministic(value=value)

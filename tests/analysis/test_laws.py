@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from analysis.statistics.laws import (
     usl_speedup,
 )
 from analysis.statistics.least_squares import least_squares, small_sample_aic
+from simulator.distributions import Floats
 
 N = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32], dtype=float)
 
@@ -185,6 +188,27 @@ def test_compared_laws_have_intervals_of_95_percent_and_too_few_points_leave_law
     two = compare_laws([1, 2], [1.0, 1.8])
     assert sorted(two["law"]) == ["amdahl", "channels", "gustafson", "power"]
     assert (two["weight"] == 0).all()  # the criterion needs more
+
+
+def test_a_ceiling_that_runs_away_ends_as_an_exponential_and_is_undetermined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n = np.arange(1.0, 9.0)
+    y = np.array([0.574, 0.562, 0.498, 0.475, 0.47, 0.436, 0.421, 0.411])
+    curves = []
+
+    def counted(*parameters: Any) -> Floats:
+        curves.append(parameters)
+        return logistic(*parameters)
+
+    monkeypatch.setitem(LAWS, "logistic", replace(LAWS["logistic"], curve=counted))
+    fit = fit_law("logistic", n, y, relative=True)
+    assert len(curves) < 8_100
+    assert (fit.low["ceiling"], fit.high["ceiling"]) == (-math.inf, math.inf)
+    free = [(-np.inf, np.inf)] * 2
+    limit = least_squares(lambda b: b[0] * np.exp(b[1] * n) / y, np.ones(8), [0.5, 0.0], free)
+    assert float(((fit.residuals / y) ** 2).sum()) == pytest.approx(limit.rss, rel=2e-5)
+    assert fit.estimates["rate"] == pytest.approx(limit.values[1], rel=1e-3)
 
 
 def test_what_is_always_0_is_fitted_by_0() -> None:
