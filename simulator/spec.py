@@ -111,7 +111,10 @@ class Spec(BaseModel):
         """Return whether another is of the same type, with equal fields."""
         if not isinstance(other, Spec):
             return NotImplemented
-        return type(self) is type(other) and dict(self) == dict(other)
+        if type(self) is not type(other):
+            return False
+        mine, theirs = vars(self), vars(other)
+        return all(mine.get(name) == theirs.get(name) for name in type(self).model_fields)
 
     def __hash__(self) -> int:
         """Return a hash of the fields; it is an error if some are mappings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -66,14 +66,23 @@ class PromptCache(Spec):
     @cached_property
     def is_plain(self) -> bool:
         """Whether it holds what was read for ever, and writing to it costs nothing extra."""
-        return self.is_of(PromptCache())
+        return self.is_of(_for_ever())
 
     def is_of(self, other: PromptCache | None) -> bool:
         """Return whether it is another's cache, but for what others have read."""
-        return (
-            other is not None
-            and self.model_copy(update={"warm_tokens": other.warm_tokens}) == other
-        )
+        if other is None:
+            return False
+        mine, theirs = vars(self), vars(other)
+        return all(mine[name] == theirs[name] for name in _OF_THE_CACHE)
+
+
+_OF_THE_CACHE = tuple(name for name in PromptCache.model_fields if name != "warm_tokens")
+
+
+@lru_cache(maxsize=1)
+def _for_ever() -> PromptCache:
+    """Return a cache that is as when nothing is said."""
+    return PromptCache()
 
 
 class Context(Spec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -293,4 +293,10 @@ class Resilience(Spec):
     @cached_property
     def any(self) -> bool:
         """Whether there is any pattern."""
-        return self != Resilience()
+        return self != _no_patterns()
+
+
+@lru_cache(maxsize=1)
+def _no_patterns() -> Resilience:
+    """Return what says nothing: one, as scenarios are asked by the thousand."""
+    return Resilience()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.calibration.cells import fit_cells
-from analysis.calibration.estimates import VectorFit
+from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
 from analysis.calibration.output_limits import between_cells
 from analysis.calibration.pooled_cells import _over_cells, _slowness, pooled_fits
 from simulator.engine import Simulation
@@ -120,6 +120,11 @@ def test_slowness_is_the_mean_of_runs_and_not_of_replies() -> None:
 
 def test_habits_of_cells_are_their_median_with_their_spread() -> None:
     """Of 1, 2 and 6: squares of -2, -1 and 3 over two degrees of freedom are 7."""
-    found = _over_cells([6.0, 1.0, 2.0])
+    found = _over_cells([Estimate(value, 0.3) for value in (6.0, 1.0, 2.0)])
     assert (found.value, found.error) == (2.0, pytest.approx(np.sqrt(7.0)))
-    assert _over_cells([0.4]).error == 0.0
+
+
+def test_habits_of_the_only_cell_are_its_own() -> None:
+    alone = Estimate(0.4, 0.1)
+    assert _over_cells([alone]) is alone
+    assert _over_cells([UNTOLD, UNTOLD]) == UNTOLD

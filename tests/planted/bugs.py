@@ -503,8 +503,8 @@ BUGS = [
     # Distributions.
     Bug(
         "simulator/distributions/empirical.py",
-        'np.searchsorted(cumulated, u, side="right")',
-        'np.searchsorted(cumulated, u, side="left")',
+        'cumulated.searchsorted(u, side="right")',
+        'cumulated.searchsorted(u, side="left")',
         "tests/distributions/test_against_scipy.py",
         "without_weight",
     ),

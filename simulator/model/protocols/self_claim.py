@@ -54,7 +54,7 @@ class SelfClaim(Protocol):
 
     @model_validator(mode="after")
     def _leases_are_what_releases(self) -> Self:
-        given = [name for name in ("lease_s", "lease_rounds") if dict(self)[name] is not None]
+        given = [name for name in ("lease_s", "lease_rounds") if vars(self)[name] is not None]
         if len(given) > 1:
             raise ValueError("a claim has one lease: 'lease_s' or 'lease_rounds'")
         if self.release == "lease" and not given:
