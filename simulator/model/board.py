@@ -125,7 +125,7 @@ class Board(Copied):
 
     def deal(self, owners: Sequence[int]) -> None:
         """Let each task be held by the agent at its place in `owners`, shape (N,)."""
-        self.owner[:] = array("i", owners)
+        self.owner[:] = owners if isinstance(owners, array) else array("i", owners)
 
     def disown(self) -> None:
         """Let nobody hold the tasks that are not done."""

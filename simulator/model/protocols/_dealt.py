@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Self
 
@@ -10,6 +11,38 @@ from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Setting
 from simulator.model.protocols._hands import Hands
 from simulator.model.streams import Purpose
+from simulator.model.tasks import TaskGraph
+
+
+def in_turn(
+    graph: TaskGraph, workers: int, told: Mapping[int, int], keeps_chains: bool
+) -> Sequence[int]:
+    """Return the agent of each task, shape (N,), dealt one after the other.
+
+    Parameters
+    ----------
+    graph : TaskGraph
+    workers : int
+    told : mapping of int to int
+        The agents of tasks that say who does them.
+    keeps_chains : bool
+        Whether a task goes to the agent of its last dependency.
+    """
+    dependencies, tasks = graph.dependencies, len(graph)
+    if not told and not any(dependencies):  # the order is that in which they are listed
+        turns: Sequence[int] = array("i", range(workers)) * (tasks // workers + 1)
+        return turns[:tasks]
+    owner, turn = [0] * tasks, 0
+    for task in graph.order:
+        needed = dependencies[task]
+        if told and task in told:
+            owner[task] = told[task]
+        elif keeps_chains and needed:
+            owner[task] = owner[needed[-1]]
+        else:
+            owner[task] = turn % workers
+            turn += 1
+    return owner
 
 
 class Dealt(Hands):

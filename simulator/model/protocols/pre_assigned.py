@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Literal
 
-from simulator.model.protocols._dealt import Dealt
+from simulator.model.protocols._dealt import Dealt, in_turn
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
 from simulator.model.tasks import TaskGraph
@@ -43,25 +43,12 @@ class PreAssigned(Protocol):
 
     def owners(
         self, graph: TaskGraph, workers: int, families: Sequence[str] | None = None
-    ) -> list[int]:
+    ) -> Sequence[int]:
         """Return the agent of each task, shape (N,); `families` are those of the agents."""
         told = _told_owners(graph, families or [""] * workers) if graph.doers else {}
         if self.deal == "longest_first":
             return self._longest_first(graph, workers, told)
-        dependencies, keeps_chains = graph.dependencies, self.keep_chains
-        if not told and not any(dependencies):  # the order is that in which they are listed
-            return (list(range(workers)) * (len(graph) // workers + 1))[: len(graph)]
-        owner, turn = [0] * len(graph), 0
-        for task in graph.order:
-            needed = dependencies[task]
-            if task in told:
-                owner[task] = told[task]
-            elif keeps_chains and needed:
-                owner[task] = owner[needed[-1]]
-            else:
-                owner[task] = turn % workers
-                turn += 1
-        return owner
+        return in_turn(graph, workers, told, self.keep_chains)
 
     def _longest_first(self, graph: TaskGraph, workers: int, told: Mapping[int, int]) -> list[int]:
         head = list(range(len(graph)))  # the task whose agent each task goes to
