@@ -44,11 +44,11 @@ class FirstDraws:
     entity, purpose : int
     """
 
-    __slots__ = ("_count", "_distribution", "_entity", "_made", "_next", "_purpose", "_seed")
+    __slots__ = ("_count", "_entity", "_made", "_next", "_purpose", "_seed", "distribution")
 
     def __init__(self, seed: int, distribution: Distribution, entity: int, purpose: int) -> None:
         self._seed = seed
-        self._distribution = distribution  # kept: others are told apart by its `id`
+        self.distribution = distribution
         self._entity, self._purpose = entity, purpose
         self._made: dict[int, tuple[Sequence[int], Floats]] = {}
         """By replications: the entities that have draws, and these, shape (entities, size)."""
@@ -71,7 +71,7 @@ class FirstDraws:
         numbers = range(replication, replication + count)
         uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
         parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
-        values = self._distribution.transform(np.concatenate(parts))
+        values = self.distribution.transform(np.concatenate(parts))
         made: Floats = np.reshape(values, (count, entities, size))
         self._made = {each: (indices, made[i]) for i, each in enumerate(numbers)}
         self._next = replication + count
@@ -100,7 +100,8 @@ class DrawsAhead:
         """Return the first draws from a distribution, for one purpose."""
         key = id(distribution), entity, purpose
         found = self._laws.get(key)
-        if found is None:
+        # A copy has the keys of the original's distributions, whose places others may have taken.
+        if found is None or found.distribution is not distribution:
             if len(self._laws) >= _MOST_LAWS:
                 self._laws = {}
             found = self._laws[key] = FirstDraws(self._seed, distribution, entity, purpose)

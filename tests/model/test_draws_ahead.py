@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -89,3 +90,15 @@ def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() ->
         (alone,) = draws(Streams(3, replication), law, [0], 1)
         assert found == alone
     assert len(ahead) <= 1_000
+
+
+def test_a_copy_does_not_take_a_new_law_for_one_of_the_original() -> None:
+    """Laws are told apart by where they are in memory, where a new one may come once they go."""
+    for _ in range(200):
+        law, ahead = Lognormal(median=5.0, sigma=0.6), DrawsAhead(3)
+        for replication in range(2):
+            draws(Streams(3, replication, ahead), law, [0], 1)
+        other = copy.deepcopy(ahead)
+        del law, ahead
+        law = Lognormal(median=500.0, sigma=0.6)
+        assert draws(Streams(3, 2, other), law, [0], 1) == draws(Streams(3, 2), law, [0], 1)
