@@ -28,8 +28,15 @@ from simulator.special import expit
 
 Probability = Estimate | BetaEstimate
 
-_TELLS_NOTHING = 0.999 * UNTOLD.error
-"""Standard error of a probability from which on it is as unsure as before any run."""
+_NEXT_TO_NOTHING = 0.001
+"""Difference from a probability of which nothing is known, of its value or relative of its error,
+up to which the runs tell nothing."""
+
+
+def _tells_nothing(said: Probability) -> bool:
+    """Tell whether a probability is as before any run, and not only as widely spread."""
+    off, wider = abs(said.value - UNTOLD.value), abs(said.error / UNTOLD.error - 1.0)
+    return max(off, wider) <= _NEXT_TO_NOTHING
 
 
 def safe_name(text: str) -> str:
@@ -102,7 +109,7 @@ class CellFit:
     def untold(self) -> list[str]:
         """Names of the habits of which the runs say nothing; values of them are guesses."""
         hidden = {"deference": self.deference, "noise": self.noise} if self.claims_itself else {}
-        return [name for name, each in hidden.items() if each.error >= _TELLS_NOTHING]
+        return [name for name, each in hidden.items() if _tells_nothing(each)]
 
     def gaps(self) -> list[str]:
         """Return a sentence for each of these habits."""

@@ -287,3 +287,11 @@ def test_scenarios_with_one_workload_are_checked_as_each_alone() -> None:
     assert together == alone
     assert together[1].workload is together[0].workload
     assert [row for each in documents for row in rows_of([each])] == rows_of(documents)
+
+
+def test_habits_of_which_each_cell_tells_another_are_known() -> None:
+    """They are as far apart as if nothing were known; each cell has seen its own."""
+    low, high = Estimate(0.1, 0.02), Estimate(0.9, 0.02)
+    assert cell(deference=_over_cells([low, high]), noise=low).untold == []
+    middle = Estimate(0.5, 0.02)
+    assert cell(deference=_over_cells([low, middle, high]), noise=low).untold == []
