@@ -11,9 +11,10 @@ WINDOWS = "teamsim-windows"
 """How to decode bytes that are no UTF-8: as Windows-1252, in which Excel writes CSV files. Names
 that differ stay apart."""
 
-_SEPARATOR_LINE = re.compile(r'"?sep=[^\r\n]{1,2}?"?\r?\n')
-"""It tells Excel what the cells of a table are apart by, as the header shows, too."""
-_LONGEST = 48
+_SEPARATOR_LINE = re.compile(r'"?sep=[^\w\r\n]*\r?\n')
+"""It tells Excel what the cells of a table are apart by, as the header shows, too. Who has stored
+the table again may have filled it up with empty cells."""
+_LONGEST = 1024
 """Bytes that hold such a line, and a mark of the encoding before it."""
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -82,8 +83,9 @@ class Head:
     @property
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
-        first = self.start[:4096].decode("latin1").strip().splitlines()[:1]
-        return self.layout == "table" and bool(first) and delimiter_of(first[0]) == ";"
+        lines = self.start[:4096].decode(encoding_of(self.start), "ignore").splitlines()
+        first = next(dropwhile(_is_blank, lines), "")
+        return self.layout == "table" and delimiter_of(first) == ";"
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
         """Return the share of the rows of some kind."""
@@ -189,9 +191,7 @@ class Source:
                 start += batch.num_rows
             return
         text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
-        header = text.readline()
-        while header and not header.strip():
-            header = text.readline()
+        header = next(dropwhile(_is_blank, iter(text.readline, "")), "")
         delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
         lines = _Lines(text)
@@ -292,9 +292,8 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
-    text = text.lstrip("\ufeff\r\n")
-    lines = text.splitlines()
-    delimiter = delimiter_of(lines[0] if lines else "")
+    lines = list(dropwhile(_is_blank, text.splitlines(keepends=True)))
+    text, delimiter = "".join(lines), delimiter_of(lines[0] if lines else "")
     try:
         reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
         columns = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
@@ -304,6 +303,11 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     except csv.Error:
         return [], []
     return rows, columns
+
+
+def _is_blank(line: str) -> bool:
+    """Return whether a line has nothing in it, or only empty cells."""
+    return not line.strip(f"\ufeff \r\n{_DELIMITERS}")
 
 
 def delimiter_of(header: str) -> str:

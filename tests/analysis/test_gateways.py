@@ -141,7 +141,7 @@ def test_a_table_that_a_european_spreadsheet_wrote_is_read(mark: str, tmp_path: 
     assert found.report.errors.count == 0
 
 
-@pytest.mark.parametrize("start", ["", "\n\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\n\n", "\r\n", " \n", ";;\n\n", "\ufeff\n;;\n"])
 def test_blank_lines_and_separators_of_thousands_change_nothing(start: str, tmp_path: Path) -> None:
     """No count of tokens is 1.234, so that a comma in it stands before thousands."""
     path = tmp_path / "calls.csv"
@@ -172,7 +172,7 @@ def zstd(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
-@pytest.mark.parametrize("line", ["sep=;", '"sep=;"'])
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "sep=;;;", "sep=", '"sep=;";;', "sep=; "])
 @pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd])
 def test_a_first_line_for_excel_is_no_header_however_it_is_written(
     encoding: str, line: str, packed: Callable[[bytes], bytes], tmp_path: Path
