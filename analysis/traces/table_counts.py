@@ -20,13 +20,13 @@ from analysis.traces.values import count, flag
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan",
-         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use",
-         "tool_calls"}  # fmt: skip
+         "true", "1", "none", "nan", "status_code_ok",
+         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
+         "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
 
-_HTTP = re.compile(r"(?:http\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
-"""An HTTP status with or without its words: ``200 OK``."""
+_HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
+"""An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
@@ -159,7 +159,7 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
         error = None
     failed = error is not None or (http is not None and http >= 400)
     if (said is not None and code is None) or code == 0:
-        failed = failed or str(said).lower() not in _FINE
+        failed = failed or str(said).lower().replace("-", "_") not in _FINE
     found: dict[str, Any] = {"status": "ok", "error_type": None}
     if failed:
         found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}

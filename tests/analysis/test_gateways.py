@@ -161,6 +161,8 @@ def test_a_header_with_a_name_twice_is_said_to_have_it(tmp_path: Path) -> None:
 def test_words_of_a_status_say_whether_a_call_was_answered(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     words = {"200 OK": "ok", "http 201": "ok", "end_turn": "ok", "length": "ok", "STOP": "ok",
+             "HTTP/1.1 200 OK": "ok", "tool-calls": "ok", "function_call": "ok", "pause_turn": "ok",
+             "STATUS_CODE_OK": "ok", "HTTP/2 503": "error", "content_filter": "error",
              "429 Too Many Requests": "error", "500": "error", "refused": "error"}  # fmt: skip
     path.write_text("model,duration_s,output_tokens,status\n" + "".join(
         f"m,5,10,{word}\n" for word in words))  # fmt: skip
