@@ -56,7 +56,7 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
         if mine.turns is None:
             in_loops.unlink(missing_ok=True)  # of an earlier calibration
             is_its = chats & (named_models(traces.calls) == fit.model)
-            between = time_between(traces.calls[is_its])
+            between = time_between(traces.calls, is_its)
             write_session(fit, session, f"{name}.yaml", between=between)
             if between is not None:
                 of_sessions.append(f"{fit.model}: {between}")

@@ -89,7 +89,31 @@ def test_time_between_calls_is_said_not_to_be_in_a_session(
     said = (tmp_path / "out" / "m.session.yaml").read_text()
     for text in (done.stderr, said):
         assert ("time between calls: not estimated" in text) == (share is not None)
-        assert share is None or f"it is {share} of their sessions" in text
+        assert share is None or f"was not seen: {share} of their sessions" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        (10.0, "calls of other models or of tools"),
+        (5.0, "some of it calls of other models or of tools, and what the rest is was not seen"),
+        (0.0, "what it is was not seen"),
+    ],
+)
+def test_time_between_calls_of_a_model_may_be_calls_of_others(
+    seconds: float, why: str, tmp_path: Path
+) -> None:
+    rows = []
+    for session in range(2):
+        rows += [row(session, 10.0, 500, 50, start_s=at) for at in (0, 20, 40)]
+        if seconds:
+            rows += [row(session, seconds, 9, 5, start_s=at, model="other") for at in (10, 30)]
+    calls_of(tmp_path, rows)
+    done = CliRunner().invoke(
+        app, ["calibrate", str(tmp_path / "calls.jsonl"), "--out", str(tmp_path / "out")]
+    )
+    said = next(line for line in done.stderr.splitlines() if "m: time between calls" in line)
+    assert f"({why}: 40 % of their sessions)" in said
 
 
 def check_errors(fit: AgentFit) -> None:
