@@ -13,7 +13,7 @@ from simulator.model.streams import Draw, Law, Purpose, always
 _UNLIMITED = always(math.inf)
 
 
-class Tokens:
+class Writing:
     """How many tokens an agent writes: some, and some for each unit of what they are about.
 
     Parameters
@@ -65,7 +65,7 @@ class Habits:
         Probability that it does, apart from the first call and from persistence.
     talk, chatter : float
         Probabilities of a message with a call that works, and with one that idles.
-    output, message : Tokens
+    output, message : Writing
         What a call writes that does so much work, and a message after so many tokens of news.
     fixed_output, fixed_message : int
         The tokens of each call and message; -1 where `output` and `message` draw them.
@@ -137,8 +137,8 @@ class Habits:
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
         self.fixed_output, self.fixed_message = kind.fixed_output, kind.fixed_message
-        self.output = Tokens(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
-        self.message = Tokens(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
+        self.output = Writing(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
+        self.message = Writing(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
