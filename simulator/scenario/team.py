@@ -59,7 +59,7 @@ class Team(Spec):
         found: dict[str, Any] = write(self)
         tools = (found.get("agent") or {}).get("tools") or {}
         groups, subagents = found.get("groups") or {}, found.get("subagents") or {}
-        heirs = [group["agent"] for group in groups.values()]
+        heirs = [group.get("agent") for group in groups.values()]
         heirs += [found.get("coordinator"), found.get("verifier")]
         for heir in [*heirs, *subagents.get("kinds", {}).values()]:
             if heir is not None and tools:

@@ -55,6 +55,15 @@ workload: {kind: dag, tasks: [{id: a}]}
 """
 
 
+def test_parts_of_a_team_can_be_dumped() -> None:
+    (point,) = parse_study(LACKING).points
+    team = point.scenario.team
+    assert team.model_dump(include={"groups": {"one": {"size"}}}) == {
+        "groups": {"one": {"size": 1}}
+    }
+    assert "agent" not in team.model_dump(exclude={"groups": {"all": {"agent"}}})["groups"]["all"]
+
+
 def test_tools_that_were_taken_away_stay_away() -> None:
     (point,) = parse_study(LACKING).points
     groups = point.scenario.team.groups or {}
