@@ -145,7 +145,8 @@ class Caller:
         if other:
             windows = elsewhere(other.context.window_tokens, Purpose.WINDOW_TOKENS)
             self.window_elsewhere = windows()
-            self.latency_elsewhere = LatencyModel.of(other.latency).durations(elsewhere)
+            times = LatencyModel.of(other.latency).service_times
+            self.latency_elsewhere = times.durations(elsewhere)
             agent.judgement.draw_with(rolls(Purpose.ERROR))
             odds = other.errors.probability.odds
             self.other_err_logit = streams.logit(odds, entity, number, Purpose.ERROR)

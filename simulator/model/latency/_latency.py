@@ -36,11 +36,16 @@ class LatencyModel(LatencySpec):
     @property
     def service_times(self) -> ServiceTimes:
         """What agents have in common that have this latency."""
-        return Sampled(self.kind, self.sampler)
+        return Sampled(self.kind, self.durations)
 
     def durations(self, draw_from: DrawFrom) -> Durations:
         """Return one agent's call durations: what `sampler` gives, as the model calls it."""
-        return self.service_times.durations(draw_from)
+        return Sampled(self.kind, self.sampler).durations(draw_from)
+
+    def lasts_as(self, known: type[LatencyModel]) -> bool:
+        """Tell whether a class that may derive from a known one has its durations."""
+        own = type(self)
+        return own.sampler is known.sampler and own.durations is known.durations
 
     def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
         """Return how many times as long a call takes if so much of its cached input is `lost`."""

@@ -39,9 +39,7 @@ class Seconds(LatencyModel):
     @property
     def service_times(self) -> ServiceTimes:
         """What agents have in common that have this latency."""
-        if type(self).sampler is not Seconds.sampler:  # that of a class derived from this one
-            return super().service_times
-        return self._of_seconds()
+        return self._of_seconds() if self.lasts_as(Seconds) else super().service_times
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""

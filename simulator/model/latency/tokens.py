@@ -40,9 +40,7 @@ class TokenLatency(LatencyModel):
     @property
     def service_times(self) -> ServiceTimes:
         """What agents have in common that have this latency."""
-        if type(self).sampler is not TokenLatency.sampler:  # that of a class derived from this one
-            return super().service_times
-        return self._of_tokens()
+        return self._of_tokens() if self.lasts_as(TokenLatency) else super().service_times
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:
         """Return the function that draws one agent's call durations, in seconds."""
