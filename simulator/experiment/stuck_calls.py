@@ -16,6 +16,7 @@ from simulator.model.latency import LatencyModel
 from simulator.model.streams import always
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
+from simulator.scenario.subagents import Subagents
 
 
 def falsely_stuck(scenario: Scenario) -> str | None:
@@ -72,12 +73,27 @@ def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, boo
         who[f" of group {name!r}"] = group.agent if group.size else None
     for role, own in (("coordinator", team.coordinator), ("verifier", team.verifier)):
         who[f" of the {role}"] = (own or others) if scenario.staff[role] else None
-    for of, agent in who.items():
-        if agent is not None:
-            yield from _steps(agent, work, of, share)
-    if team.subagents is not None:
-        for name, kind in team.subagents.kinds.items():
-            yield from _steps(kind, 1.0, f" of sub-agents {name!r}", share)
+    there = {of: agent for of, agent in who.items() if agent is not None}
+    for of, agent in there.items():
+        yield from _steps(agent, work, of, share)
+    for name, kind in _started(list(there.values()), team.subagents).items():
+        yield from _steps(kind, 1.0, f" of sub-agents {name!r}", share)
+
+
+def _started(agents: list[Agent], subagents: Subagents | None) -> dict[str, Agent]:
+    """Return the kinds of sub-agents that agents start, or that these start in turn."""
+    if subagents is None or subagents.max_total == 0:
+        return {}
+    found: dict[str, Agent] = {}
+    starting = list(agents)
+    while starting:
+        agent = starting.pop()
+        for tool in agent.tools.values() if agent.loops else ():
+            if tool.starts is None or tool.chance == 0.0 or tool.starts.agent in found:
+                continue
+            found[tool.starts.agent] = subagents.kinds[tool.starts.agent]
+            starting.append(found[tool.starts.agent])
+    return found
 
 
 def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[str, float, bool]]:

@@ -133,6 +133,27 @@ def test_turns_of_sub_agents_are_progress_of_who_waits_for_them() -> None:
         assert not warns or "half of the turns of sub-agents 'helper' take 8 s" in (found or "")
 
 
+@pytest.mark.parametrize(
+    ("starts", "most", "warns"),
+    [
+        ({"starts": {"agent": "below"}}, None, True),  # which starts helpers
+        ({"starts": {"agent": "below"}, "probability": 0}, None, False),
+        ({"starts": {"agent": "below"}}, 0, False),
+        ({}, None, False),
+    ],
+)
+def test_sub_agents_whom_nobody_starts_are_not_warned_of(
+    starts: dict[str, Any], most: int | None, warns: bool
+) -> None:
+    slow = {**lasting(60), "loop": {"turns": 2}, "tools": {"go": None}}
+    below = {**agent(), "loop": {"turns": 2}, "tools": {"go": {"starts": {"agent": "helper"}}}}
+    who = {**agent(), "loop": {"turns": 2}, "tools": {"go": starts}}
+    kinds = {"helper": slow, "below": below}
+    team = {"size": 1, "agent": who, "subagents": {"kinds": kinds, "max_total": most}}
+    found = notes(scenario(team=team, resilience={"timeout": {"seconds": 30}})) or ""
+    assert ("turns of sub-agents 'helper' take 60 s" in found) == warns
+
+
 def test_coordinators_are_watched_too() -> None:
     slow = {"latency": {"kind": "seconds", "base": 50}}
     found = said(30, topology="centralised", coordination__protocol="lead_assign",
