@@ -7,38 +7,47 @@ than its input, or a total, shows which it is, and one instrumentation does alik
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 
 from analysis.traces.collector import Collector
 from analysis.traces.span import Span
-from analysis.traces.usage import is_cache_apart_in_all, may_have_several_apis, writer_of
+from analysis.traces.usage import (
+    caches_are_apart,
+    is_cache_apart_in_all,
+    may_have_several_apis,
+    writer_of,
+)
 from simulator.words import counted
 
 
 def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
     """Add them where calls of the same instrumentation and API show that they are apart.
 
-    If more calls show the contrary, or too few show it, the calls that show neither stay as they
-    are (`analysis.traces.usage.is_cache_apart_in_all`).
+    Few calls of a model, none of which shows it, are as those of its provider. If more calls show
+    the contrary, or too few show it, the calls that show neither stay as they are
+    (`analysis.traces.usage.is_cache_apart_in_all`).
     """
-    groups: dict[tuple[str, str | None, str, str], list[Span]] = defaultdict(list)
+    providers: dict[tuple[str, str | None, str], dict[str, list[Span]]] = {}
     for span in spans:
         if span.cache is not None:
             provider = str(span.fields.get("provider_name") or "")
             model = span.fields.get("response_model")
             family = writer_of(None, model) if may_have_several_apis(provider) else ""
-            groups[span.form, span.scope, provider, family].append(span)
+            families = providers.setdefault((span.form, span.scope, provider), {})
+            families.setdefault(family, []).append(span)
     n = doubtful = 0
-    for some in groups.values():
-        shown = [span.cache[0] for span in some if span.cache is not None]
-        if not is_cache_apart_in_all(shown, usual=False):
-            doubtful += shown.count(True) if None in shown else 0
-            continue
-        for span in some:
-            if span.cache is not None and span.cache[0] is None:
-                span.add_cached()
-                n += 1
+    for families in providers.values():
+        usual = is_cache_apart_in_all(chain(*map(_shown, families.values())), usual=False)
+        for some in families.values():
+            shown = _shown(some)
+            if not caches_are_apart(shown, False, usual):
+                doubtful += shown.count(True) if None in shown else 0
+                continue
+            for span in some:
+                if span.cache is not None and span.cache[0] is None:
+                    span.add_cached()
+                    n += 1
     if n:
         out.notes.append(
             f"{n} calls: the input does not hold the cached tokens, as others of the same "
@@ -49,3 +58,7 @@ def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
             f"{counted(doubtful, 'call')} whose input does not hold the cached tokens, though that "
             "of most others of the same instrumentation may: added in these alone"
         )
+
+
+def _shown(spans: Iterable[Span]) -> list[bool | None]:
+    return [span.cache[0] for span in spans if span.cache is not None]

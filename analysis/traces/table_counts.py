@@ -9,6 +9,7 @@ from typing import Any
 from analysis.traces.column_names import UNCACHED, plain
 from analysis.traces.dialects import status_of
 from analysis.traces.usage import (
+    caches_are_apart,
     counts,
     is_cache_apart,
     is_cache_apart_in_all,
@@ -30,9 +31,6 @@ _HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
-
-_FEWEST = 10
-"""Rows with cached tokens of which some show that they are apart, where they are."""
 
 
 def caches_apart(
@@ -68,12 +66,14 @@ def caches_apart(
     providers = [writer_of(*pair) for pair in pairs]
     by_provider = _shown(read, totals, providers)
     of_all = is_cache_apart_in_all([each for some in by_provider.values() for each in some], named)
-    usual = {who: _are_apart(some, named, of_all) for who, some in by_provider.items()}
+    usual = {who: caches_are_apart(some, named, of_all) for who, some in by_provider.items()}
     writers = _told_apart(providers, [writer_of(None, model) for _, model in pairs])
     shown = _shown(read, totals, writers)
     provider_of = dict(zip(writers, providers, strict=True))
     are_apart = {
-        who: _are_apart(some, named, usual[provider_of[who]]) for who, some in shown.items() if some
+        who: caches_are_apart(some, named, usual[provider_of[who]])
+        for who, some in shown.items()
+        if some
     }
     apart = [are_apart.get(who, of_all) for who in writers]
     notes = [
@@ -94,12 +94,6 @@ def caches_apart(
             "added to it there, and taken for a part of it in the others"
         )
     return apart, notes
-
-
-def _are_apart(shown: Sequence[bool | None], named: bool, others: bool) -> bool:
-    """Return whether inputs are without cached tokens; `others` says it of those that are alike."""
-    is_untold = len(shown) < _FEWEST and not any(each is not None for each in shown)
-    return others if is_untold else is_cache_apart_in_all(shown, named)
 
 
 def _told_apart(providers: Sequence[str], models: Sequence[str]) -> list[str]:

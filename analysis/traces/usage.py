@@ -54,6 +54,9 @@ _OF_ONE_API = ("anthropic", "bedrock")
 
 _WORD = re.compile(r"[a-z]+")
 
+_FEWEST = 10
+"""Calls with cached tokens of which some show that they are apart, where they are."""
+
 _TELLING = 0.1
 """Share of the calls of a writer that must show what all of them do: fewer may be wrong counts."""
 
@@ -155,6 +158,15 @@ def is_cache_apart_in_all(shown: Iterable[bool | None], usual: bool) -> bool:
     if most == least or most < _TELLING * tally.total():
         return usual and tally.total() > 0
     return tally[True] == most
+
+
+def caches_are_apart(shown: Sequence[bool | None], usual: bool, others: bool) -> bool:
+    """Return whether the inputs of a model's calls are without their parts.
+
+    As `is_cache_apart_in_all`, but few calls, none of which shows it, are as `others` are.
+    """
+    is_untold = len(shown) < _FEWEST and not any(each is not None for each in shown)
+    return others if is_untold else is_cache_apart_in_all(shown, usual)
 
 
 def shows_both(shown: Sequence[bool | None]) -> bool:

@@ -504,6 +504,26 @@ def test_spans_of_a_gateway_count_as_their_apis_do(tmp_path: Path) -> None:
     assert inputs == [1000, 1000, 1700, 1000] * 10
 
 
+@pytest.mark.parametrize(("few", "read"), [(5, 1700), (15, 1000)])
+def test_a_few_spans_of_a_model_count_as_others_of_its_provider(
+    tmp_path: Path, few: int, read: int
+) -> None:
+    """Few cannot show by themselves that their input is without the cached tokens."""
+    spans = [
+        otel(
+            i + 1, None, "chat", i, 1, gen_ai__operation__name="chat",
+            gen_ai__provider__name="openai", gen_ai__usage__output_tokens=50,
+            gen_ai__request__model="o3" if i < few else "gpt-5",
+            gen_ai__usage__input_tokens=1000 if i < few else 300,
+            gen_ai__usage__cache_read__input_tokens=700,
+        )
+        for i in range(40)
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])])
+    inputs = found.calls.sort_values("start_ns")["input_tokens"].tolist()
+    assert inputs == [read] * few + [1000] * (40 - few)
+
+
 def test_models_of_one_api_count_alike(tmp_path: Path) -> None:
     rows = "opus,300,700,50,", "haiku,1000,700,50,"
     found = rows_of_provider(tmp_path / "calls.csv", "anthropic", *rows)
