@@ -80,6 +80,7 @@ MODULES = tuple(
         "engine.watched",
         "engine.schedule",
         "engine.course",
+        "engine.arrivals",
         "engine.clock",
         "engine.calls",
         "engine.halfway",

@@ -10,7 +10,7 @@ import simpy
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import CallDue, Schedule, Timing
+from simulator.engine.schedule import CallDue, Due, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 
@@ -66,8 +66,8 @@ class Asynchronous(Timing):
         self._agents = agents
         self._pace = None if staleness is None else _Pace(env, staleness)
         # Finding the first key of a plain dict takes time for each key deleted before it.
-        self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
-        self._waiting: dict[int, simpy.Event] = {}
+        self._asleep: OrderedDict[int, _Alarm] = OrderedDict()
+        self._waiting: dict[int, _Alarm] = {}
         """Agents asleep that could not take a task: only events meant for them wake them."""
         self._ends: list[CallDue] = []
         """Of each agent the end of its call, where calls are nothing but their service."""
@@ -105,34 +105,29 @@ class Asynchronous(Timing):
             for concerned in woken:
                 if concerned == EVERYONE:
                     for agent in list(asleep):
-                        asleep.pop(agent).succeed()
+                        self._ring(asleep.pop(agent))
                 elif concerned == SOMEONE:
                     self._wake_one()
                 elif concerned < EVERYONE:
                     agent = preferred(concerned)
                     if agent in asleep:
-                        asleep.pop(agent).succeed()
+                        self._ring(asleep.pop(agent))
                     else:
                         self._wake_one()
                 elif concerned in asleep:
-                    asleep.pop(concerned).succeed()
+                    self._ring(asleep.pop(concerned))
                 elif concerned in waiting:
-                    waiting.pop(concerned).succeed()
+                    self._ring(waiting.pop(concerned))
 
     def _wake_one(self) -> None:
         agents = self._agents
         first = next((index for index in self._asleep if not agents[index].is_down), None)
         if first is not None:
-            self._asleep.pop(first).succeed()
+            self._ring(self._asleep.pop(first))
 
-    def _alarm(self, agent: AgentState) -> simpy.Event:
-        """Put the agent to sleep; return the event that wakes it."""
-        alarm = self._env.event()
-        if agent.is_of_use:
-            self._asleep[agent.index] = alarm
-        else:
-            self._waiting[agent.index] = alarm
-        return alarm
+    def _ring(self, alarm: _Alarm) -> None:
+        """Wake an agent, after what is already to happen now."""
+        self._env.due(alarm, 0.0)
 
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
@@ -194,16 +189,33 @@ class Asynchronous(Timing):
 
     def _sleep(self, agent: AgentState, pace: _Pace | None) -> None:
         """Wait for an event that concerns the agent; meanwhile no agent keeps pace with it."""
-        self._alarm(agent).callbacks.append(partial(self._wakes, agent))
+        alarm = _Alarm(agent, self)
+        if agent.is_of_use:
+            self._asleep[agent.index] = alarm
+        else:
+            self._waiting[agent.index] = alarm
         if pace is not None:
             pace.leave(agent.index)
 
-    def _wakes(self, agent: AgentState, event: simpy.Event) -> None:
+    def wakes(self, agent: AgentState) -> None:
         """Let an agent that has slept call if it can."""
         pace = self._pace_of(agent)
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
+
+
+class _Alarm(Due):
+    """That an agent which sleeps is woken."""
+
+    __slots__ = ("_agent", "_timing")
+
+    def __init__(self, agent: AgentState, timing: Asynchronous) -> None:
+        self._agent, self._timing = agent, timing
+
+    def happen(self) -> None:
+        """Let it go on."""
+        self._timing.wakes(self._agent)
 
 
 class _Pace:

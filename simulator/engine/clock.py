@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, URGENT
 
+from simulator.engine.arrivals import TaskArrivals
 from simulator.engine.course import Course
 from simulator.engine.schedule import Due, Schedule, Timing
 from simulator.engine.watched import Watched
@@ -65,6 +66,7 @@ class Clock(Agenda):
     """
 
     __slots__ = (
+        "_arrivals",
         "_env",
         "_halted",
         "_has_budget",
@@ -78,7 +80,6 @@ class Clock(Agenda):
         "_on_turn_end",
         "_outcome",
         "_run",
-        "_tasks_arrive",
         "_timers",
         "_timing",
         "limits",
@@ -95,7 +96,7 @@ class Clock(Agenda):
         self._run: Watched
         self._timing: Timing
         self._timers: set[Timer] = set()
-        self._tasks_arrive = False
+        self._arrivals: TaskArrivals | None = None
         self._has_budget = limits.budget_usd is not None
         self._most_calls = limits.max_calls
         self._is_overdue = False
@@ -125,7 +126,7 @@ class Clock(Agenda):
 
     def _is_idle(self) -> bool:
         """Return whether nothing will happen any more, except by timers."""
-        if self._is_held or self._tasks_arrive:
+        if self._is_held or not (self._arrivals is None or self._arrivals.are_over):
             return False
         callers = self._callers()
         return all(agent.index in self._halted for agent in callers if agent.time.in_call)
@@ -144,14 +145,14 @@ class Clock(Agenda):
         self._timing = timing
         arrivals_s, deadline_s = sides.board.graph.arrivals_s, self.limits.deadline_s
         if arrivals_s:
-            self._tasks_arrive = True
-            env.process(self._arrivals())
+            self._arrivals = TaskArrivals(env, sides, timing)
+            env.schedule(self._arrivals, URGENT)
         else:
             startable = [task for task, missing in enumerate(sides.board.missing) if not missing]
             sides.announce(startable)
             self.take_woken()  # nobody is asleep yet
         run.set_timers()
-        moves = self._tasks_arrive or self._timers or sides.dispatcher.sets_timers
+        moves = bool(arrivals_s) or self._timers or sides.dispatcher.sets_timers
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
             at_s = deadline_s * (1.0 + AN_INSTANT)
@@ -219,17 +220,6 @@ class Clock(Agenda):
         else:
             self.reach(max(self.now, deadline_s))
             self.end("deadline")
-
-    def _arrivals(self) -> Generator[simpy.Event, object, None]:
-        env, arrive, timing = self._env, self._run.sides.arrive, self._timing
-        arrivals_s = self._run.sides.board.graph.arrivals_s
-        for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
-            wait = arrivals_s[task] - env.now
-            if wait > 0.0:
-                yield env.timeout(wait)
-            if arrive(task, env.now):
-                timing.react()
-        self._tasks_arrive = False
 
     def end(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""
@@ -321,6 +311,7 @@ class Clock(Agenda):
         self._timers.clear()
         self._halted.clear()
         self._on_turn_end = _in_no_rounds
+        self._arrivals = None
         del self._run, self._timing
 
     def _over(self, outcome: str) -> str:

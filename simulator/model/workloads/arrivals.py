@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -41,13 +42,18 @@ class Arrivals(Workload):
         gap = streams.draws(self.interarrival_s, Entity.RUN, 0, Purpose.ARRIVAL)
         arrivals = np.cumsum([gap() for _ in range(self.tasks)])
         return TaskGraph(
-            names=[f"task-{i + 1}" for i in range(self.tasks)],
+            names=self._names,
             sizes=[self.size] * self.tasks,
             dependencies=[()] * self.tasks,
             artifacts=None,
             artifact_count=self.tasks,
             arrivals_s=arrivals.tolist(),
         )
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The names of the tasks: those of all replications."""
+        return [f"task-{i + 1}" for i in range(self.tasks)]
 
     def amdahl_fraction(self, graph: TaskGraph) -> float:
         """Return 1: no task waits for another."""
