@@ -70,6 +70,7 @@ def test_only_the_streams_draw_so_that_no_field_leaves_an_effect_out() -> None:
     # the quantiles that are checked for authors of distributions.
     assert found == {
         "model/draw_blocks.py",
+        "model/draws_ahead.py",
         "scenario/rare_events.py",
         "scenario/tools.py",
         "experiment/stuck_calls.py",

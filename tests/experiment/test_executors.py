@@ -56,7 +56,7 @@ def test_the_scenario_is_sent_once() -> None:
     heavy = [size for size in counting.sent if size > 1000]
     # Chunks that were under way before the first answer may bring it along too.
     assert 1 <= len(heavy) <= 4
-    assert sum(heavy) < 6 * whole
+    assert max(heavy) < 2 * whole  # once in each, beside the columns of its results
     assert len(counting.sent) > 10
 
 
