@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from simulator.documents import (
     MOST_NUMBER,
@@ -161,15 +162,24 @@ def with_numbers(
         wrong = ~((numbers >= 0.0) & (numbers <= MOST_NUMBER)).to_numpy()
         if may_miss:
             wrong &= ~found.isna().to_numpy()
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise TeamsimError(
-                f"{path}, row {row + 1}: {name!r} is {str(found.iloc[row])[:60]!r}, not a number "
-                f"from 0 to {MOST_NUMBER:g}"
-            )
+        refuse(wrong, found, path, f"a number from 0 to {MOST_NUMBER:g}")
         if found.dtype == bool or not pd.api.types.is_numeric_dtype(found):
             frame = frame.assign(**{name: numbers})
     return frame
+
+
+def refuse(wrong: NDArray[np.bool_], column: pd.Series, path: Path, what: str) -> None:
+    """Refuse a column of which something is `wrong`, shape of the column: it is not `what`.
+
+    Raises
+    ------
+    TeamsimError
+        Naming file, row and value of the first of it.
+    """
+    if wrong.any():
+        row = int(wrong.argmax())
+        value = str(column.iloc[row])[:60]
+        raise TeamsimError(f"{path}, row {row + 1}: {column.name!r} is {value!r}, not {what}")
 
 
 def numbers_in(column: pd.Series) -> pd.Series:
@@ -195,12 +205,9 @@ def with_names(
         said = found.map(_name)
         is_missing = found.map(lambda value: np.ndim(value) == 0 and bool(pd.isna(value)))
         wrong = (said.isna() & ~(is_missing & may_miss)).to_numpy(dtype=bool)
-        if wrong.any():
-            row = int(wrong.argmax())
-            if is_missing.iloc[row]:
-                raise TeamsimError(f"{path}, row {row + 1}: no {name!r}")
-            value = str(found.iloc[row])[:60]
-            raise TeamsimError(f"{path}, row {row + 1}: {name!r} is {value!r}, not a name")
+        if wrong.any() and is_missing.iloc[wrong.argmax()]:
+            raise TeamsimError(f"{path}, row {wrong.argmax() + 1}: no {name!r}")
+        refuse(wrong, found, path, "a name")
         frame = frame.assign(**{name: said})
     return frame
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.traces.named_tables import numbers_in, read_parquet, with_names
+from analysis.traces.named_tables import numbers_in, read_parquet, refuse, with_names
 from analysis.traces.team_runs import CELL
 from analysis.traces.values import flag
 from simulator.documents import MOST_NUMBER
@@ -91,16 +91,12 @@ def _runs(path: Path) -> pd.DataFrame:
 
 def _truths(said: pd.Series, path: Path) -> pd.Series:
     found = said.map({0: False, 1: True}.get if said.dtype.kind in "biuf" else flag)
-    return _checked(found, said, path, "success", "true or false")
+    return _checked(found, said, path, "true or false")
 
 
-def _checked(found: pd.Series, said: pd.Series, path: Path, name: str, what: str) -> pd.Series:
+def _checked(found: pd.Series, said: pd.Series, path: Path, what: str) -> pd.Series:
     """Return what was understood of a column, if it is all that was said in it."""
-    wrong = (found.isna() & ~said.isna()).to_numpy(dtype=bool)
-    if wrong.any():
-        row = int(wrong.argmax())
-        value = str(said.iloc[row])[:60]
-        raise TeamsimError(f"{path}, row {row + 1}: {name!r} is {value!r}, not {what}")
+    refuse((found.isna() & ~said.isna()).to_numpy(dtype=bool), said, path, what)
     return found
 
 
@@ -132,7 +128,7 @@ def _events(path: Path) -> pd.DataFrame:
     events = with_names(events, path, ["type", "run_dir"])
     events = with_names(events, path, ["agent", "path"], may_miss=True)
     codes = events["returncode"]  # below 0 where a signal ended the tests
-    events["returncode"] = _checked(numbers_in(codes), codes, path, "returncode", "a number")
+    events["returncode"] = _checked(numbers_in(codes), codes, path, "a number")
     if not (events["type"] == REPLY).any():
         there = ", ".join(sorted(set(events["type"]))[:20])
         raise TeamsimError(f"{path}: no event is of the type {REPLY!r} (types: {there or 'none'})")
