@@ -21,7 +21,7 @@ from mypy.types import (
 
 from compiling.arrays import ARRAY
 from compiling.classes import Checked, Class, Module, signature, variables
-from compiling.modules import WIDE
+from compiling.modules import IN_C, WIDE
 
 _NUMBERS = {"builtins.float": "double", "builtins.int": "long long", "builtins.bool": "bint"}
 _EXACT = {
@@ -108,7 +108,30 @@ class Declarations:
             for each in others
             if each.module != module.name
         ]
+        imports += [
+            f"from {node.module} cimport {ast.unparse(name)}" for node, name in self.called(module)
+        ]
         return "\n".join(["cimport cython", *_ARRAYS, *imports, *lines, ""])
+
+    def called(self, module: Module) -> Iterator[tuple[ast.ImportFrom, ast.alias]]:
+        """Return which imports of a module are functions of another that C calls."""
+        for node in module.tree.body:
+            home = self._checked.modules.get(str(getattr(node, "module", None)))
+            if isinstance(node, ast.ImportFrom) and home is not None:
+                functions = self._functions_in_c(home)
+                yield from ((node, name) for name in node.names if name.name in functions)
+
+    def _functions_in_c(self, module: Module) -> set[str]:
+        """Return the names of a module's functions that C can call."""
+        if module.name in IN_C:
+            return set()
+        found = set()
+        for each in module.tree.body:
+            if isinstance(each, ast.FunctionDef):
+                node = module.file.names[each.name].node
+                if isinstance(node, FuncDef) and self._function(module, each, node) is not None:
+                    found.add(each.name)
+        return found
 
     def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
         used.update(base.fullname for base in found.bases)

@@ -90,6 +90,7 @@ MODULES = tuple(
         "engine.asynchronous",
         "model.packed",
         "model.draws_ahead",
+        "model.stream_blocks",
         "model.draw_blocks",
         "model.limited_draws",
         "model.streams",
@@ -102,7 +103,7 @@ MODULES = tuple(
 """The modules on the way of every call. None has a class of pydantic: a specification is read once,
 and pydantic looks for Python's own functions in it."""
 
-IN_C = (f"{PACKAGE}.engine.heap", f"{PACKAGE}.model.uniforms")
+IN_C = tuple(f"{PACKAGE}.{name}" for name in ("engine.heap", "model.one_by_one", "model.uniforms"))
 """Modules that are written a second time, for C: ``.pyx`` files of their names, beside this one,
 and ``.pxd`` files of those whose classes C knows."""
 

@@ -36,9 +36,10 @@ class Sources:
     def of(self, module: Module) -> str:
         """Return what is translated of a module."""
         lines = module.text.split("\n")
+        in_c = {id(name) for _, name in self._declarations.called(module)}
         for each in module.tree.body:
             if isinstance(each, ast.ImportFrom):
-                self._import_from_home(each, module.file, lines)
+                self._import_from_home(each, module.file, in_c, lines)
             if isinstance(each, ast.ClassDef):
                 self._drop_metaclass(f"{module.name}.{each.name}", each, lines)
         self._replace_parts(module, lines)
@@ -48,10 +49,17 @@ class Sources:
                 _empty(each, lines)
         return "\n".join(lines)
 
-    def _import_from_home(self, node: ast.ImportFrom, file: MypyFile, lines: list[str]) -> None:
-        """Import extension types from where they are defined: C knows them by that module."""
+    def _import_from_home(
+        self, node: ast.ImportFrom, file: MypyFile, in_c: set[int], lines: list[str]
+    ) -> None:
+        """Import extension types from where they are defined: C knows them by that module.
+
+        Functions that C calls are imported by the declarations.
+        """
         homes: dict[str, list[str]] = {}
         for each in node.names:
+            if id(each) in in_c:
+                continue
             symbol = file.names.get(each.asname or each.name)
             found = None if symbol is None else symbol.node
             is_fixed = found is not None and found.fullname in self._checked.extensions

@@ -60,6 +60,24 @@ cdef carray _OF_FLOATS = array("d")
 cdef object _empty = np.empty
 
 
+cdef class _Stream:
+    """The uniforms of one address: the generator makes four at a time."""
+
+    cdef uint64_t _key[2]
+    cdef uint64_t _entity, _index, _purpose, _counter
+    cdef double _made[4]
+    cdef int _left
+
+    def __call__(self):
+        if not self._left:
+            philox(self._key, self._entity, self._index, self._purpose, self._counter, self._made,
+                   4)
+            self._counter += 1
+            self._left = 4
+        self._left -= 1
+        return self._made[3 - self._left]
+
+
 cdef class Uniforms:
     """All uniforms on [0, 1) of one replication: see the module of the same name."""
 
@@ -81,6 +99,13 @@ cdef class Uniforms:
         """Return the same uniforms as Python's numbers."""
         cdef carray found = clone(_OF_FLOATS, size, False)
         philox(self._key, entity, index, purpose, start // 4, found.data.as_doubles, size)
+        return found
+
+    cpdef stream(self, uint64_t entity, uint64_t index, uint64_t purpose):
+        """Return what gives the uniforms from position 0 on."""
+        cdef _Stream found = _Stream.__new__(_Stream)
+        found._key[0], found._key[1] = self._key[0], self._key[1]
+        found._entity, found._index, found._purpose = entity, index, purpose
         return found
 
     cpdef rows(self, uint64_t entity, object indices, uint64_t purpose, uint64_t start,

@@ -1,14 +1,8 @@
-"""Draws block by block: the blocks of all agents together.
-
-The first 16 of a stream are made alone, since many streams are read no further. Each block after
-them is as long as all before it: no more are made than were read, and little is spent on making
-them.
-"""
+"""Draws block by block: the blocks of all agents together."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,67 +12,11 @@ from simulator import special
 from simulator.distributions import Distribution, Floats
 from simulator.model.draws_ahead import MOST_TOGETHER, FirstDraws
 from simulator.model.packed import Block, packed, packed_rows
+from simulator.model.stream_blocks import BlockStream, sizes
 from simulator.model.uniforms import Uniforms
-
-FIRST, MOST = 16, 256
-"""Draws in the first block of a stream, and in the largest: multiples of 4."""
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
-
-
-def size_at(start: int) -> int:
-    """Return the size of the block that begins at a position."""
-    return min(max(start, FIRST), MOST)
-
-
-def sizes() -> Iterator[tuple[int, int]]:
-    """Yield the positions and the sizes of a stream's blocks."""
-    start = 0
-    while True:
-        size = size_at(start)
-        yield start, size
-        start += size
-
-
-class DrawStream(ABC):
-    """A stream, block by block; to end a generator takes as long as to make a block.
-
-    Those that derive from it begin at 0: a call of a constructor here would make their own, of
-    which a replication has dozens, take twice as long.
-    """
-
-    __slots__ = ("_start",)
-
-    _start: int
-
-    def __iter__(self) -> Iterator[Block]:
-        return self
-
-    def __next__(self) -> Block:
-        start = self._start
-        size = size_at(start)
-        self._start = start + size
-        return self.block(start, size)
-
-    @abstractmethod
-    def block(self, start: int, size: int) -> Block:
-        """Return `size` numbers from position `start`."""
-
-
-class Plain(DrawStream):
-    """A stream of uniforms."""
-
-    __slots__ = ("_entity", "_index", "_purpose", "_uniforms")
-
-    def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
-        self._uniforms = uniforms
-        self._entity, self._index, self._purpose = entity, index, purpose
-        self._start = 0
-
-    def block(self, start: int, size: int) -> Block:
-        """Return `size` numbers from position `start`."""
-        return self._uniforms.numbers(self._entity, self._index, self._purpose, start, size)
 
 
 class Bank:
@@ -143,38 +81,56 @@ class Bank:
         """Return `size` draws of one entity from position `start`, each multiplied by `factor`."""
         if start == 0:
             made = self._made.pop(index, None)
+            if made is None and self._is_waiting(index, 0):
+                made = self._first_of_all(index, size)
             if made is not None:
                 return made if factor == 1.0 else [each * factor for each in made]
-        rows = self._rows.get(start)
-        row = None if rows is None else rows.pop(index, None)
-        if row is not None:
-            return row
-        waiting = self._waiting.get(start)
-        if waiting is not None and waiting.pop(index, None) is not None and (waiting or not start):
-            return self._together(index, factor, start, size, waiting)
+        else:
+            rows = self._rows.get(start)
+            row = None if rows is None else rows.pop(index, None)
+            if row is not None:
+                return row
+            if self._is_waiting(index, start) and self._waiting[start]:
+                return self._together(index, factor, start, size)
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
         values = self._distribution.transform(u)
         return packed(values if factor == 1.0 else values * factor)
 
-    def _together(
-        self, index: int, factor: float, start: int, size: int, waiting: dict[int, float]
-    ) -> Block:
+    def _is_waiting(self, index: int, start: int) -> bool:
+        """Return whether an entity's next block begins there; it waits no longer."""
+        waiting = self._waiting.get(start)
+        return waiting is not None and waiting.pop(index, None) is not None
+
+    def _first_of_all(self, index: int, size: int) -> list[float]:
+        """Return the first block of an entity without its factor; make those of others, too."""
+        indices = self._take_waiting(index, 0, size)
+        self._made.update(self._first.make(self._replication, indices, size))
+        return self._made.pop(index)
+
+    def _together(self, index: int, factor: float, start: int, size: int) -> Block:
         """Return a block, and make those of others whose next block begins there, too."""
-        indices = [index, *waiting][: max(1, MOST_TOGETHER // size)]
-        factors = [factor, *map(waiting.pop, indices[1:])]
-        if start == 0:
-            values = self._first.make(self._replication, indices, size)
-        else:
-            u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
-            values = self._distribution.transform(u)
+        waiting = self._waiting[start]
+        factors = [factor, *waiting.values()]
+        indices = self._take_waiting(index, start, size)
+        u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
+        values = self._distribution.transform(u)
+        factors = factors[: len(indices)]
         if set(factors) != {1.0}:
             values = values * np.array(factors)[:, np.newaxis]
         rows = self._rows.setdefault(start, {})
         rows.update(zip(indices, packed_rows(values), strict=True))
         return rows.pop(index)
 
+    def _take_waiting(self, index: int, start: int, size: int) -> list[int]:
+        """Return an entity and others that wait with it, no longer: as many as are made at once."""
+        waiting = self._waiting[start]
+        indices = [index, *waiting][: max(1, MOST_TOGETHER // size)]
+        for each in indices[1:]:
+            del waiting[each]
+        return indices
 
-class OfBank(DrawStream):
+
+class OfBank(BlockStream):
     """The draws of one entity, each multiplied by `factor`.
 
     An entity that is `expected` has its blocks made with those of others.

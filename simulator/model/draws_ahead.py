@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simulator.distributions import Distribution, Floats
+from simulator.distributions import Distribution
 from simulator.model.uniforms import Uniforms
 
 MOST_TOGETHER = 8192
@@ -50,33 +50,34 @@ class FirstDraws:
         self._seed = seed
         self.distribution = distribution
         self._entity, self._purpose = entity, purpose
-        self._made: dict[int, tuple[Sequence[int], Floats]] = {}
-        """By replications: the entities that have draws, and these, shape (entities, size)."""
+        self._made: dict[int, dict[int, list[float]]] = {}
+        """By replications: the draws of each entity."""
         self._next = -1
         self._count = 1
 
     def take(self, replication: int) -> dict[int, list[float]]:
-        """Return what has been made for a replication: the first block of each entity."""
-        found = self._made.get(replication)
-        if found is None:
-            return {}
-        rows: list[list[float]] = found[1].tolist()
-        return dict(zip(found[0], rows, strict=True))
+        """Return what has been made for a replication: the first block of each entity.
 
-    def make(self, replication: int, indices: Sequence[int], size: int) -> Floats:
-        """Return `size` draws of each entity, shape (entities, size); make those that follow."""
+        It is kept no longer.
+        """
+        return self._made.pop(replication, None) or {}
+
+    def make(self, replication: int, indices: Sequence[int], size: int) -> dict[int, list[float]]:
+        """Return `size` draws of each entity; make those of replications that follow, too."""
         self._count = min(2 * self._count, MOST_AHEAD) if replication == self._next else 1
         entities = len(indices)
         count = max(1, min(self._count, MOST_TOGETHER // (entities * size)))
         numbers = range(replication, replication + count)
         uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
         parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
-        values = self.distribution.transform(np.concatenate(parts))
-        made: Floats = np.reshape(values, (count, entities, size))
-        self._made = {each: (indices, made[i]) for i, each in enumerate(numbers)}
+        u = parts[0] if count == 1 else np.concatenate(parts)
+        rows: list[list[float]] = self.distribution.transform(u).tolist()
+        self._made = {}
+        for place, each in enumerate(numbers):
+            mine = rows[place * entities : (place + 1) * entities]
+            self._made[each] = dict(zip(indices, mine, strict=True))
         self._next = replication + count
-        mine: Floats = made[0]
-        return mine
+        return self.take(replication)
 
 
 class DrawsAhead:

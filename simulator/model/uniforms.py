@@ -6,14 +6,16 @@ numbers: as easy as 1, 2, 3"). The compiled build has this in C: `.ci/compiling/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from threading import get_ident
 
 import numpy as np
 
 from simulator.distributions import Floats
+from simulator.model.one_by_one import one_by_one
 from simulator.model.packed import Block, packed
+from simulator.model.stream_blocks import BlockStream
 
 _UNUSED = np.random.SeedSequence(0)
 """Seed of generators whose state is set before they draw: without one, Philox asks the operating
@@ -62,6 +64,10 @@ class Uniforms:
         """Return the same uniforms as Python's numbers."""
         return packed(self.block(entity, index, purpose, start, size))
 
+    def stream(self, entity: int, index: int, purpose: int) -> Callable[[], float]:
+        """Return what gives the uniforms from position 0 on."""
+        return one_by_one(_Stream(self, entity, index, purpose))
+
     def rows(
         self, entity: int, indices: Sequence[int], purpose: int, start: int, size: int
     ) -> Floats:
@@ -74,3 +80,18 @@ class Uniforms:
             bits.state = state
             random(out=row)
         return found
+
+
+class _Stream(BlockStream):
+    """The uniforms of one address."""
+
+    __slots__ = ("_entity", "_index", "_purpose", "_uniforms")
+
+    def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
+        self._uniforms = uniforms
+        self._entity, self._index, self._purpose = entity, index, purpose
+        self._start = 0
+
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` numbers from position `start`."""
+        return self._uniforms.numbers(self._entity, self._index, self._purpose, start, size)

@@ -129,9 +129,9 @@ def test_a_summary_that_is_written_is_not_in_the_context_twice() -> None:
 def test_a_compaction_that_came_to_nothing_leaves_the_context() -> None:
     agent = alone(window_tokens=200, compaction=0.1, start_tokens=105)
     read(agent)
-    assert agent.memory.makes_room
+    assert agent.memory.makes_room()
     agent.memory.come_to_nothing(goes_on=False)
-    assert (agent.memory.compactions, agent.memory.context_tokens, agent.memory.makes_room) == (
+    assert (agent.memory.compactions, agent.memory.context_tokens, agent.memory.makes_room()) == (
         0,
         105,
         False,
@@ -162,8 +162,8 @@ def test_a_summary_is_never_longer_than_what_it_sums_up() -> None:
     Post(log, 1, None).send(90, 0.0)
     read(agent)
     # Half of the window has room for 100, but there are no more than 30.
-    assert (agent.memory.prompt_tokens, agent.memory.makes_room) == (100 + 30 + 90, False)
-    assert agent.memory.is_too_long
+    assert (agent.memory.prompt_tokens, agent.memory.makes_room()) == (100 + 30 + 90, False)
+    assert agent.memory.is_too_long()
 
 
 def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
@@ -173,7 +173,7 @@ def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
     for tokens, is_too_long in ((10, False), (11, True)):
         Post(log, 1, None).send(tokens, 0.0)
         read(agent)
-        assert agent.memory.is_too_long == is_too_long
+        assert agent.memory.is_too_long() == is_too_long
         agent.memory.come_to_nothing(goes_on=False)
 
 

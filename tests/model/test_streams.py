@@ -15,9 +15,9 @@ from simulator.distributions.lognormal import Lognormal
 from simulator.distributions.mixture import Mixture
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.model.draw_blocks import FIRST
 from simulator.model.draws_ahead import MOST_TOGETHER
 from simulator.model.limited_draws import limited
+from simulator.model.stream_blocks import FIRST
 from simulator.model.stream_numbers import purpose_of
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace

@@ -290,7 +290,7 @@ class AgentState:
         """Move the drift state by one call, and the probabilities that depend on it."""
         spec, memory = self.spec.drift, self.memory
         drift = self.drift * (1.0 - spec.sync) if memory.unread_messages else self.drift
-        if memory.makes_room:
+        if memory.makes_room():
             # After a compaction or truncation; what is lost comes last.
             if self.spec.context.overflow == "compact":
                 drift *= 1.0 - spec.sync

@@ -78,8 +78,8 @@ class Habits:
         "_idle_first",
         "_idle_logit",
         "_idle_persistence",
+        "_kind",
         "_last_batch",
-        "_one_by_one",
         "_persistence",
         "_rolls_idle",
         "_rolls_one_by_one",
@@ -104,9 +104,9 @@ class Habits:
     )
 
     def __init__(self, kind: Working, draws: OwnDraws, speaks: bool) -> None:
-        self._one_by_one = kind.one_by_one
+        self._kind = kind
         self._begins_with_one = False
-        self.is_unsettled = kind.one_by_one is not None
+        self.is_unsettled = kind.one_by_one
         self._rolls_one_by_one = draws.rolls(Purpose.ONE_BY_ONE, self.is_unsettled)
         self.batch_size = kind.batch_size
         self._batch = draws.by(kind.batch, Purpose.BATCH)
@@ -142,13 +142,13 @@ class Habits:
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
-        spec = self._one_by_one
-        if spec is None or not tasks:
+        kind = self._kind
+        if not (kind.one_by_one and tasks):
             return
         self.is_unsettled = False
-        p = spec.probability
+        p = kind.alone_p
         if 0.0 < p < 1.0:
-            odds = spec.growth * math.log(tasks / spec.at_tasks)
+            odds = kind.alone_growth * math.log(tasks / kind.alone_at)
             p = expit(math.log(p / (1.0 - p)) + odds)
         self._begins_with_one = self._rolls_one_by_one() < p
 

@@ -29,6 +29,10 @@ class Reading:
         What every call adds; None where that varies, or where requests add something.
     has_requests : bool
         Whether requests add anything.
+    warm_tokens : int
+        Tokens at the start of a prompt that others have read, so that the cache has them.
+    has_life : bool
+        Whether the cache forgets, or does not take everything.
     """
 
     __slots__ = (
@@ -40,6 +44,7 @@ class Reading:
         "compaction",
         "compaction_output",
         "first_turn",
+        "has_life",
         "has_requests",
         "overflow",
         "request",
@@ -47,6 +52,7 @@ class Reading:
         "start",
         "system_tokens",
         "turn",
+        "warm_tokens",
         "window",
     )
 
@@ -65,6 +71,8 @@ class Reading:
         self.retention, self.overflow = spec.retention, spec.overflow
         self.compaction, self.compaction_output = spec.compaction, spec.compaction_output
         self.cache, self.cache_miss = spec.prompt_cache, spec.cache_miss
+        self.warm_tokens = 0 if self.cache is None else int(self.cache.warm_tokens)
+        self.has_life = self.cache is not None and not self.cache.is_plain
 
 
 class Working:
@@ -77,6 +85,9 @@ class Working:
     batch, first_batch, capacity, output, message : Law
         Of what has their name; None for a first batch that is like any, and where a reply holds
         everything.
+    one_by_one : bool
+        Whether it may begin with one task a call: with a probability `alone_p` at `alone_at`
+        tasks, whose odds grow by a power `alone_growth` of their number.
     slowness : Law or None
         What makes calls longer and replies hold less, if anything does.
     per_unit, relay : float
@@ -86,6 +97,9 @@ class Working:
     """
 
     __slots__ = (
+        "alone_at",
+        "alone_growth",
+        "alone_p",
         "batch",
         "batch_persistence",
         "batch_size",
@@ -111,10 +125,15 @@ class Working:
 
     def __init__(self, spec: Agent) -> None:
         behaviour, tokens = spec.behaviour, spec.tokens
-        self.one_by_one = spec.one_by_one
+        alone = spec.one_by_one
+        self.one_by_one = alone is not None
+        self.alone_p, self.alone_at, self.alone_growth = 0.0, 1.0, 0.0
+        if alone is not None:
+            self.alone_p, self.alone_at = alone.probability, alone.at_tasks
+            self.alone_growth = alone.growth
         self.batch, self.first_batch = Law(spec.batch), _law(spec.first_batch)
         every = spec.batch.constant
-        varies = every is None or self.first_batch is not None or spec.one_by_one is not None
+        varies = every is None or self.first_batch is not None or self.one_by_one
         self.batch_size = 0 if every is None or varies else count(every)
         self.batch_persistence = spec.batch_persistence
         self.capacity = _law(spec.capacity)

@@ -89,14 +89,15 @@ class Memory:
         self._system_tokens = kind.system_tokens
         self.window_tokens = window_of(kind, self._system_tokens + self._start_tokens, draws)
         self._retention, self._overflow = kind.retention, kind.overflow
-        cache = kind.cache
-        self._caches, self.life = cache is not None, CacheLife.of(cache)
+        self._caches = kind.cache is not None
+        self.life = CacheLife.of(kind.cache) if kind.has_life else None
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
         # Cached tokens at the start of its prompt: in its model's cache; those that others keep
         # there; in the cache of the model that stands in for its own.
-        self._prefix_tokens = _warm(cache, self._system_tokens + self._start_tokens)
-        self._shared_tokens, self._prefix_elsewhere = _warm(cache, self._system_tokens), 0
+        self._prefix_tokens = min(kind.warm_tokens, self._system_tokens + self._start_tokens)
+        self._shared_tokens = min(kind.warm_tokens, self._system_tokens)
+        self._prefix_elsewhere = 0
         self.sent_context = self.uncached = self.cached = 0
         self.unread_messages = self.unread_tokens = self.summary_tokens = self.compactions = 0
         self.is_read = self.overflows = False
@@ -151,14 +152,12 @@ class Memory:
         """Input of the call."""
         return self.uncached + self.cached
 
-    @property
     def is_too_long(self) -> bool:
-        """Whether the prompt of the call does not fit its own model's window."""
-        return self.overflows and self.prompt_tokens > self.window_tokens
+        """Return whether the prompt of the call does not fit its own model's window."""
+        return self.overflows and self.uncached + self.cached > self.window_tokens
 
-    @property
     def makes_room(self) -> bool:
-        """Whether the call is sent less context than there was."""
+        """Return whether the call is sent less context than there was."""
         return self.overflows and self.sent_context < self.context_tokens
 
     def remember(self, output: int, goes_on: bool = False) -> None:
@@ -187,7 +186,7 @@ class Memory:
         total = kept + output + added
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
-            if self.makes_room:
+            if self.makes_room():
                 self.compactions += 1
                 self.keep_prefix(0)
             self.overflows, self.summary_tokens = False, 0
@@ -287,12 +286,13 @@ class Memory:
         life, self._life_elsewhere = self._life_elsewhere, self.life
         self.life = life or CacheLife.of(cache)
         self._prefix_tokens, self._prefix_elsewhere = self._prefix_elsewhere, self._prefix_tokens
-        self._shared_tokens = _warm(cache, self._system_tokens)
+        warm_tokens = 0 if cache is None else int(cache.warm_tokens)
+        self._shared_tokens = min(warm_tokens, self._system_tokens)
         self._prefix_tokens = max(self._prefix_tokens, self._shared_tokens)
         if reads_prompt:
             tokens = self.prompt_tokens
             # Behind the system prompt, a context that was made to fit begins otherwise.
-            kept = self._system_tokens if self.makes_room else tokens
+            kept = self._system_tokens if self.makes_room() else tokens
             self.cached = min(self._prefix_tokens, kept)
             self.uncached = tokens - self.cached
 
@@ -314,8 +314,3 @@ class Memory:
         """Take over another agent's context, behind one's own system prompt."""
         self.replace(0, other.context_tokens - (other._held.tokens if other._held else 0))
         self._held = None
-
-
-def _warm(cache: PromptCache | None, tokens: int) -> int:
-    """Return how many of the first tokens of a prompt others have read."""
-    return 0 if cache is None else min(int(cache.warm_tokens), tokens)

@@ -65,7 +65,7 @@ class CallBook:
             Seconds of its service. A prompt that no model can read is refused at once.
         """
         memory, call, time = agent.memory, agent.call, agent.time
-        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
+        if memory.overflows and memory.is_too_long() and not self._service.other_can_read(agent):
             call.fail(Why.PROMPT_TOO_LONG)
             duration_s = 0.0
         self.begun = number = self.begun + 1

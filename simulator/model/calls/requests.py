@@ -135,7 +135,7 @@ class Requests(Service):
         retry = self._spec.retry
         caller.begin(iter(()) if retry is None else waits(retry.backoff, caller.jitter))
         self._budget.first_request()
-        if agent.memory.is_too_long:
+        if agent.memory.is_too_long():
             self._use_other(agent, caller, True)
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:

@@ -170,7 +170,7 @@ class Turns(Service):
         agent.call.go_on(output, message)
         agent.time.begin_turn(duration_s)
         self._inner.begin(agent)
-        if memory.overflows and memory.is_too_long and not self._inner.other_can_read(agent):
+        if memory.overflows and memory.is_too_long() and not self._inner.other_can_read(agent):
             self._lose(agent, Why.PROMPT_TOO_LONG)
 
     @staticmethod
