@@ -144,7 +144,7 @@ class CallStart:
     def _work(self, habits: Habits, picks: list[int]) -> float:
         """Return the work units of several tasks, or of tasks tried before."""
         sizes = self._sizes
-        if habits.tried:
+        if habits.has_tried(picks):
             return fsum([sizes[task] * habits.effort(task) for task in picks])
         return fsum([sizes[task] for task in picks])
 

@@ -184,6 +184,10 @@ class Habits:
             self.tried = set()
         self.tried.update(tasks)
 
+    def has_tried(self, tasks: Iterable[int]) -> bool:
+        """Return whether there is a draft of any of the tasks: whether one is less work."""
+        return self.tried is not None and not self.tried.isdisjoint(tasks)
+
     def forget(self) -> None:
         """Lose all drafts."""
         self.tried = None

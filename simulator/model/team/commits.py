@@ -120,16 +120,19 @@ class Commits:
 
     def _prepare(self, agent: AgentState) -> Sizes:
         """Settle what concerns the call as a whole; return the work units of its tasks."""
-        picks, sizes = agent.call.picks, self._sizes
+        picks = agent.call.picks
+        sizes: Sizes = self._sizes
         agent.judgement.begin_call()
         if agent.call.is_cut:
             self._cut_off(agent)
-        if agent.habits.redo_work == 1.0:
+        habits = agent.habits
+        if habits.redo_work == 1.0:
             return sizes
-        efforts = {task: sizes[task] * agent.habits.effort(task) for task in picks}
+        if habits.has_tried(picks):
+            sizes = {task: sizes[task] * habits.effort(task) for task in picks}
         if not agent.call.is_cut:
-            agent.habits.note_tried(picks)
-        return efforts
+            habits.note_tried(picks)
+        return sizes
 
     def _cut_off(self, agent: AgentState) -> None:
         """Reject all picks if the reply, which exceeded its limit, is of no use."""

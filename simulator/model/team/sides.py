@@ -179,6 +179,14 @@ class Sides:
         """Note that an agent has made the merge that it owed."""
         del self.owed_s[agent.index]
 
+    def put_on_board(self, tasks: list[int]) -> None:
+        """Put the tasks that can start on the main board, before anybody has begun."""
+        for task in tasks if self._journal.trace is not None else ():
+            self._journal.note(Event.TASK_READY, task=task)
+        for task in tasks:
+            self.dispatcher.task_ready(task)
+        self.note_woken()
+
     def announce(self, tasks: list[int]) -> None:
         """Put tasks that can start on the main board."""
         for task in tasks if self._journal.trace is not None else ():
