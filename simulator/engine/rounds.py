@@ -82,6 +82,7 @@ class Rounds(Timing):
         "_gap_sum_s",
         "_halfway",
         "_harness",
+        "_in_order",
         "_is_complete",
         "_journal",
         "_metrics",
@@ -132,6 +133,7 @@ class Rounds(Timing):
         self._wanted = math.inf
         """Calls on tasks for which the barrier still waits; infinite if it waits for all calls."""
         self._callers: list[AgentState] = []
+        self._in_order: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
         self._own: dict[int, OwnCalls] = {}
@@ -162,7 +164,19 @@ class Rounds(Timing):
             clock.begin_round(journal.round)
             if self._news.triggered:
                 self._news = env.event()
-            somebody_called = yield from self._shifts()
+            workers = self._begin(self._workers, self._must_call)
+            somebody_called = bool(workers)
+            if workers:
+                yield self._call(workers, self._share)
+                self._end_together()
+            for staff in self._staff:
+                callers = [] if self._is_complete() else self._begin(staff, False)
+                if callers:
+                    somebody_called = True
+                    yield self._call(callers)
+                    self._end_together()
+            if len(workers) > 1:
+                self._note_gap(workers)
             if clock.woken:
                 clock.take_woken()  # nobody sleeps: all are asked in the next round
             if not somebody_called:
@@ -181,23 +195,12 @@ class Rounds(Timing):
         is_last = self._journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
 
-    def _shifts(self) -> Generator[simpy.Event, object, bool]:
-        """Let workers and then staff call; return whether any agent has called."""
-        workers = self._begin(self._workers, self._must_call)
-        somebody_called = bool(workers)
-        if workers:
-            yield from self._call(workers, self._share)
-        for staff in self._staff:
-            callers = [] if self._is_complete() else self._begin(staff, False)
-            if callers:
-                somebody_called = True
-                yield from self._call(callers)
-        if len(workers) > 1:
-            latencies = self._latencies(workers)
-            self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
-            self._gap_rounds += 1
-            self._metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
-        return somebody_called
+    def _note_gap(self, workers: list[AgentState]) -> None:
+        """Note for how long the workers' barrier has waited for the slowest call."""
+        latencies = self._latencies(workers)
+        self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
+        self._gap_rounds += 1
+        self._metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
 
     def _latencies(self, workers: list[AgentState]) -> list[float]:
         """Return the seconds that each worker has been in service in this round."""
@@ -219,18 +222,23 @@ class Rounds(Timing):
             self._harness.let_round_begin()
         return callers
 
-    def _call(
-        self, callers: list[AgentState], share: float = 1.0
-    ) -> Generator[simpy.Event, object, None]:
-        """Let the calls of `callers`, which have begun, go on to their barrier."""
+    def _call(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
+        """Let the calls of `callers`, which have begun, go on; return the event of their barrier.
+
+        `_end_together` is to follow it.
+        """
         if self._calls.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
-            yield self._barrier_after(callers, share)
-            return
+            return self._barrier_after(callers, share)
         # No agent sees the team before the last call has ended, so one event is enough for all.
-        started, in_order = self._env.now, sorted(callers, key=_duration_s)
-        yield self._env.timeout(in_order[-1].time.duration_s)
+        self._in_order = in_order = sorted(callers, key=_duration_s)
+        return self._env.timeout(in_order[-1].time.duration_s)
+
+    def _end_together(self) -> None:
+        """End the calls for which one event is enough, one after the other."""
+        in_order, self._in_order = self._in_order, []
+        ends = self._calls.ends
         for agent in in_order:
-            self._calls.ends.end_call(agent, started + agent.time.duration_s)
+            ends.end_call(agent, agent.time.started_s + agent.time.duration_s)
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
