@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import pandas_dtype
 
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.copied_calls import told_before
@@ -18,6 +21,19 @@ from simulator.words import counted, percent
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
 
+
+_OF_A_REPEAT = [
+    "response_model",
+    "request_model",
+    "input_tokens",
+    "output_tokens",
+    "start_ns",
+    "end_ns",
+]
+"""What a call has in common with one that it repeats, whatever else they have."""
+
+_dtype: Callable[[str], Any] = cache(pandas_dtype)
+"""The type of a name of one: pandas tries all that it knows, every time."""
 
 _FEWEST_COPIES = 3
 """Calls of a run, timed from its start, that repeat another's by more than chance."""
@@ -132,12 +148,14 @@ class Collector:
         """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _frame(self._calls, CALLS)
         self._calls = {name: [] for name in CALLS}
-        calls = self._without_duplicates(self._told_once(self._each_once(calls)))
+        calls = self._each_once(calls)
+        if calls.duplicated(_OF_A_REPEAT).any():
+            calls = self._without_duplicates(self._told_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
         self._note_quantised_clock(calls)
         agents = _agents_of(calls, list(self._agents.values()))
         calls = _with_parents(calls, agents)
-        runs = _runs_of(calls, agents, _table(self._runs, RUNS))
+        runs = _runs_of(calls, agents, self._runs)
         messages = _table(self._messages, MESSAGES)
         report = self.report
         operations = calls["operation_name"]
@@ -189,17 +207,14 @@ class Collector:
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that repeat one of another run: same model, tokens, start and length."""
-        key = calls[["response_model", "request_model", "input_tokens", "output_tokens"]].copy()
-        key["start"], key["length"] = calls["start_ns"], calls["end_ns"] - calls["start_ns"]
         exact = calls[["input_tokens", "output_tokens", "start_ns", "end_ns"]].notna().all(axis=1)
         exact &= calls["quality_time"] != "estimated"
-        repeated = key.duplicated() & exact.fillna(True) & calls["operation_name"].isin(CHATS)
+        repeated = calls.duplicated(_OF_A_REPEAT) & exact.fillna(True)
+        repeated &= calls["operation_name"].isin(CHATS)
         if not repeated.any():
             return calls
         # Two agents of a run may start at the same time; only a copy in another run repeats a call.
-        first_run = calls.groupby([key[name] for name in key], dropna=False)["run_id"].transform(
-            "first"
-        )
+        first_run = calls.groupby(_OF_A_REPEAT, dropna=False)["run_id"].transform("first")
         repeated = (repeated & (calls["run_id"] != first_run)).fillna(False).astype(bool)
         repeated &= _are_copies(calls[repeated]).reindex(calls.index, fill_value=False)
         if repeated.any():
@@ -239,10 +254,10 @@ def _are_copies(repeated: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _frame(columns: dict[str, list[Any]], dtypes: dict[str, str]) -> pd.DataFrame:
-    # One by one, so that the list of each column can be freed as soon as the column is made.
-    return pd.DataFrame(
-        {name: pd.Series(columns.pop(name), dtype=dtype) for name, dtype in dtypes.items()}
-    )
+    # One by one, so that the list of each column can be freed as soon as the column is made. Arrays
+    # have no index: pandas would spend longer on comparing those of series than on short columns.
+    arrays = {name: pd.array(columns.pop(name), dtype=_dtype(dtypes[name])) for name in dtypes}
+    return pd.DataFrame(arrays, copy=False)
 
 
 def _table(rows: Sequence[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFrame:
@@ -251,12 +266,11 @@ def _table(rows: Sequence[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFra
 
 def _agents_of(calls: pd.DataFrame, known: list[dict[str, Any]]) -> pd.DataFrame:
     rows = {(row["run_id"], row["agent_id"]): dict(row) for row in known}
-    seen = calls.dropna(subset=["agent_id"])
-    columns = ["agent_name", "response_model", "parent_agent_id"]
-    firsts = seen.groupby(["run_id", "agent_id"], sort=False)[columns].first()
-    for (run, agent), name, model, parent in zip(
-        firsts.index, *(firsts[column] for column in columns), strict=True
-    ):
+    columns = ["run_id", "agent_id", "agent_name", "response_model", "parent_agent_id"]
+    seen = calls[columns].drop_duplicates()
+    for run, agent, name, model, parent in zip(*(seen[each] for each in columns), strict=True):
+        if pd.isna(agent):
+            continue
         row = rows.setdefault((run, agent), {"run_id": run, "agent_id": agent})
         for column, value in (("name", name), ("model", model), ("parent_agent_id", parent)):
             if row.get(column) is None and pd.notna(value):
@@ -298,19 +312,20 @@ def _with_parents(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _runs_of(calls: pd.DataFrame, agents: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    spans = calls.groupby("run_id").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))
-    counts = agents.groupby("run_id")["agent_id"].nunique()
-    said = {row["run_id"]: row for row in known.to_dict("records")}
-    times = dict(
-        zip(spans.index, zip(spans["start_ns"], spans["end_ns"], strict=True), strict=True)
-    )
+def _runs_of(
+    calls: pd.DataFrame, agents: pd.DataFrame, known: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    of_runs = calls.groupby("run_id")
+    starts, ends = of_runs["start_ns"].min(), of_runs["end_ns"].max()
+    times = dict(zip(starts.index, zip(starts, ends, strict=True), strict=True))
+    counts = Counter(agents["run_id"])
+    said = {row["run_id"]: row for row in known}
     rows = []
-    for run in dict.fromkeys([*known["run_id"], *spans.index]):
+    for run in dict.fromkeys([*said, *times]):
         row: dict[str, Any] = {"run_id": run}
         if run in times:
             row |= {"start_ns": times[run][0], "end_ns": times[run][1]}
-            row["n_agents"] = int(counts.get(run, 1))
-        row |= {str(k): v for k, v in said.get(run, {}).items() if pd.notna(v)}
+            row["n_agents"] = counts.get(run, 1)
+        row |= {name: value for name, value in said.get(run, {}).items() if pd.notna(value)}
         rows.append(row)
     return _table(rows, RUNS)

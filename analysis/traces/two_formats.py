@@ -76,11 +76,13 @@ def each_once(calls: pd.DataFrame) -> Once:
     calls : DataFrame
         The canonical table, its index unique.
     """
+    found = Once(calls)
+    if calls["source_format"].nunique() < 2:
+        return found
     form = calls["source_format"].astype(object)
     is_dated = calls["start_ns"].ge(DATE_NS) & calls["end_ns"].notna()
     dated = calls[is_dated.fillna(False).astype(bool)]
     forms = dated["source_format"].value_counts().index.tolist()
-    found = Once(calls)
     for i, name in enumerate(forms[1:], start=1):
         kept = dated.index[form[dated.index].isin(forms[:i])].intersection(found.calls.index)
         found = _without(found, name, kept, dated.index[form[dated.index] == name])
