@@ -8,11 +8,14 @@ import gc
 import signal
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer.main
+import typer.testing
 
 from analysis.breakdown.trace_metrics import metrics_from_trace
 from simulator.engine import Simulation
@@ -179,6 +182,19 @@ def z_score(values: Iterable[float], expected: float) -> float:
     sample = np.asarray(list(values), dtype=float)
     error = sample.std(ddof=1) / np.sqrt(len(sample))
     return float((sample.mean() - expected) / error)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_made_once() -> Iterator[None]:
+    """Let Typer make the commands from their functions once, as a process of its own would.
+
+    It takes a twentieth of a second, and hundreds of tests run commands here.
+    """
+    made = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", made)
+        patch.setattr(typer.testing, "_get_command", made)
+        yield
 
 
 @pytest.fixture(autouse=True)
