@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from simulator.experiment import run_sweep
+from simulator.scenario import load_study
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -28,10 +31,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("swept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        Path("a.yaml").write_text(RANDOM)
+        study = load_study("a.yaml", ["sweep={team.size: [2, 4]}"])
+        run_sweep(study, Path("out"), workers=1)
+    return path / "out"
+
+
 @pytest.fixture
-def swept(here: Path, teamsim_here: Here) -> Path:
-    sizes = "--set", "sweep={team.size: [2, 4]}"
-    assert teamsim_here("sweep", "a.yaml", "--out", "out", "-w", 1, *sizes).returncode == 0
+def swept(here: Path, once: Path) -> Path:
+    shutil.copytree(once, here / "out")
     return here
 
 
