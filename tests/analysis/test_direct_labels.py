@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
@@ -17,6 +17,7 @@ from analysis.plots.labels import balanced
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(_places)
 def test_names_keep_their_order_their_distance_and_their_panel(
     labels: list[tuple[float, float]],
