@@ -82,10 +82,14 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[tuple[int, int, list[int], int, int, int, bool, int, int]] = []
     whole = calls[~calls["is_cut"].to_numpy(dtype=bool)]
-    for _, mine in whole.groupby(["run_dir", "agent"], sort=False):
+    columns = (whole.index, whole["claims"], whole["completed"], whole["again"])
+    counts = list(zip(*(column.to_list() for column in columns), strict=True))
+    agents = whole.groupby(["run_dir", "agent"], sort=False).ngroup().to_numpy()
+    by_agent = np.argsort(agents, kind="stable")
+    ends = np.cumsum(np.bincount(agents))
+    for mine in np.split(by_agent, ends[:-1]) if len(agents) else ():
         held: list[_Owed] = []
-        counts = mine[["claims", "completed", "again"]].itertuples(name=None)
-        for label, claims, completed, again in counts:
+        for label, claims, completed, again in map(counts.__getitem__, mine.tolist()):
             owed = sum(each.tasks for each in held)
             at_once = min(claims, completed - min(again, owed, completed))
             later = min(completed - at_once, owed)

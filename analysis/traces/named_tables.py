@@ -203,9 +203,11 @@ def with_names(
     for name in names:
         found = frame[name].astype(object)
         said = found.map(_name)
-        is_missing = found.map(lambda value: np.ndim(value) == 0 and bool(pd.isna(value)))
-        wrong = (said.isna() & ~(is_missing & may_miss)).to_numpy(dtype=bool)
-        if wrong.any() and is_missing.iloc[wrong.argmax()]:
+        no_name = said.isna().to_numpy(dtype=bool)
+        is_missing = np.zeros(len(frame), dtype=bool)
+        is_missing[no_name] = [np.ndim(each) == 0 and pd.isna(each) for each in found[no_name]]
+        wrong = no_name & ~(is_missing & may_miss)
+        if wrong.any() and is_missing[wrong.argmax()]:
             raise TeamsimError(f"{path}, row {wrong.argmax() + 1}: no {name!r}")
         refuse(wrong, found, path, "a name")
         frame = frame.assign(**{name: said})
