@@ -6,6 +6,7 @@ beginning, and not only after it has imported the function that it is to call.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import threading
@@ -37,6 +38,11 @@ _main = _Main()
 def tell_main() -> Tell | None:
     """Return how the main process is told what is done; none outside of a pool's worker."""
     return _main.tell
+
+
+def load(module: str) -> None:
+    """Import a module, which later calls need."""
+    importlib.import_module(module)
 
 
 def answer(calls: Connection) -> None:

@@ -8,7 +8,7 @@ simulated idle replies and concurrent writes match the real ones (see `matching`
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ from analysis.calibration.trends import trends
 from analysis.calibration.waits import Waits, fit_waits
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
-from simulator.experiment.pool import Processes, Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, begin, in_processes
 
 Told = dict[tuple[Hashable, ...], Waits]
 """Waits of agents that claim their tasks, by what is alike in the runs of each."""
@@ -98,18 +98,46 @@ def fit_cells(
     seen : tuple, optional
         What `observed` returns of cells that are pooled by agent or not, where that is known.
     """
+    _, finish = begin_cells(real, match, workers, pooled, priors, seen)
+    return finish(progress)
+
+
+def begin_cells(
+    real: TeamRuns,
+    match: bool = True,
+    workers: int | Processes = 1,
+    pooled: bool = True,
+    priors: Mapping[str, Prior] | None = None,
+    seen: tuple[pd.DataFrame, Told] | None = None,
+) -> tuple[list[CellFit], Callable[[Progress | None], list[CellFit]]]:
+    """Return the fits without the two habits, and a function that returns them with these.
+
+    Other processes match the habits meanwhile, if they run already.
+
+    Parameters
+    ----------
+    real, match, workers, pooled, priors, seen
+        As for `fit_cells`.
+    """
     together = AGENT if pooled else CELL
     calls, told = seen or observed(real, together)
     agents = agents_of(real, calls, told, together, priors or shipped().priors)
     fits = [fit for cells in fit_agents(agents, workers) for fit in cells]
     if not match:
-        return fits
+        return fits, lambda progress: fits
     searches = [search_for(fit, *_matched_data(real, calls, fit)) for fit in fits]
     teams = sum(len(search.teams) for search in searches if search is not None)
-    found = in_processes(found_habits, searches, workers if teams > _MANY_TEAMS else 1, progress)
-    fits = [matched(*each) for each in zip(fits, searches, found, strict=True)]
-    if not pooled:
-        return fits
+    is_begun = isinstance(workers, Processes) and workers.is_started
+    found = begin(found_habits, searches, workers if is_begun or teams > _MANY_TEAMS else 1)
+
+    def finish(progress: Progress | None) -> list[CellFit]:
+        whole = [matched(*each) for each in zip(fits, searches, found(progress), strict=True)]
+        return _with_pooled_habits(whole) if pooled else whole
+
+    return fits, finish
+
+
+def _with_pooled_habits(fits: Sequence[CellFit]) -> list[CellFit]:
     of = [tuple(fit.cell[key] for key in AGENT) for fit in fits]  # cells of an agent follow
     return [
         fit

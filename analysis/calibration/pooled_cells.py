@@ -41,14 +41,19 @@ def pooled_fits(
     seen : tuple, optional
         What `observed` returns of the agents, where that is known.
     """
-    pooled = []
-    for fit in _fit_pooled(team, fits, workers, seen or observed(team, AGENT)):
+    return with_habits_of(fit_pooled(team, fits, workers, seen), fits)
+
+
+def with_habits_of(pooled: Sequence[CellFit], fits: Sequence[CellFit]) -> list[CellFit]:
+    """Return the fits of agents with the two habits that were matched in their cells."""
+    whole = []
+    for fit in pooled:
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
             _over_cells([getattr(each, name) for each in same]) for name in ("deference", "noise")
         )
-        pooled.append(replace(fit, deference=deference, noise=noise))
-    return pooled
+        whole.append(replace(fit, deference=deference, noise=noise))
+    return whole
 
 
 def _over_cells(cells: Sequence[Probability]) -> Probability:
@@ -59,14 +64,15 @@ def _over_cells(cells: Sequence[Probability]) -> Probability:
     return Estimate(float(np.median(values)), float(np.std(values, ddof=1)))
 
 
-def _fit_pooled(
+def fit_pooled(
     team: TeamRuns,
     fits: Sequence[CellFit],
-    workers: int | Processes,
-    seen: tuple[pd.DataFrame, Told],
+    workers: int | Processes = 1,
+    seen: tuple[pd.DataFrame, Told] | None = None,
 ) -> list[CellFit]:
+    """Return the fits of `pooled_fits` without the two habits, which need not be in `fits` yet."""
     names = ["task_type", "p_label"]
-    calls, told = seen
+    calls, told = seen or observed(team, AGENT)
     cells = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
     tasks = {
         tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf

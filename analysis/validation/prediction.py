@@ -19,7 +19,7 @@ from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
 from analysis.validation.carry_over import PilotRuns, carried_over, success_shares, trust_in_changes
 from analysis.validation.targets import Target, changed
-from simulator.experiment.pool import Processes, Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, begin
 
 COLUMNS = [*CELL, "n_teammates", "max_rounds", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
@@ -65,6 +65,24 @@ def predict_cells(
     DataFrame
         `COLUMNS`, a row a replication; times in seconds.
     """
+    return begin_prediction(cells, target, replications, workers, carry_over, adjust, seed)(
+        progress
+    )
+
+
+def begin_prediction(
+    cells: Sequence[Calibrated],
+    target: Target,
+    replications: int,
+    workers: int | Processes = 1,
+    carry_over: bool = True,
+    adjust: Adjust | None = None,
+    seed: int = 0,
+) -> Callable[[Progress | None], pd.DataFrame]:
+    """Return a function that does what `predict_cells` does.
+
+    Other processes simulate meanwhile, if they run already.
+    """
     teams = target.of(cells)
     jobs = [
         _Job(
@@ -77,32 +95,42 @@ def predict_cells(
         alike = [(number, n) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
         more = [each for each in alike if each not in known]
         jobs += [_Job(*each, cells[each[0]], {}, replications, adjust, seed) for each in more]
-    rows = in_processes(rows_of, [_draws(job) for job in jobs], workers, progress)
-    simulated = [as_table(each).head(replications) for each in rows]
-    if carry_over:
-        unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
-                     if not job.changes}  # fmt: skip
-        known_shares = success_shares([cell.pilot for cell in cells])
-        pilots = [
-            PilotRuns(
-                cell.pilot,
-                {n: unchanged[number, n] for n in _sizes(cell.pilot)},
-                shares,
-                cell.fit.max_rounds,
-            )
-            for number, (cell, shares) in enumerate(zip(cells, known_shares, strict=True))
-        ]
-        trust = trust_in_changes(pilots)
-    rng = np.random.default_rng([20261121, seed] if seed else 20261121)
-    parts = []
-    for team, runs in zip(teams, simulated, strict=False):
-        cell, here = cells[team.cell], runs
-        limit = team.max_rounds or cell.fit.max_rounds
-        if carry_over:
-            here = carried_over(pilots[team.cell], here, team.n, limit, trust[team.cell], rng)
-        where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
-        parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
-    return pd.concat(parts, ignore_index=True)
+    rows = begin(rows_of, [_draws(job) for job in jobs], workers)
+
+    def finish(progress: Progress | None) -> pd.DataFrame:
+        simulated = [as_table(each).head(replications) for each in rows(progress)]
+        pilots, trust = _pilots(cells, jobs, simulated) if carry_over else ([], [])
+        rng = np.random.default_rng([20261121, seed] if seed else 20261121)
+        parts = []
+        for team, runs in zip(teams, simulated, strict=False):
+            cell, here = cells[team.cell], runs
+            limit = team.max_rounds or cell.fit.max_rounds
+            if carry_over:
+                here = carried_over(pilots[team.cell], here, team.n, limit, trust[team.cell], rng)
+            where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
+            parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
+        return pd.concat(parts, ignore_index=True)
+
+    return finish
+
+
+def _pilots(
+    cells: Sequence[Calibrated], jobs: Sequence[_Job], simulated: Sequence[pd.DataFrame]
+) -> tuple[list[PilotRuns], list[dict[str, float]]]:
+    """Return the runs of each cell, real and simulated, and how far to trust their changes."""
+    unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
+                 if not job.changes}  # fmt: skip
+    known_shares = success_shares([cell.pilot for cell in cells])
+    pilots = [
+        PilotRuns(
+            cell.pilot,
+            {n: unchanged[number, n] for n in _sizes(cell.pilot)},
+            shares,
+            cell.fit.max_rounds,
+        )
+        for number, (cell, shares) in enumerate(zip(cells, known_shares, strict=True))
+    ]
+    return pilots, trust_in_changes(pilots)
 
 
 def _sizes(pilot: pd.DataFrame) -> list[int]:

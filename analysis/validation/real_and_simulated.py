@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from analysis.calibration.checked_runs import MEASURED, Team, checked_runs
 from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL, TeamRuns
-from simulator.experiment.pool import Processes, Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, begin
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,37 @@ def simulated(
     workers, progress
         As for `simulator.experiment.pool.in_processes`.
     """
+    return begin_simulated(cells, team_sizes, replications, traced, workers)(progress)
+
+
+def begin_simulated(
+    cells: Sequence[Calibrated],
+    team_sizes: Sequence[int],
+    replications: int,
+    traced: int = 5,
+    workers: int | Processes = 1,
+) -> Callable[[Progress | None], Compared]:
+    """Return a function that does what `simulated` does.
+
+    Other processes simulate meanwhile, if they run already.
+    """
     jobs = [
         (cell.fit, n, _team(cell, n, replications, traced)) for cell in cells for n in team_sizes
     ]
-    parts = in_processes(checked_runs, [team for _, _, team in jobs], workers, progress)
-    runs, calls = [], []
-    for (fit, n, _), (rows, ended) in zip(jobs, parts, strict=True):
-        where: dict[str, Any] = {**fit.cell, "n_teammates": n}
-        if n == 1:  # nobody to wait for
-            where["straggler_gap_s"] = np.nan
-        runs.append(pd.DataFrame(rows, columns=MEASURED).assign(**where)[_RUN_COLUMNS])
-        shown = pd.DataFrame(ended, columns=["latency_s", "tasks"])
-        calls.append(shown.assign(**fit.cell, n_teammates=n))
-    return Compared(pd.concat(runs, ignore_index=True), pd.concat(calls, ignore_index=True))
+    parts = begin(checked_runs, [team for _, _, team in jobs], workers)
+
+    def finish(progress: Progress | None) -> Compared:
+        runs, calls = [], []
+        for (fit, n, _), (rows, ended) in zip(jobs, parts(progress), strict=True):
+            where: dict[str, Any] = {**fit.cell, "n_teammates": n}
+            if n == 1:  # nobody to wait for
+                where["straggler_gap_s"] = np.nan
+            runs.append(pd.DataFrame(rows, columns=MEASURED).assign(**where)[_RUN_COLUMNS])
+            shown = pd.DataFrame(ended, columns=["latency_s", "tasks"])
+            calls.append(shown.assign(**fit.cell, n_teammates=n))
+        return Compared(pd.concat(runs, ignore_index=True), pd.concat(calls, ignore_index=True))
+
+    return finish
 
 
 def _team(cell: Calibrated, n: int, replications: int, traced: int) -> Team:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ import pandas as pd
 
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
-from analysis.calibration.cells import AGENT, fit_cells, observed
-from analysis.calibration.pooled_cells import pooled_fits
+from analysis.calibration.cells import AGENT, begin_cells, observed
+from analysis.calibration.pooled_cells import fit_pooled, with_habits_of
 from analysis.calibration.profile_names import profile_name
-from analysis.calibration.store import read_calibration, write_calibration
+from analysis.calibration.store import Calibrated, read_calibration, write_calibration
 from analysis.traces.reading import STANDARD_INPUT
-from analysis.traces.team_runs import TeamRuns
+from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
-from analysis.validation.prediction import predict_cells
+from analysis.validation.prediction import begin_prediction
+from analysis.validation.real_and_simulated import Compared, begin_simulated, real
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
@@ -33,11 +35,16 @@ from simulator.cli.terminal import (
     progress_bar,
 )
 from simulator.errors import TeamsimError
-from simulator.experiment.pool import Processes, default_workers
+from simulator.experiment.pool import Processes, Progress, default_workers
 from simulator.experiment.table_files import check_directory_name
 
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
+_MATCHED = 100
+"""Runs, or about so many, of a team that claims its tasks, to match its habits."""
+_MANY_RUNS = 500
+"""Simulated runs from which on other processes are started at once: at 2 ms they take a second, and
+a start half of one."""
 
 
 def calibrate(
@@ -74,28 +81,67 @@ def calibrate(
             calibrate_calls(traces, out, source, holdout)
 
 
-def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> list[CellFit]:
+def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> None:
     """Fit the cells of team runs and write everything into `out`."""
+    _start_for(pool, _runs_to_fit(team))
+    _show_fits(team, _fit_team(team, out, source, pool), out)
+
+
+def _start_for(pool: Processes, runs: int) -> None:
+    """Start other processes now if there are many runs to simulate: they take time to start."""
+    if runs >= _MANY_RUNS:
+        pool.prepare("analysis.calibration.habit_search")
+
+
+def _runs_to_fit(team: TeamRuns) -> int:
+    """Return about how many runs are simulated to match the habits of teams that claim tasks."""
+    claims = team.runs[team.runs["mode"] == SELF_CLAIM]
+    return _MATCHED * len(claims[[*CELL, "n_teammates"]].drop_duplicates())
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Fits that are written, and the function that returns simulated runs to check them by."""
+
+    fits: list[CellFit]
+    cells: list[Calibrated]
+    checks: Callable[[Progress | None], Compared]
+
+
+def _fit_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> _Fitted:
+    """Write fits and profiles; what other processes can do, they do beside it."""
     from analysis.calibration.profiles import write_profile
-    from analysis.plots import save
-    from analysis.plots.posterior_predictive import posterior_predictive_figure
-    from analysis.validation.real_and_simulated import real, simulated
 
     seen = observed(team, AGENT)
+    unmatched, finish = begin_cells(team, workers=pool, seen=seen)
+    agents = fit_pooled(team, unmatched, pool, seen)
+    from analysis.plots import posterior_predictive  # noqa: F401  matplotlib, which takes a second
+
     with progress_bar("cells") as progress:
-        fits = fit_cells(team, workers=pool, progress=progress, seen=seen)
+        fits = finish(progress)
     write_calibration(team, fits, out, source)
-    calibrated = read_calibration(out)
-    write_analogues(analogues_of(calibrated, source), out)
+    cells = read_calibration(out)
+    sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
+    checks = begin_simulated(cells, sizes, _CHECKED, 3, pool)
+    write_analogues(analogues_of(cells, source), out)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
-    for fit in pooled_fits(team, fits, pool, seen):
+    for fit in with_habits_of(agents, fits):
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
-    sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
+    return _Fitted(fits, cells, checks)
+
+
+def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
+    """Draw the check of fits, and print them."""
+    from analysis.plots import save
+    from analysis.plots.posterior_predictive import posterior_predictive_figure
+
+    seen = real(team)
     with progress_bar("checks") as progress:
-        checked = simulated(calibrated, sizes, _CHECKED, 3, pool, progress)
-    save(posterior_predictive_figure(real(team), checked), out / "posterior_predictive")
+        checked = fitted.checks(progress)
+    save(posterior_predictive_figure(seen, checked), out / "posterior_predictive")
+    fits = fitted.fits
     report = pd.DataFrame([fit.report() for fit in fits])
     names = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
     rows = pd.DataFrame({"cell": names, "runs": report["runs"], "calls": report["calls"]})
@@ -110,7 +156,6 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
-    return fits
 
 
 def _say_untold(fits: Sequence[CellFit]) -> None:
@@ -125,7 +170,7 @@ def predict(
     out: Path,
     team_sizes: list[int],
     replications: int,
-    workers: int | Processes,
+    workers: int,
     topology: str | None,
     protocol: str | None,
     workload: str | None,
@@ -141,9 +186,18 @@ def predict(
     target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
     _say_untold([cell.fit for cell in cells])
+    with Processes(workers or default_workers()) as pool:
+        _start_for(pool, replications * len(target.of(cells)))
+        finish = begin_prediction(cells, target, replications, pool, seed=seed)
+        _write_prediction(cells, finish, out)
+
+
+def _write_prediction(
+    cells: Sequence[Calibrated], finish: Callable[[Progress | None], pd.DataFrame], out: Path
+) -> None:
+    """Finish a prediction, write and print it."""
     with progress_bar("cells and sizes") as progress:
-        processes = workers or default_workers()
-        table = predict_cells(cells, target, replications, processes, progress, seed=seed)
+        table = finish(progress)
     pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
     write_predictions(table, pilot, out)
     _print_predicted(table)
@@ -228,8 +282,19 @@ def backtest(
         predictions = out / "predictions.parquet"
         sizes = list(target_sizes)
         with Processes(workers or default_workers()) as pool:
-            calibrate_team(pilot, out, directory.resolve().name, pool)
-            predict(out, predictions, sizes, replications, pool, None, None, None, seed=seed)
+            cells = len(pilot.runs[CELL].drop_duplicates())
+            predicted = replications * cells * len({*pilot_sizes, *sizes})
+            _start_for(pool, _runs_to_fit(pilot) + predicted)
+            fitted = _fit_team(pilot, out, directory.resolve().name, pool)
+            check_target(fitted.cells, Target(sizes, {}))
+            # The other processes simulate the predicted teams while fits are drawn and shown.
+            finish = begin_prediction(
+                fitted.cells, Target(sizes, {}), replications, pool, seed=seed
+            )
+            _show_fits(pilot, fitted, out)
+            check_parquet_writable(predictions)
+            _say_untold(fitted.fits)
+            _write_prediction(fitted.cells, finish, predictions)
             validate_predictions(predictions, directory, out)
             if parts:
                 _show_ablation(pilot, directory, out, sizes, replications, pool, parts)

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from simulator.errors import TeamsimError
-from simulator.worker import answer
+from simulator.worker import answer, load
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -87,34 +87,68 @@ def in_processes(
         if not (left := jobs[len(results) :]):
             return results
         before = len(results)
-        try:
-            others = _shared(work, left, workers.started(), lambda done: tell(before + done))
-            return results + others
-        except BrokenExecutor:
-            raise TeamsimError(
-                "a worker process was lost: killed, or out of memory; run the command again, with "
-                "fewer --workers if memory is short"
-            ) from None
+        others = workers.started()
+        futures = [others.submit(work, job) for job in left]
+        return results + _shared(work, left, futures, lambda done: tell(before + done))
+
+
+def begin(
+    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | Processes
+) -> Callable[[Progress | None], list[Result]]:
+    """Have jobs begun by other processes that run already, while this one does something else.
+
+    Parameters
+    ----------
+    work, jobs, workers
+        As for `in_processes`.
+
+    Returns
+    -------
+    callable
+        Given what is to be told of progress, does what nobody has begun and returns what
+        `in_processes` returns. Where no others run, that is all.
+    """
+    if isinstance(workers, int) or not workers.is_started:
+        return lambda progress: in_processes(work, jobs, workers, progress)
+    others = workers.started()
+    futures = [others.submit(work, job) for job in jobs]
+
+    def finish(progress: Progress | None) -> list[Result]:
+        def tell(done: int) -> None:
+            if progress is not None:
+                progress(done, len(jobs))
+
+        tell(sum(future.done() for future in futures))
+        return _shared(work, jobs, futures, tell)
+
+    return finish
 
 
 def _shared(
-    work: Callable[[Job], Result], jobs: Sequence[Job], others: Pool, tell: Callable[[int], None]
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    futures: list[Future[Result]],
+    tell: Callable[[int], None],
 ) -> list[Result]:
     """Return the results of jobs, of which others do the first ones and this process the last ones.
 
     After each, tell how many are done.
     """
-    futures = [others.submit(work, job) for job in jobs]
     here: list[Result] = []
+    there: list[Result] = []
     try:
         while futures and futures[-1].cancel():  # nobody has begun it
             futures.pop()
             here.append(work(jobs[len(futures)]))
             tell(len(here) + sum(future.done() for future in futures))
-        there = []
         for future in futures:
             there.append(future.result())
             tell(len(here) + sum(future.done() for future in futures))
+    except BrokenExecutor:
+        raise TeamsimError(
+            "a worker process was lost: killed, or out of memory; run the command again, with "
+            "fewer --workers if memory is short"
+        ) from None
     finally:
         for future in futures:
             future.cancel()
@@ -168,6 +202,16 @@ class Processes:
     def is_started(self) -> bool:
         """Whether the others run already."""
         return self._pool is not None
+
+    def prepare(self, module: str) -> None:
+        """Start the others, each of which imports a module while this process goes on.
+
+        That is for work that is sure to come and worth it: a start takes half a second.
+        """
+        if self.count > 1:
+            others = self.started()
+            for _ in range(self.count - 1):
+                others.submit(load, module)
 
     def started(self) -> Pool:
         """Return the pool of the other processes, started if it is not yet."""

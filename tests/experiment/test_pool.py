@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from simulator.experiment import crew, run_points
 from simulator.experiment import pool as pool_module
-from simulator.experiment.pool import Processes, in_processes
+from simulator.experiment.pool import Processes, begin, in_processes
 from simulator.scenario import Point, Scenario
 from simulator.worker import tell_main
 
@@ -102,6 +103,42 @@ def test_others_start_for_many_jobs_only_if_these_take_longer_than_a_start(
         assert not pool.is_started
         assert in_processes(take_a_while, range(8), pool) == list(range(8))
         assert pool.is_started
+
+
+def test_others_that_run_begin_work_before_its_results_are_asked_for(tmp_path: Path) -> None:
+    heard: list[float] = []
+    with Processes(2) as pool:
+        pool.prepare("simulator.words")
+        assert pool.is_started
+        finish = begin(wait_for_other, [(0, tmp_path)], pool)
+        assert wait_for_other((1, tmp_path)) == 1  # ends only when the other has begun
+        assert finish(lambda done, most: heard.append(done)) == [0]
+        more = begin(process, range(6), pool)
+        assert [job for job, _ in more(None)] == list(range(6))
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
+
+
+def test_nothing_is_begun_where_no_others_run() -> None:
+    with Processes(1) as alone, Processes(2) as pool:
+        alone.prepare("simulator.words")
+        for workers in (alone, pool, 1):
+            finish = begin(fail_here, [os.getpid()], workers)
+            with pytest.raises(ZeroDivisionError):
+                finish(None)
+        assert not alone.is_started
+        assert not pool.is_started
+
+
+def test_a_prepared_process_has_imported_the_module() -> None:
+    with Processes(2) as pool:
+        pool.prepare("wave")
+        there = pool.started().submit(is_imported, "wave").result()
+    assert there
+
+
+def is_imported(module: str) -> bool:
+    return module in sys.modules
 
 
 def half_done(sign: Path) -> str:
