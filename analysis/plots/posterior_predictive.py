@@ -24,12 +24,17 @@ _PANELS = (
     ("runs", "total_tokens", "tokens of a run", True),
 )
 
+_PLACES = {
+    "left": 0.07, "right": 0.99, "top": 0.91, "bottom": 0.16, "wspace": 0.07, "hspace": 0.32
+}  # fmt: skip
+"""Places of the panels, whose labels are always the same: to find them took longer than to draw."""
+
 
 def posterior_predictive_figure(real: Compared, simulated: Compared) -> Figure:
     """Return distribution functions of what was seen and what is simulated, mode by mode."""
     with paper_style():
-        figure = Figure(figsize=(PAGE_IN, 4.6), layout="constrained")
-        axes = figure.subplots(2, 3, sharey=True)
+        figure = Figure(figsize=(PAGE_IN, 4.6))
+        axes = figure.subplots(2, 3, sharey=True, gridspec_kw=_PLACES)
         for ax, (table, column, label, is_log) in zip(axes.flat, _PANELS, strict=True):
             plot_distribution(
                 getattr(real, table), getattr(simulated, table), column, label, is_log, ax=ax
@@ -44,7 +49,7 @@ def posterior_predictive_figure(real: Compared, simulated: Compared) -> Figure:
             Line2D([], [], color="black", label="real"),
             Line2D([], [], color="black", linestyle="--", label="simulated"),
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        figure.legend(handles=handles, loc="lower center", ncols=len(handles))
         figure.suptitle(
             "Posterior predictive check: real runs and the calibrated simulator", fontsize=10
         )

@@ -19,19 +19,24 @@ NAMES = {
     "total_rounds": "rounds",
 }
 
+_PLACES = {"left": 0.09, "right": 0.99, "top": 0.92, "bottom": 0.29, "wspace": 0.3}
+"""Places of the panels, whose labels are always the same: to find them took longer than to draw."""
+
 
 def validation_figure(validation: Validation) -> Figure:
     """Return the picture of a validation."""
     with paper_style():
-        figure = Figure(figsize=(PAGE_IN, 3.0), layout="constrained")
-        scores, coverage, histogram = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
+        figure = Figure(figsize=(PAGE_IN, 3.0))
+        scores, coverage, histogram = figure.subplots(
+            1, 3, width_ratios=(1.5, 1, 1), gridspec_kw=_PLACES
+        )
         plot_scores(validation, ax=scores)
         plot_coverage(validation, ax=coverage)
         plot_pit(validation, ax=histogram)
         handles, names = scores.get_legend_handles_labels()
         more, their_names = coverage.get_legend_handles_labels()
         figure.legend(
-            [*handles, *more], [*names, *their_names], loc="outside lower center", ncols=4,
+            [*handles, *more], [*names, *their_names], loc="lower center", ncols=4,
             fontsize=8,
         )  # fmt: skip
     return figure
