@@ -6,20 +6,22 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
-from analysis.calibration.call_agents import AgentFit
-from analysis.calibration.calls import CallFit
 from analysis.calibration.cell import CellFit, Probability
-from analysis.calibration.gaps import Gap, Reference, reference
-from analysis.calibration.loops import LoopFit
-from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.profile_names import profile_name
 from analysis.calibration.rounding import four_digits
 from simulator.scenario.prices import list_prices
+
+if TYPE_CHECKING:  # teams have no need of what fits calls
+    from analysis.calibration.call_agents import AgentFit
+    from analysis.calibration.calls import CallFit
+    from analysis.calibration.gaps import Gap, Reference
+    from analysis.calibration.loops import LoopFit
+    from analysis.calibration.marginal import MarginalFit
 
 
 def write_profile(fit: CellFit, path: Path, source: str) -> None:
@@ -39,6 +41,8 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
 
 def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:
     """Write an agent fitted to single calls as a profile."""
+    from analysis.calibration.call_agents import AgentFit
+
     said = f"{source}: {fit.calls} calls of {fit.sessions} sessions of {fit.model}"
     gaps: Sequence[Gap] = ()
     if isinstance(fit, AgentFit):
@@ -85,6 +89,8 @@ def write_session(
 
 def reference_of(model: str) -> Reference:
     """Return the profile that supplies what is not known of a model."""
+    from analysis.calibration.gaps import reference
+
     return reference(profile_name(model))
 
 

@@ -14,13 +14,13 @@ import yaml
 
 from analysis.calibration.analogues import Analogues, analogues_in, document_of
 from analysis.calibration.cell import safe_name
+from analysis.calibration.run_file import FILE
 from analysis.calibration.run_fits import SCALED, RunFit
 from analysis.calibration.run_teams import TeamOf
 from analysis.traces.run_tables import RunTable
 from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
 
-FILE = "run_fits.json"
 _VERSION = 3
 
 
@@ -86,11 +86,6 @@ def scenario_of(fit: RunFit, analogues: Analogues) -> dict[str, Any]:
         "name": safe_name("-".join(parts)),
         "question": f"What do teams of {fit.model or 'these agents'} do under {fit.protocol}?",
     }
-
-
-def holds_run_fits(directory: Path) -> bool:
-    """Return whether a directory holds fits to totals of runs."""
-    return (directory / FILE).is_file()
 
 
 def read_run_fits(directory: Path) -> CalibratedRuns:

@@ -34,9 +34,9 @@ class Compared:
     calls: pd.DataFrame
 
 
-def real(team: TeamRuns) -> Compared:
-    """Return real runs in the common columns."""
-    calls = observe(team)
+def real(team: TeamRuns, calls: pd.DataFrame | None = None) -> Compared:
+    """Return real runs in the common columns; `calls`, as observed, need not be observed again."""
+    calls = observe(team) if calls is None else calls
     by_round = calls.groupby(["run_dir", "round"]).agg(
         done=("completed", "sum"),
         longest=("latency_s", "max"),

@@ -93,10 +93,11 @@ def calibrate(
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from analysis.traces.run_tables import is_run_table
-    from simulator.cli import fitting, fitting_runs
 
     columns = columns_in(column or [])
     if len(traces) == 1 and is_run_table(traces[0], columns):
+        from simulator.cli import fitting_runs
+
         refuse({"--source": source, "--strict": strict}, "this is a table of runs")
         fitting_runs.calibrate(
             traces[0],
@@ -110,6 +111,8 @@ def calibrate(
         )
         return
     refuse({"--protocol": protocol, "--like": like}, _NO_TABLE)
+    from simulator.cli import fitting
+
     fitting.calibrate(
         traces,
         out,
@@ -187,19 +190,22 @@ def predict(
         refuse(of_teams, "requests of --requests are predicted without teams")
         predicting.predict(directory, requests, out, draws, seed)
         return
-    from analysis.calibration.run_store import holds_run_fits
-    from simulator.cli import fitting, fitting_runs
+    from analysis.calibration.run_file import holds_run_fits
 
     sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
     if holds_run_fits(directory):
         of_cells = {"--workload": workload, "--teams": teams}
         refuse(of_cells, f"{directory} is fitted to a table of runs")
+        from simulator.cli import fitting_runs
+
         fitting_runs.predict(
             directory, out, sizes, replications, workers, topology, protocol, max_rounds, seed
         )
         return
     if teams is not None:
         refuse({"--team-sizes": sizes}, "--teams says the sizes")
+    from simulator.cli import fitting
+
     fitting.predict(
         directory,
         out,
@@ -309,10 +315,11 @@ def backtest(
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
     from analysis.traces.run_tables import is_run_table
-    from simulator.cli import fitting, fitting_runs
 
     columns = columns_in(column or [])
     if is_run_table(directory, columns):
+        from simulator.cli import fitting_runs
+
         refuse({"--without": without}, "a table of runs has no parts to leave out")
         refuse({"--list": task_list}, "this is a table of runs")
         meant = fitting_runs.meant_by(protocol or [])
@@ -321,6 +328,8 @@ def backtest(
         )
         return
     refuse({"--column": column, "--protocol": protocol, "--like": like}, _NO_TABLE)
+    from simulator.cli import fitting
+
     fitting.backtest(
         directory,
         out,

@@ -101,9 +101,10 @@ def _runs_to_fit(team: TeamRuns) -> int:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """Fits that are written, and the function that returns simulated runs to check them by."""
+    """Fits that are written, real replies, and what returns simulated runs to check fits by."""
 
     fits: list[CellFit]
+    seen: pd.DataFrame
     cells: list[Calibrated]
     checks: Callable[[Progress | None], Compared]
 
@@ -129,7 +130,7 @@ def _fit_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> _Fitte
     for fit in with_habits_of(agents, fits):
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
-    return _Fitted(fits, cells, checks)
+    return _Fitted(fits, seen[0], cells, checks)
 
 
 def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
@@ -137,7 +138,7 @@ def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
     from analysis.plots import save
     from analysis.plots.posterior_predictive import posterior_predictive_figure
 
-    seen = real(team)
+    seen = real(team, fitted.seen)
     with progress_bar("checks") as progress:
         checked = fitted.checks(progress)
     save(posterior_predictive_figure(seen, checked), out / "posterior_predictive")

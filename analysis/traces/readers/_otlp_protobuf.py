@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-
 from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record, walked
 from analysis.traces.source import UNREADABLE, Source
@@ -119,6 +114,12 @@ def _of_message(data: bytes, place: str, out: Collector) -> Iterator[Record]:
 
 
 def _of_resource(data: bytes, place: str, out: Collector) -> Iterator[Record]:
+    # Imported where there is such a file: whoever reads another format need not wait for them.
+    from google.protobuf.json_format import MessageToDict
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
     for kind, name in ((TracesData, "resourceSpans"), (LogsData, "resourceLogs")):
         try:
             message = kind.FromString(data)
