@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         log1p,
         log_ndtr,
         logit,
+        logsumexp,
         ndtr,
         ndtri,
+        softmax,
         stdtr,
         stdtrit,
     )
@@ -45,13 +47,17 @@ __all__ = [
     "log1p",
     "log_ndtr",
     "logit",
+    "logsumexp",
     "ndtr",
     "ndtri",
+    "softmax",
     "stdtr",
     "stdtrit",
 ]
 
 
+_OF_SEVERAL = ("logsumexp", "softmax")
+"""Functions of whole arrays, which are written in Python."""
 _OF_NUMPY = ("numpy.f2py", "numpy.testing")
 """Packages that SciPy imports, as it takes all names of NumPy, and that nothing here uses."""
 
@@ -64,8 +70,10 @@ def __getattr__(name: str) -> Any:
         for package in _OF_NUMPY:
             be_late(package)
         functions = part_of("scipy.special", "_ufuncs")
-        found = getattr(functions, name)
         _hand_on(functions)
+        if name in _OF_SEVERAL:
+            functions = part_of("scipy.special", "_logsumexp")
+        found = getattr(functions, name)
     except (ImportError, AttributeError):  # a scipy that keeps them elsewhere
         import scipy
 

@@ -180,11 +180,11 @@ def test_optimisers_do_without_the_wrappers_of_special_functions() -> None:
 
 
 @pytest.mark.parametrize("first", ["sys", "scipy.optimize"])
-def test_least_squares_are_those_of_scipy_without_the_rest_of_it(first: str) -> None:
+def test_optimisers_are_those_of_scipy_without_the_rest_of_it(first: str) -> None:
     _in_a_process(
         f"import sys, {first}\n"
-        "from analysis.statistics import minpack\n"
-        "mine = {name: getattr(minpack, name) for name in minpack.__all__}\n"
+        "from analysis.statistics import optimisers\n"
+        "mine = {name: getattr(optimisers, name) for name in optimisers.__all__}\n"
         "assert mine['leastsq'](lambda b: b - 3.0, [1.0])[0] == 3.0\n"
         "assert mine['least_squares'](lambda b: b - 3.0, [1.0], bounds=(0.0, 2.0)).x[0] <= 2.0\n"
         f"assert ('scipy.spatial' in sys.modules) == ({first!r} == 'scipy.optimize')\n"

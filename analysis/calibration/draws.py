@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from analysis.calibration.estimates import VectorFit
+from simulator import special
 from simulator.distributions import Floats
 
 LogDensities = Callable[[Floats], Floats]
@@ -79,7 +79,7 @@ def draws_of(
     at = mode + np.concatenate([away, -away])
     squares = np.tile(((normal * scale) ** 2).sum(axis=1), 2)
     logs = log_densities(at) + 0.5 * (_FREEDOM + k) * np.log1p(squares / _FREEDOM)
-    return Draws(at, np.asarray(scipy.special.softmax(logs)))
+    return Draws(at, np.asarray(special.softmax(logs)))
 
 
 def covariance_at(log_densities: LogDensities, mode: Floats) -> Floats:

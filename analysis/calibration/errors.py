@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.shares import Share
+from analysis.statistics import optimisers
+from simulator import special
+from simulator.special import expit, logit
 
 _MOST = 3.0
 """Largest spread between runs."""
@@ -79,7 +81,7 @@ def run_sigma(shares: Sequence[Share]) -> Estimate:
     def loss(sigma: float) -> float:
         return -sum(_log_likelihood(share, sigma) for share in known)
 
-    sigma = float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, _MOST), method="bounded").x)
+    sigma = float(optimisers.fminbound(loss, 0.0, _MOST))
     if sigma < _STEP:
         return Estimate.of(0.0)
     bend = (loss(sigma + _STEP) - 2.0 * loss(sigma) + loss(sigma - _STEP)) / _STEP**2
@@ -92,23 +94,23 @@ def _log_likelihood(share: Share, sigma: float) -> float:
 
     Nodes about the mean of all would miss what a run of many trials shows of its own.
     """
-    centre = scipy.special.logit(median_of_logit_normal(share.mean, sigma))
+    centre = logit(median_of_logit_normal(share.mean, sigma))
     hits, trials = share.hits[:, None], share.trials[:, None]
     # The likeliest z of the logit centre + sigma z is where z is sigma (hits - trials p): by
     # Newton's steps or, where one leads out of the stretch in which it lies, by halving that.
     low, high, at = sigma * (hits - trials), sigma * hits, np.zeros_like(hits)
     for _ in range(_NEWTON):
-        p = scipy.special.expit(centre + sigma * at)
+        p = expit(centre + sigma * at)
         slope, bend = sigma * (hits - trials * p) - at, 1.0 + sigma**2 * trials * p * (1.0 - p)
         low, high = np.where(slope > 0.0, at, low), np.where(slope > 0.0, high, at)
         step = at + slope / bend
         at = np.where((low <= step) & (step <= high), step, (low + high) / 2.0)
-    p = scipy.special.expit(centre + sigma * at)
+    p = expit(centre + sigma * at)
     width = 1.0 / np.sqrt(1.0 + sigma**2 * trials * p * (1.0 - p))
     z = at + width * _NODES
     logits = centre + sigma * z
     logs = hits * logits - trials * np.logaddexp(0.0, logits) + (_NODES**2 - z**2) / 2.0
-    return float(scipy.special.logsumexp(logs, b=width * _WEIGHTS, axis=1).sum())
+    return float(special.logsumexp(logs, b=width * _WEIGHTS, axis=1).sum())
 
 
 def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:

@@ -21,10 +21,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.calibration.habit_chain import forward_backward, in_turns, log_likelihood
+from simulator import special
 from simulator.distributions import Floats
+from simulator.special import expit
 
 Ints = npt.NDArray[np.int64]
 
@@ -127,7 +128,7 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
     if not tells:
         return _fits_given(calls, prior, _BLOCKED[:1])[0][0]
     fits, logs = zip(*_fits_given(calls, prior, _BLOCKED), strict=True)
-    return _mixture(fits, scipy.special.softmax(logs))
+    return _mixture(fits, special.softmax(logs))
 
 
 def _mixture(fits: Sequence[Habits], chances: Floats) -> Habits:
@@ -213,7 +214,7 @@ def _as_sure_as_told(
     """
     step = 0.1
     centre = np.log(p / (1.0 - p))
-    around = [log_likelihood(scipy.special.expit(centre + move)) for move in (-step, 0.0, step)]
+    around = [log_likelihood(expit(centre + move)) for move in (-step, 0.0, step)]
     curvature = -(around[0] - 2.0 * around[1] + around[2]) / step**2
     told = curvature / (p * (1.0 - p)) - 1.0  # of a beta with that variance on the logit
     total = np.clip(told, 1.0, most)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit, prior_of
 from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.shares import Share
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.special import expit, log1p, ndtr
 
@@ -175,7 +175,7 @@ def _fit_scaled(
         return np.concatenate([misfit / noise.within, (x - centre) / spread])
 
     # The loss is quadratic up to three sigma; only calls beyond that are treated as hung.
-    fit = scipy.optimize.least_squares(
+    fit = optimisers.least_squares(
         objective,
         np.minimum(start, _LARGEST - 1e-6),
         bounds=(-np.inf, _LARGEST),
@@ -277,8 +277,8 @@ def _logistic_scale(x: Floats) -> float:
     def slope(scale: Floats) -> float:
         return float((x / scale * np.tanh(x / scale / 2)).sum()) - len(x)
 
-    found = scipy.optimize.root(slope, [np.sqrt(x.var() / (np.pi**2 / 3.0))])
-    return abs(float(found.x[0]))
+    found, *_ = optimisers.fsolve(slope, [np.sqrt(x.var() / (np.pi**2 / 3.0))], full_output=True)
+    return abs(float(found[0]))
 
 
 def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
@@ -343,7 +343,7 @@ def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
     if excess(0.0) <= 0.0:
         return Estimate(0.0, float(spread), "square")
     top = float(means.var()) * 10.0 + 1e-6
-    variance = float(scipy.optimize.brentq(excess, 0.0, top)) if excess(top) < 0 else top
+    variance = float(optimisers.brentq(excess, 0.0, top)) if excess(top) < 0 else top
     spread = np.sqrt(2.0 / ((1.0 / (variance + noise)) ** 2).sum())
     if variance > 1.5 * spread:  # the estimate is skewed, but far from 0 its logarithm is not
         return Estimate.of(float(np.sqrt(variance)), float(spread / (2.0 * variance)), "log")

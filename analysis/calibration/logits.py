@@ -7,6 +7,7 @@ it has a flat prior (Gelman 2006), and counts by its marginal likelihood (Laplac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import scipy
 from analysis.calibration.draws import draws_of
 from analysis.calibration.estimates import VectorFit
 from simulator.distributions import Floats
+from simulator.special import expit
 
 _SPREADS = (0.2, 0.6, 1.0, 1.4, 1.8, 2.2)
 """Standard deviations of cells' logits: the middles of equal parts of what is possible."""
@@ -163,9 +165,10 @@ def _of_imputed(
 def _of_spreads(cells: Sequence[Trials], mean: Floats, sd: Floats) -> tuple[list[_Fitted], Floats]:
     """Return the fits at all `_SPREADS`, and the posterior probabilities of these."""
     fits: list[_Fitted] = []
+    regression = _Regression(cells, mean, sd)
     for spread in _SPREADS:
         begin = fits[-1].posterior.at if fits else None
-        fits.append(_Regression(cells, mean, sd, spread).fit(begin))
+        fits.append(regression.with_spread(spread).fit(begin))
     evidence = np.asarray([fit.evidence for fit in fits])
     chances = np.exp(evidence - evidence.max())
     return fits, np.asarray(chances / chances.sum())
@@ -183,10 +186,12 @@ class _Regression:
     """The posterior of the regressions of some cells.
 
     The parameters are the agent's intercept, the slopes, and what each cell's intercept is above
-    the agent's.
+    the agent's, which `with_spread` says the standard deviation of.
     """
 
-    def __init__(self, cells: Sequence[Trials], mean: Floats, sd: Floats, spread: float) -> None:
+    _precision: Floats
+
+    def __init__(self, cells: Sequence[Trials], mean: Floats, sd: Floats) -> None:
         rows = np.repeat(np.arange(len(cells)), [len(cell.hits) for cell in cells])
         whole = joined(cells)
         own = np.eye(len(cells))[rows].reshape(len(rows), len(cells))
@@ -194,7 +199,13 @@ class _Regression:
         self._hits, self._trials = whole.hits, whole.trials
         self._of, self._unknown = _of(whole), _unknown(whole)
         self._means = np.concatenate([mean, np.zeros(len(cells))])
-        self._precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
+        self._sd, self._cells = sd, len(cells)
+
+    def with_spread(self, spread: float) -> _Regression:
+        """Return the same with this standard deviation of the cells' intercepts."""
+        other = copy(self)
+        other._precision = np.concatenate([self._sd, np.full(self._cells, spread)]) ** -2.0
+        return other
 
     def fit(self, begin: Floats | None = None) -> _Fitted:
         """Return the posterior by Laplace's approximation; its mode may be looked for near some."""
@@ -203,7 +214,7 @@ class _Regression:
         logit = design @ at
         some = np.expm1(self._of * np.logaddexp(0.0, logit))
         trials = self._trials + self._unknown.sum(axis=0)
-        weights = trials * (self._of * scipy.special.expit(logit)) ** 2 / some
+        weights = trials * (self._of * expit(logit)) ** 2 / some
         curvature = design.T @ (design * weights[:, None]) + np.diag(self._precision)
         evidence = -self._loss(at) + 0.5 * (
             np.log(self._precision).sum() - np.linalg.slogdet(curvature)[1]
@@ -252,7 +263,7 @@ class _Regression:
     def _derivatives(self, at: Floats) -> tuple[Floats, Floats]:
         """Return the gradient and the Hessian of the loss."""
         logit = self._design @ at
-        p = scipy.special.expit(logit)
+        p = expit(logit)
         slope, bend = self._of * p, self._of * p * (1.0 - p)
         none = -self._of * np.logaddexp(0.0, logit)
         # For each hit of which the row is known, and for the shares of each row in the others.

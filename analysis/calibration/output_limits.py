@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.calibration.estimates import VectorFit
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.shares import Share
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.special import log_ndtr
 
@@ -175,7 +175,7 @@ def _censored_normal(known: Floats, right: Floats) -> tuple[float, float]:
         return 0.5 * squares + len(known) * float(np.log(sigma)) - beyond
 
     everything = np.concatenate([known, right])
-    mean, sigma = scipy.optimize.fmin(loss, [everything.mean(), everything.std()], disp=False)
+    mean, sigma = optimisers.fmin(loss, [everything.mean(), everything.std()], disp=False)
     return float(mean), float(sigma)
 
 

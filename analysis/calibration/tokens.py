@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit, prior_of
 from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.special import ndtri, stdtrit
 
@@ -212,7 +212,7 @@ def _fit_scaled(
     def slope(x: Floats) -> Floats:
         return forward_differences(objectives, x)
 
-    fit = scipy.optimize.least_squares(
+    fit = optimisers.least_squares(
         objective, start, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
     )
     covariance = _covariance(np.asarray(fit.jac), len(log.inputs))

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
 from analysis.calibration.draws import covariance_at, draws_of
 from analysis.calibration.estimates import Estimate
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.special import betaln, expit
 
@@ -189,8 +189,8 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate, Esti
     def loss(at: Floats) -> float:
         return -float(densities(at[None])[0])
 
-    found_at = scipy.optimize.minimize(loss, _MIXTURE, method="L-BFGS-B")
-    mode = np.asarray(found_at.x, dtype=np.float64)
+    found_at, *_ = optimisers.fmin_l_bfgs_b(loss, _MIXTURE, approx_grad=True)
+    mode = np.asarray(found_at, dtype=np.float64)
     posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
     works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
     chances = expit(forgot - works_on)[:, row.ravel()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistics import minpack
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
 
@@ -98,7 +98,7 @@ def _least(
     """
     if not (np.isfinite(low) | np.isfinite(high)).any():
         # All is asked for, since it warns else of what is exact already.
-        best = minpack.leastsq(
+        best = optimisers.leastsq(
             misses,
             start,
             full_output=True,
@@ -108,9 +108,9 @@ def _least(
             maxfev=_MOST_CURVES,
         )[0]
         steps = math.sqrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(best))
-        jacobian = minpack.approx_fprime(best, misses, steps)
+        jacobian = optimisers.approx_fprime(best, misses, steps)
         return np.asarray(best), np.atleast_2d(jacobian)  # a row, where there is one point
-    found = minpack.least_squares(
+    found = optimisers.least_squares(
         misses,
         start,
         bounds=(low, high),
