@@ -274,10 +274,12 @@ def _logistic_scale(x: Floats) -> float:
     if not x.any():
         return 0.0
 
-    def slope(scale: Floats) -> float:
-        return float((x / scale * np.tanh(x / scale / 2)).sum()) - len(x)
+    def slope(scale: Floats) -> Floats:
+        return np.asarray([(x / scale * np.tanh(x / scale / 2)).sum() - len(x)])
 
-    found, *_ = optimisers.fsolve(slope, [np.sqrt(x.var() / (np.pi**2 / 3.0))], full_output=True)
+    found, *_ = optimisers.fsolve(
+        slope, np.asarray([np.sqrt(x.var() / (np.pi**2 / 3.0))]), full_output=True
+    )
     return abs(float(found[0]))
 
 

@@ -191,6 +191,7 @@ def predict(
         predicting.predict(directory, requests, out, draws, seed)
         return
     from analysis.calibration.run_file import holds_run_fits
+    from simulator.cli.ahead import processes_for
 
     sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
     if holds_run_fits(directory):
@@ -204,21 +205,24 @@ def predict(
         return
     if teams is not None:
         refuse({"--team-sizes": sizes}, "--teams says the sizes")
-    from simulator.cli import fitting
+    sizes = sizes or [1, 2, 3]
+    cells = len(list(directory.glob("*.yaml"))) if teams is None else 0
+    with processes_for(replications * len(sizes) * cells, workers) as pool:
+        from simulator.cli import fitting  # takes as long as others take to start
 
-    fitting.predict(
-        directory,
-        out,
-        sizes or [1, 2, 3],
-        replications,
-        workers,
-        topology,
-        protocol,
-        workload,
-        teams,
-        max_rounds,
-        seed,
-    )
+        fitting.predict(
+            directory,
+            out,
+            sizes,
+            replications,
+            pool,
+            topology,
+            protocol,
+            workload,
+            teams,
+            max_rounds,
+            seed,
+        )
 
 
 def validate(

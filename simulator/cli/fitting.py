@@ -24,6 +24,7 @@ from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import begin_prediction
 from analysis.validation.real_and_simulated import Compared, begin_simulated, real
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
+from simulator.cli.ahead import processes_for
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.reading import complain_of, traces_of
@@ -35,16 +36,13 @@ from simulator.cli.terminal import (
     progress_bar,
 )
 from simulator.errors import TeamsimError
-from simulator.experiment.pool import Processes, Progress, default_workers
+from simulator.experiment.pool import Processes, Progress
 from simulator.experiment.table_files import check_directory_name
 
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
 _MATCHED = 100
 """Runs, or about so many, of a team that claims its tasks, to match its habits."""
-_MANY_RUNS = 500
-"""Simulated runs from which on other processes are started at once: at 2 ms they take a second, and
-a start half of one."""
 
 
 def calibrate(
@@ -69,8 +67,8 @@ def calibrate(
             team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
             if max_rounds is not None:
                 team = team.given_up_after(max_rounds)
-            with Processes(workers or default_workers()) as pool:
-                calibrate_team(team, out, source, pool)
+            with processes_for(_runs_to_fit(team), workers) as pool:
+                _show_fits(team, _fit_team(team, out, source, pool), out)
         else:
             from simulator.cli.fitting_calls import calibrate_calls  # scipy.optimize, matplotlib
 
@@ -79,18 +77,6 @@ def calibrate(
             if team_sizes:
                 raise TeamsimError("--team-sizes: these traces are not runs of teams on task lists")
             calibrate_calls(traces, out, source, holdout)
-
-
-def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> None:
-    """Fit the cells of team runs and write everything into `out`."""
-    _start_for(pool, _runs_to_fit(team))
-    _show_fits(team, _fit_team(team, out, source, pool), out)
-
-
-def _start_for(pool: Processes, runs: int) -> None:
-    """Start other processes now if there are many runs to simulate: they take time to start."""
-    if runs >= _MANY_RUNS:
-        pool.prepare("analysis.calibration.habit_search")
 
 
 def _runs_to_fit(team: TeamRuns) -> int:
@@ -171,7 +157,7 @@ def predict(
     out: Path,
     team_sizes: list[int],
     replications: int,
-    workers: int,
+    pool: Processes,
     topology: str | None,
     protocol: str | None,
     workload: str | None,
@@ -187,10 +173,8 @@ def predict(
     target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
     _say_untold([cell.fit for cell in cells])
-    with Processes(workers or default_workers()) as pool:
-        _start_for(pool, replications * len(target.of(cells)))
-        finish = begin_prediction(cells, target, replications, pool, seed=seed)
-        _write_prediction(cells, finish, out)
+    finish = begin_prediction(cells, target, replications, pool, seed=seed)
+    _write_prediction(cells, finish, out)
 
 
 def _write_prediction(
@@ -282,10 +266,9 @@ def backtest(
         team.of_sizes(target_sizes)
         predictions = out / "predictions.parquet"
         sizes = list(target_sizes)
-        with Processes(workers or default_workers()) as pool:
-            cells = len(pilot.runs[CELL].drop_duplicates())
-            predicted = replications * cells * len({*pilot_sizes, *sizes})
-            _start_for(pool, _runs_to_fit(pilot) + predicted)
+        cells = len(pilot.runs[CELL].drop_duplicates())
+        predicted = replications * cells * len({*pilot_sizes, *sizes})
+        with processes_for(_runs_to_fit(pilot) + predicted, workers) as pool:
             fitted = _fit_team(pilot, out, directory.resolve().name, pool)
             check_target(fitted.cells, Target(sizes, {}))
             # The other processes simulate the predicted teams while fits are drawn and shown.
