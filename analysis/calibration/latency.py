@@ -277,10 +277,8 @@ def _logistic_scale(x: Floats) -> float:
     def slope(scale: Floats) -> Floats:
         return np.asarray([(x / scale * np.tanh(x / scale / 2)).sum() - len(x)])
 
-    found, *_ = optimisers.fsolve(
-        slope, np.asarray([np.sqrt(x.var() / (np.pi**2 / 3.0))]), full_output=True
-    )
-    return abs(float(found[0]))
+    begin = np.sqrt(x.var() / (np.pi**2 / 3.0))
+    return abs(float(optimisers.fsolve(slope, [begin], full_output=True)[0][0]))
 
 
 def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
