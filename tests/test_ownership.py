@@ -31,6 +31,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.experiment.crew": {"__dict__"},  # of a thread
     "analysis.report.explorer.app": {"layout"},  # an application of Dash
     "analysis.report.explorer.requests": {"config"},  # and its server
+    "analysis.plots.style": {"stale"},  # a figure of Matplotlib
     "analysis.observation.costs": {"loc"},  # a table of pandas
     "analysis.statistics.completion": {"loc"},
     "analysis.validation.ablation": {"name"},

@@ -16,7 +16,7 @@ from matplotlib.typing import ColorType
 
 from analysis.plots.colours import REFERENCE
 from analysis.plots.labels import balanced
-from analysis.plots.style import HALO, lay_out
+from analysis.plots.style import HALO, keep_layout, lay_out
 from simulator.distributions import Floats
 
 _WRAP, _SIZE_PT = 20, 7.5
@@ -47,14 +47,17 @@ def name_series(figure: Figure, row_ends: Sequence[Axes]) -> None:
     }
     if not keys:
         return
-    lay_out(figure)
-    written = [_label_ends(ax) for ax in row_ends]
-    named = {name for texts in written for name in texts or ()}
-    if None not in written and named == set(keys):
-        return
-    for texts in written:
-        for text in (texts or {}).values():
-            text.remove()
+    rows = [_Names(ax) for ax in row_ends]
+    if {name for row in rows for name in row.names} == keys.keys():
+        before = [row.place() for row in rows]
+        lay_out(figure)
+        after = [row.place() for row in rows]
+        if None not in after:
+            if not any(map(_reach_further, before, after)):
+                keep_layout(figure)
+            return
+    for row in rows:
+        row.remove()
     figure.legend(keys.values(), keys, loc="outside lower center", ncols=min(len(keys), 3))
 
 
@@ -87,36 +90,75 @@ def _ends(ax: Axes) -> list[_End]:
     return found
 
 
-def _label_ends(ax: Axes) -> dict[str, Annotation] | None:
-    """Write the names right of `ax`, as near to their lines as possible; None without room."""
-    ends = _ends(ax)
-    if not ends:
-        return {}
-    texts = [balanced(end.name, _WRAP) for end in ends]
-    # From here on, all lengths are in heights of the panel.
-    points = ax.get_window_extent().height * 72.0 / ax.figure.dpi
-    heights = np.asarray([1.2 * _SIZE_PT * (1 + text.count("\n")) for text in texts]) / points
-    if heights.sum() > _HIGHEST - _LOWEST:
-        return None
-    at = ax.transData.transform([(end.x, end.y) for end in ends])
-    wanted = ax.transAxes.inverted().transform(at)[:, 1]
-    places = spread(wanted, heights, _LOWEST, _HIGHEST)
-    return {
-        end.name: ax.annotate(
-            text,
-            (end.x, end.y),
-            (1.04, place),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=_SIZE_PT,
-            linespacing=1.0,
-            color=end.colour,
-            path_effects=HALO,
-            annotation_clip=False,
-            arrowprops={**_CONNECTOR, "color": end.colour},
-        )
-        for end, text, place in zip(ends, texts, places, strict=True)
-    }
+class _Names:
+    """The names right of a panel."""
+
+    def __init__(self, ax: Axes) -> None:
+        self._ax = ax
+        self._ends = _ends(ax)
+        self._texts = [_write(ax, end) for end in self._ends]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the series that are named."""
+        return [end.name for end in self._ends]
+
+    def place(self) -> tuple[float, float] | None:
+        """Move the names as near to their lines as possible, in the panel as it is now.
+
+        Returns
+        -------
+        tuple of float or None
+            How many points they reach below and above the panel; None if there is no room.
+        """
+        if not self._ends:
+            return 0.0, 0.0
+        # From here on, all lengths are in heights of the panel.
+        ax = self._ax
+        points = ax.get_window_extent().height * 72.0 / ax.figure.dpi
+        lines = np.asarray([1 + text.get_text().count("\n") for text in self._texts])
+        heights = 1.2 * _SIZE_PT * lines / points
+        if heights.sum() > _HIGHEST - _LOWEST:
+            return None
+        at = ax.transData.transform([(end.x, end.y) for end in self._ends])
+        wanted = ax.transAxes.inverted().transform(at)[:, 1]
+        places = spread(wanted, heights, _LOWEST, _HIGHEST)
+        for text, place in zip(self._texts, places, strict=True):
+            text.set_position((1.04, place))
+        below, above = (heights / 2 - places).max(), (places + heights / 2).max() - 1.0
+        return max(0.0, below) * points, max(0.0, above) * points
+
+    def remove(self) -> None:
+        """Take the names away."""
+        for text in self._texts:
+            text.remove()
+
+
+def _write(ax: Axes, end: _End) -> Annotation:
+    return ax.annotate(
+        balanced(end.name, _WRAP),
+        (end.x, end.y),
+        (1.04, 0.5),
+        textcoords="axes fraction",
+        va="center",
+        fontsize=_SIZE_PT,
+        linespacing=1.0,
+        color=end.colour,
+        path_effects=HALO,
+        annotation_clip=False,
+        arrowprops={**_CONNECTOR, "color": end.colour},
+    )
+
+
+_FREE_PT = 3.0
+"""What a layout keeps free around all that there is."""
+
+
+def _reach_further(before: tuple[float, float] | None, after: tuple[float, float] | None) -> bool:
+    """Return whether names reach further beyond their panel, by more than is free there."""
+    if before is None or after is None:
+        return True
+    return any(now > then + _FREE_PT for then, now in zip(before, after, strict=True))
 
 
 def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogFormatter,
+    NullFormatter,
+    ScalarFormatter,
+)
 
 
 def short_number(value: float, _: object = None) -> str:
@@ -21,6 +27,11 @@ def short_number(value: float, _: object = None) -> str:
 def shorten(axis: Axis) -> None:
     """Write the numbers of a linear axis short."""
     axis.set_major_formatter(FuncFormatter(short_number))
+
+
+def shorten_large(axis: Axis) -> None:
+    """Write short the numbers of a linear axis that Matplotlib would write as multiples."""
+    axis.set_major_formatter(_LinearNumbers())
 
 
 def shorten_log(axis: Axis) -> None:
@@ -46,6 +57,19 @@ def number_multiples(axis: Axis) -> None:
     axis.set_major_locator(FixedLocator(shown.round(12).tolist()))
     axis.set_major_formatter(FuncFormatter(short_number))
     axis.set_minor_formatter(NullFormatter())
+
+
+class _LinearNumbers(ScalarFormatter):
+    """Matplotlib's numbers, but without a factor over the axis, where titles are."""
+
+    def __init__(self) -> None:
+        super().__init__(useOffset=False)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return short_number(x) if super().get_offset() else super().__call__(x, pos)
+
+    def get_offset(self) -> str:
+        return ""
 
 
 class _LogNumbers(LogFormatter):

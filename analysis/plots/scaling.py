@@ -15,7 +15,7 @@ from analysis.plots.colours import REFERENCE, colour
 from analysis.plots.direct_labels import label_along, name_series
 from analysis.plots.known import all_finished, finish_note, say_not_known, why_not_known
 from analysis.plots.labels import balanced, metric_label
-from analysis.plots.numbers import shorten_log
+from analysis.plots.numbers import shorten_large, shorten_log
 from analysis.plots.style import (
     HALO,
     footnote,
@@ -80,6 +80,7 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     for i, (name, line) in enumerate(_lines(curves)):
         draw_band(ax, line, "n", metric, i, name)
     ax.set_ylabel(say_not_known(label, curves, metric))
+    shorten_large(ax.yaxis)
     _size_axis(ax, curves)
     return ax
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,17 @@ HALO = [withStroke(linewidth=2.5, foreground="white")]
 COLUMN_IN, PAGE_IN = 3.4, 7.2
 """Widths of a column and of a page: pictures are drawn in the size in which they are printed."""
 
+_DPI = 220
+"""Of files, and of layouts, so that the sizes of texts that a layout has found hold in the file."""
+
 _STYLE: Any = {
     "figure.dpi": 120,
-    "savefig.dpi": 220,
+    "savefig.dpi": _DPI,
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else the numbers of an axis are laid out again, in search of a free place
     "axes.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -102,10 +106,30 @@ def footnote(figure: Figure, text: str) -> None:
 
 
 def lay_out(figure: Figure) -> None:
-    """Give the panels of `figure` their places, as drawing it would."""
+    """Give the panels of `figure` their places, as drawing it would.
+
+    What is then saved is not laid out again, unless somebody has changed it.
+    """
     engine = figure.get_layout_engine()
     if engine is not None:
-        engine.execute(figure)
+        with _resolution(figure, _DPI):
+            engine.execute(figure)
+    keep_layout(figure)
+
+
+def keep_layout(figure: Figure) -> None:
+    """Let the layout of `figure` hold, whatever has been changed."""
+    figure.stale = False
+
+
+@contextmanager
+def _resolution(figure: Figure, dpi: float) -> Iterator[None]:
+    before = figure.dpi
+    figure.set_dpi(dpi)
+    try:
+        yield
+    finally:
+        figure.set_dpi(before)
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
@@ -124,21 +148,21 @@ def save(figure: Figure, path: Path) -> list[Path]:
         (path, None) if ending == ".png" else (None, path) if ending == ".svg"
         else (path.with_suffix(".png"), path.with_suffix(".svg"))
     )  # fmt: skip
-    dpi, canvas, engine = figure.dpi, figure.canvas, figure.get_layout_engine()
+    canvas, engine = figure.canvas, figure.get_layout_engine()
     with paper_style():
-        try:
-            figure.set_dpi(mpl.rcParams["savefig.dpi"])
+        if figure.stale:
             lay_out(figure)
+        try:
             figure.set_layout_engine("none")
-            drawn: Any = FigureCanvasAgg(figure)  # its methods have no types
-            if png is not None:
-                drawn.print_png(png)
-            if svg is not None:
-                # Without a date, so that the same figure gives the same file.
-                drawn = FigureCanvasSVG(figure)
-                drawn.print_svg(svg, metadata={"Date": None})
+            with _resolution(figure, _DPI):
+                drawn: Any = FigureCanvasAgg(figure)  # its methods have no types
+                if png is not None:
+                    drawn.print_png(png)
+                if svg is not None:
+                    # Without a date, so that the same figure gives the same file.
+                    drawn = FigureCanvasSVG(figure)
+                    drawn.print_svg(svg, metadata={"Date": None})
         finally:
             figure.set_layout_engine(engine)
             figure.set_canvas(canvas)
-            figure.set_dpi(dpi)
     return [each for each in (png, svg) if each is not None]

@@ -17,7 +17,7 @@ from analysis.plots import scaling_figure, sweep_figure
 from analysis.plots.advised import plot_advice
 from analysis.plots.direct_labels import label_along
 from analysis.plots.labels import metric_label
-from analysis.plots.numbers import number_multiples, short_number, shorten_log
+from analysis.plots.numbers import number_multiples, short_number, shorten_large, shorten_log
 from analysis.plots.observed import observed_title
 from analysis.plots.side_by_side import plot_changes
 from analysis.plots.style import lay_out, new_axes
@@ -90,6 +90,19 @@ def test_logarithmic_axes_have_plain_numbers(values: tuple[float, float]) -> Non
     said = [tick.get_text() for tick in ticks if tick.get_text()]
     assert said
     assert all(text.strip("0123456789.").strip("kM") == "" for text in said)
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [(4.0, "1"), (40_000.0, "10000"), (4e6, "1M"), (4e-6, "0.000001")],
+)
+def test_linear_axes_have_no_power_over_them_where_titles_are(most: float, said: str) -> None:
+    ax = new_axes(None)
+    ax.plot([0.0, most], [0.0, most])
+    shorten_large(ax.yaxis)
+    lay_out(ax.figure)  # type: ignore[arg-type]
+    assert said in {label.get_text() for label in ax.get_yticklabels()}
+    assert not ax.yaxis.get_offset_text().get_text()
 
 
 def test_pictures_have_no_powers_on_their_axes(overview: list[Axes]) -> None:

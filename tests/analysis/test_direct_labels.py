@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy.optimize import isotonic_regression
 
-from analysis.plots.direct_labels import isotonic, name_series, spread
+from analysis.plots.direct_labels import _reach_further, isotonic, name_series, spread
 from analysis.plots.labels import balanced
+from analysis.plots.style import save
 
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
 
@@ -87,3 +90,34 @@ def test_a_series_that_no_row_ends_with_is_in_the_legend_with_all_others() -> No
     name_series(figure, [right])
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {"only left", "both"}
     assert not right.texts
+
+
+def test_a_picture_with_names_is_laid_out_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    figure = Figure(figsize=(4, 2), layout=_Counting())
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, _Counting)
+    ax = figure.add_subplot()
+    ax.plot([0, 1], [0, 1], label="a series")
+    name_series(figure, [ax])
+    save(figure, tmp_path / "picture")
+    assert engine.layouts == 1
+    ax.set_xlabel("something new")
+    save(figure, tmp_path / "picture")
+    assert engine.layouts == 2
+
+
+def test_names_that_reach_further_than_panels_have_kept_free_are_laid_out_again() -> None:
+    assert not _reach_further((0.0, 5.0), (1.0, 8.0))
+    assert _reach_further((0.0, 5.0), (0.0, 8.5))
+    assert _reach_further((0.0, 5.0), (3.5, 5.0))
+    assert _reach_further(None, (0.0, 0.0))
+
+
+class _Counting(ConstrainedLayoutEngine):
+    """Counts the layouts that it makes."""
+
+    layouts = 0
+
+    def execute(self, fig: Figure) -> object:
+        self.layouts += 1
+        return super().execute(fig)
