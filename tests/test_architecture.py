@@ -404,7 +404,7 @@ STARTS: dict[str, tuple[str, set[str]]] = {
     "run": (
         "from simulator.cli.main import app; "
         "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
-        {"matplotlib", "pyarrow.parquet", *ARRAYS, *TABLES, *FETCHING},
+        {"matplotlib", "pyarrow.parquet", "numpy.ma", "filelock", *ARRAYS, *TABLES, *FETCHING},
     ),
     "sweep": (
         "from simulator.scenario import load_study; "

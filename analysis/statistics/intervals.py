@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analysis.statistics.quantiles import quantile_of, ranks_around
 from analysis.statistics.roots import root_between
-from simulator import special
 from simulator.experiment.intervals import (
     SHARE_METRICS,
     Interval,
@@ -59,21 +59,12 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
         `replications_for_quantile`).
     """
     x = np.sort(np.asarray(values, dtype=np.float64))
-    count, tail = len(x), (1.0 - confidence) / 2
-    below, above = (_binomial_quantile(each, count, share) for each in (tail, 1.0 - tail))
-    estimate = float(np.quantile(x, share))
+    count = len(x)
+    below, above = ranks_around(count, share, confidence)
+    estimate = quantile_of(x, share)
     low = min(float(x[below - 1]), estimate) if below > 0 else -math.inf
     high = max(float(x[above]), estimate) if above < count else math.inf
     return Interval(estimate, low, high)
-
-
-def _binomial_quantile(probability: float, count: int, share: float) -> int:
-    """Return the fewest successes that are not exceeded with a probability."""
-    if share in (0.0, 1.0):
-        return round(count * share)
-    found = math.ceil(special.bdtrik(probability, count, share))
-    fewer = max(found - 1, 0)  # where rounding has made it one too many
-    return fewer if special.bdtr(fewer, count, share) >= probability else found
 
 
 def replications_for_quantile(share: float, confidence: float = 0.95) -> int:

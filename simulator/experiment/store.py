@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import filelock
 import pyarrow as pa
 
 from simulator.errors import TeamsimError, TeamsimWarning
@@ -66,12 +66,14 @@ class Store:
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TeamsimError(f"{directory} cannot be made: {error.strerror}") from None
-        self._lock = filelock.FileLock(directory / _LOCK, timeout=0)
+        self._held = ExitStack()
 
     def __enter__(self) -> Store:
+        from filelock import FileLock, Timeout  # not for those who only read results
+
         try:
-            self._lock.acquire()
-        except filelock.Timeout:
+            self._held.enter_context(FileLock(self._directory / _LOCK, timeout=0))
+        except Timeout:
             raise TeamsimError(
                 f"another process is at work in {self._directory}: wait for it, or give another "
                 "--out"
@@ -84,7 +86,7 @@ class Store:
         try:
             self._put_right()
         except BaseException:
-            self._lock.release()
+            self._held.close()
             raise
         return self
 
@@ -94,7 +96,7 @@ class Store:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._lock.release()
+        self._held.close()
 
     def covered(self) -> list[Span]:
         """Return the spans there are already, in order."""

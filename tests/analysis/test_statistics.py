@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.statistics.intervals import (
@@ -19,6 +21,7 @@ from analysis.statistics.intervals import (
     ratio_of_means_interval,
     replications_for_quantile,
 )
+from analysis.statistics.quantiles import quantile_of
 from analysis.statistics.summaries import summary
 
 
@@ -115,6 +118,20 @@ def test_the_ends_of_a_quantile_are_at_the_ranks_of_the_binomial_distribution(
         low, high = stats.binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], count, share)
         assert found.low == (min(low - 1, found.estimate) if low > 0 else -math.inf)
         assert found.high == (max(high, found.estimate) if high < count else math.inf)
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40),
+    st.floats(0.0, 1.0) | st.sampled_from([0.05, 0.5, 0.95, 0.99]),
+)
+def test_a_quantile_is_that_of_numpy_to_the_last_bit(values: list[float], share: float) -> None:
+    assert quantile_of(np.sort(values), share) == np.quantile(values, share)
+    assert math.isnan(quantile_of(np.array([*values, math.nan]), share))
+
+
+def test_a_quantile_at_a_value_does_not_depend_on_infinite_ones_beside_it() -> None:
+    assert quantile_of(np.array([1.0, 2.0, math.inf]), 0.5) == 2.0
+    assert quantile_of(np.array([1.0, math.inf]), 1.0) == math.inf
 
 
 def test_a_quantile_that_so_few_values_leave_open_has_no_end() -> None:
