@@ -60,7 +60,9 @@ def are_sure(scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame) -> b
     columns : mapping of str to ndarray, or DataFrame
         All numeric metrics of the runs.
     """
-    return len(columns["replication"]) > 1 and not may_differ(scenario, varying(columns))
+    if len(columns["replication"]) < 2 or does_any_vary(columns):
+        return False
+    return not may_differ(scenario, ())
 
 
 def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:

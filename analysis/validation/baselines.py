@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
+from analysis.statistics import minpack
 from simulator.distributions import Floats
 
 
@@ -85,7 +85,7 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
     def misfit(parameters: Floats) -> Floats:
         return log_time(parameters, pilot.sizes) - pilot.logs
 
-    fit = scipy.optimize.least_squares(
+    fit = minpack.least_squares(
         misfit,
         start,
         # Two sizes determine only one coefficient, contention; coherency needs a third size.
