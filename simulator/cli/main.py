@@ -73,34 +73,51 @@ def teamsim(
 
 
 _COMMANDS: Sequence[tuple[str, Sequence[Callable[..., Any]]]] = (
-    ("Write and check scenarios", (new, scenarios, check, schema)),
+    ("Write and check scenarios", (new, scenarios, check, schema, list_plugins)),
     ("Run them", (run, compare, sweep, plot, report)),
     ("Decide", (advise, stack, sensitivity, chaos, timeline, explore)),
     ("From real runs", (observe, calibrate, predict, validate, backtest)),
 )
 """The commands by what they are for, as the help shows them."""
 
-app = typer.Typer(
-    name="teamsim",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # lines of a paragraph are filled
-)
-app.callback()(teamsim)
-for panel, commands in _COMMANDS:
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.command(name="list", rich_help_panel=_COMMANDS[0][0])(list_plugins)
+
+def _name_of(command: Callable[..., Any]) -> str:
+    return "list" if command is list_plugins else command.__name__
+
+
+def program_of(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the program with all its commands, or with the one that arguments begin with.
+
+    Typer looks at the options of every command that there is, whichever is run: 40 ms for all.
+    """
+    app = typer.Typer(
+        name="teamsim",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # lines of a paragraph are filled
+    )
+    app.callback()(teamsim)
+    all_of_them = {_name_of(each): (each, panel) for panel, some in _COMMANDS for each in some}
+    first = arguments[0] if arguments else ""
+    asked = {first: all_of_them[first]} if first in all_of_them else all_of_them
+    for name, (command, panel) in asked.items():
+        app.command(name=name, rich_help_panel=panel)(command)
+    return app
+
+
+app = program_of()
 
 
 def main() -> None:
     """Run the command line; an error that the user can correct gives a message and exit code 2."""
     search_seldom()
-    sys.exit(
-        answered(
-            lambda: app(with_optional_values(sys.argv[1:]) or ["--help"], standalone_mode=False)
-        )
-    )
+
+    def run() -> int | None:
+        arguments = with_optional_values(sys.argv[1:]) or ["--help"]
+        code: int | None = program_of(arguments)(arguments, standalone_mode=False)
+        return code
+
+    sys.exit(answered(run))
 
 
 if __name__ == "__main__":

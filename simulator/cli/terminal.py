@@ -12,14 +12,6 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.segment import Segment
 from rich.table import Table
 
@@ -70,6 +62,19 @@ console.push_render_hook(_Harmless())
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
     """Show, during the body, a bar with the time left on standard error, if that is a terminal."""
+    errors = Console(stderr=True)
+    if not errors.is_terminal or is_quiet():
+        yield lambda done, total: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn(unit),
         BarColumn(),
@@ -78,8 +83,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    errors = Console(stderr=True)
-    with Progress(*columns, console=errors, disable=not errors.is_terminal or is_quiet()) as bar:
+    with Progress(*columns, console=errors) as bar:
         task = bar.add_task(unit, total=None)
 
         def advance(done: float, total: int) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +16,11 @@ import pytest
 import typer.main
 
 from simulator.cli import terminal
+from simulator.cli.answers import answered
 from simulator.cli.harmless import complain
 from simulator.cli.json_fields import FORMS
 from simulator.cli.json_output import plain
-from simulator.cli.main import app
+from simulator.cli.main import app, program_of
 from simulator.experiment import replicate
 from simulator.scenario import load_study
 from tests.cli.conftest import Here
@@ -257,3 +259,18 @@ def test_a_directory_goes_only_if_it_is_new_and_empty(tmp_path: Path) -> None:
             _fail_in(tmp_path / name, writes)
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "c" / "kept").exists()
+
+
+@pytest.mark.parametrize("name", [each.name for each in app.registered_commands])
+def test_a_command_alone_says_what_it_says_among_all(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for program in (app, program_of([name])):
+        for asked in ("--help", "--no-such-option"):
+            answered(partial(program, [name, asked], standalone_mode=False))
+        said.append(capsys.readouterr())
+    assert said[0] == said[1]
+    assert said[0].out
+    assert said[0].err
+    assert len(program_of([name]).registered_commands) == 1
