@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from importlib.util import source_hash, spec_from_file_location
 from pathlib import Path
@@ -29,7 +28,7 @@ _INPUTS = ("distributions", "engine", "model", "scenario", "spec.py")
 """Of the package: where the compiled modules are, and the classes whose attributes they use."""
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds the compiled modules, before Python's own finders find their sources."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:

@@ -372,6 +372,7 @@ STARTS: dict[str, tuple[str, set[str]]] = {
             "pydantic",
             "yaml",
             "importlib.metadata",
+            "importlib.resources",
             "simulator.version",
         },
     ),

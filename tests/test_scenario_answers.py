@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.curves import RATIOS, check_figure, crossing, curves_against, with_derived
+from analysis.statistics.crossings import crossing
+from analysis.statistics.curves import RATIOS, check_figure, curves_against, with_derived
 from simulator.engine import Simulation
 from simulator.experiment import run_sweep
 from simulator.model.trace import Event, Row, Trace

@@ -12,7 +12,7 @@ same holds for whatever else the runs spend: tokens, messages, money.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,13 +133,16 @@ def quantile_to_finish(
 
 
 def speedup(
-    alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95, may_fail: bool = False
+    alone: Mapping[str, npt.ArrayLike] | pd.DataFrame,
+    team: Mapping[str, npt.ArrayLike] | pd.DataFrame,
+    confidence: float = 0.95,
+    may_fail: bool = False,
 ) -> Interval:
     """Return how many times sooner a team succeeds than one agent.
 
     Parameters
     ----------
-    alone, team : DataFrame
+    alone, team : mapping of str to array_like, or DataFrame
         Row i of both is of the same replication, with ``makespan_s`` and ``success``.
     confidence : float
         Coverage of the interval.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.curves import crossing
 from analysis.statistics.intervals import Interval
+from simulator.distributions import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,3 +70,43 @@ def crossing_in_words(found: Interval) -> str:
     if math.isinf(found.low):
         return f"{at} ({high} at most)"
     return f"{at} ({low} {'or more' if math.isinf(found.high) else f'to {high}'})"
+
+
+def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool) -> float | None:
+    """Return the first x at which two curves cross, by linear interpolation; None if none.
+
+    Curves that meet at points cross at the first of these if they part on the other side.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Rows of two series from `curves_against`.
+    metric : str
+        Their column.
+    log_x : bool
+        Whether to interpolate on a logarithmic axis.
+    """
+    both = first.merge(second, on="x", suffixes=("_first", "_second")).sort_values("x")
+    x = both["x"].to_numpy(dtype=float)
+    lines = (both[f"{metric}{end}"].to_numpy(dtype=float) for end in ("_first", "_second"))
+    y, other = (np.where(np.isfinite(line), line, np.nan) for line in lines)  # NaN never crosses
+    gap = y - other
+    last, met = 0.0, None  # the last difference, and where both have been equal since then
+    for i, here in enumerate(gap):
+        if np.isnan(here):
+            last, met = 0.0, None
+        elif here == 0.0:
+            met = i if met is None else met
+        elif last * here < 0.0:
+            return float(x[met]) if met is not None else _between(x, gap, i, log_x)
+        else:
+            last, met = here, None
+    return None
+
+
+def _between(x: Floats, gap: Floats, i: int, log_x: bool) -> float:
+    """Return where a difference is 0 between its values at two points, the second of which is i."""
+    share = gap[i - 1] / (gap[i - 1] - gap[i])
+    if log_x:
+        return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+    return float(x[i - 1] + share * (x[i] - x[i - 1]))

@@ -7,10 +7,11 @@ work takes is a time to success (see `analysis.statistics.completion`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.statistics.completion import UNKNOWN, quantile_to_finish, speedup, to_success
 from analysis.statistics.intervals import (
@@ -20,7 +21,6 @@ from analysis.statistics.intervals import (
     ratio_of_means_interval,
 )
 from analysis.statistics.series import SERIES, SIZE, with_series
-from simulator.distributions import Floats
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
@@ -45,24 +45,27 @@ TIMES = frozenset({"makespan_s", "overhead_s"})
 TO_SUCCESS = "_to_success"
 """Suffix of the name of anything that runs spend: until success, not in one run."""
 
-_PAIRED = ["replication", "makespan_s", "success", "quality"]
+_OF_POINTS = ("series", "x", "point", "baseline_point", "parallel_fraction")
+
+Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Columns of some rows: data frames of single points would take most of the time of curves."""
 
 
-def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
+def interval_of(results: Columns | pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
     """Return the mean of a metric over replications, or the quantile that its name ends in."""
     for ending, share in QUANTILES.items():
         if metric.endswith(ending):
-            values = results[metric.removesuffix(ending)].to_numpy()
+            values = np.asarray(results[metric.removesuffix(ending)])
             return quantile_interval(values, share, confidence)
-    return interval_of_metric(results[metric].to_numpy(), metric, confidence)
+    return interval_of_metric(np.asarray(results[metric]), metric, confidence)
 
 
-def estimate_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
+def estimate_of(results: Columns | pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
     """Return the estimate of a metric at a point, as curves show it.
 
     Parameters
     ----------
-    results : DataFrame
+    results : mapping of str to ndarray, or DataFrame
         The point's rows, one for each replication.
     metric : str
         If it is one of `TIMES`, or ends in `TO_SUCCESS`: the mean spent until a run has finished,
@@ -206,24 +209,30 @@ def curves_against(
     """
     table = with_series(results, x, by)
     may_fail = not bool(table["success"].all())
+    needed = table.columns.intersection([*_OF_POINTS, "replication", *NUMBERS, *metrics])
+    columns = {str(name): table[name].to_numpy() for name in needed}
+    number = table.groupby(["series", "x", "point"], sort=False).ngroup().to_numpy()
     rows = []
-    for (series, value, point), group in table.groupby(["series", "x", "point"], sort=False):
+    for i in range(number.max(initial=-1) + 1):
+        group = _where(columns, number == i)
+        first = {name: group[name][0] for name in _OF_POINTS}
+        finished, runs = int(group["success"].sum()), len(group["success"])
         row: dict[str, object] = {
-            "series": series,
-            "x": value,
-            "point": point,
-            "is_baseline": group["baseline_point"].iloc[0] == point,
-            "parallel_fraction": group["parallel_fraction"].iloc[0],
-            "runs": len(group),
-            "finished": int(group["success"].sum()),
+            "series": first["series"],
+            "x": first["x"],
+            "point": first["point"],
+            "is_baseline": first["baseline_point"] == first["point"],
+            "parallel_fraction": first["parallel_fraction"],
+            "runs": runs,
+            "finished": finished,
         }
         for metric in metrics:
             row.update(_named(metric, estimate_of(group, metric, confidence)))
             if metric in group:
-                is_known = metric not in TIMES or row["finished"] == row["runs"]
-                row[f"{metric}_sd"] = group[metric].astype(float).std() if is_known else math.nan
-        alone, team = _paired(_baseline_of(table, group, x), group)
-        row["baseline_finished"] = int(alone["success"].sum()) if len(alone) else None
+                is_known = metric not in TIMES or finished == runs
+                row[f"{metric}_sd"] = _sd(group[metric]) if is_known else math.nan
+        alone, team = _paired(_baseline_of(columns, first, x), group)
+        row["baseline_finished"] = int(alone["success"].sum()) if len(alone["success"]) else None
         row.update(_named("speedup", speedup(alone, team, confidence, may_fail)))
         row.update(_named("error_amplification", _error_ratio(alone, team, confidence)))
         rows.append(row)
@@ -274,73 +283,46 @@ def scaling_curves(
     return curves_against(results, metrics, SIZE, confidence).rename(columns={"x": "n"})
 
 
-def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Return the rows of the baseline of `group`; none if it has no baseline."""
+def _where(columns: Columns, is_in: npt.NDArray[np.bool_]) -> Columns:
+    return {name: values[is_in] for name, values in columns.items()}
+
+
+def _sd(values: npt.NDArray[Any]) -> float:
+    known = values.astype(float)
+    known = known[~np.isnan(known)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+def _baseline_of(columns: Columns, point: Mapping[str, Any], x: str) -> Columns:
+    """Return the rows of the baseline of a point; none if it has no baseline."""
     import pandas as pd
 
-    baseline = group["baseline_point"].iloc[0]
-    alone: pd.DataFrame = group.iloc[:0]
-    if pd.notna(baseline):
-        alone = table.loc[table["point"] == baseline]
+    is_in = np.zeros(len(columns["point"]), dtype=bool)
+    if pd.notna(point["baseline_point"]):
+        is_in = columns["point"] == point["baseline_point"]
     elif x == SIZE:
-        alone = table.loc[(table["series"] == group["series"].iloc[0]) & (table["x"] == 1)]
-    return alone
+        is_in = (columns["series"] == point["series"]) & (columns["x"] == 1)
+    return _where(columns, is_in)
 
 
-def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool) -> float | None:
-    """Return the first x at which two curves cross, by linear interpolation; None if none.
-
-    Curves that meet at points cross at the first of these if they part on the other side.
-
-    Parameters
-    ----------
-    first, second : DataFrame
-        Rows of two series from `curves_against`.
-    metric : str
-        Their column.
-    log_x : bool
-        Whether to interpolate on a logarithmic axis.
-    """
-    both = first.merge(second, on="x", suffixes=("_first", "_second")).sort_values("x")
-    x = both["x"].to_numpy(dtype=float)
-    lines = (both[f"{metric}{end}"].to_numpy(dtype=float) for end in ("_first", "_second"))
-    y, other = (np.where(np.isfinite(line), line, np.nan) for line in lines)  # NaN never crosses
-    gap = y - other
-    last, met = 0.0, None  # the last difference, and where both have been equal since then
-    for i, here in enumerate(gap):
-        if np.isnan(here):
-            last, met = 0.0, None
-        elif here == 0.0:
-            met = i if met is None else met
-        elif last * here < 0.0:
-            return float(x[met]) if met is not None else _between(x, gap, i, log_x)
-        else:
-            last, met = here, None
-    return None
-
-
-def _between(x: Floats, gap: Floats, i: int, log_x: bool) -> float:
-    """Return where a difference is 0 between its values at two points, the second of which is i."""
-    share = gap[i - 1] / (gap[i - 1] - gap[i])
-    if log_x:
-        return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
-    return float(x[i - 1] + share * (x[i] - x[i - 1]))
-
-
-def _paired(alone: pd.DataFrame, team: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _paired(alone: Columns, team: Columns) -> tuple[Columns, Columns]:
     """Return the rows of the replications that both have, in the same order."""
-    first, second = (rows[_PAIRED].set_index("replication") for rows in (alone, team))
-    common = first.index.intersection(second.index)
-    return first.loc[common], second.loc[common]
+    _, first, second = np.intersect1d(
+        alone["replication"], team["replication"], assume_unique=True, return_indices=True
+    )
+    names = ("makespan_s", "success", "quality")
+    return {name: alone[name][first] for name in names}, {
+        name: team[name][second] for name in names
+    }
 
 
-def _error_ratio(alone: pd.DataFrame, team: pd.DataFrame, confidence: float) -> Interval:
+def _error_ratio(alone: Columns, team: Columns, confidence: float) -> Interval:
     above, below = 1.0 - team["quality"], 1.0 - alone["quality"]
     if not below.any():
         return UNKNOWN
-    if np.array_equal(alone, team):
+    if all(np.array_equal(values, team[name]) for name, values in alone.items()):
         return Interval(1.0, 1.0, 1.0)  # the same runs: the baseline itself
-    return ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence, are_shares=True)
+    return ratio_of_means_interval(above, below, confidence, are_shares=True)
 
 
 def _named(name: str, interval: Interval) -> dict[str, object]:

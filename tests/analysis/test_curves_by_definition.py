@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from analysis.statistics.completion import speedup, time_to_success
+from analysis.statistics.crossings import crossing
 from analysis.statistics.curves import (
     check_names,
-    crossing,
     curves_against,
     interval_of,
     not_known,

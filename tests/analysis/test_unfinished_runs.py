@@ -26,7 +26,8 @@ from analysis.plots import (
 )
 from analysis.report.charts import stack_chart
 from analysis.statistics.completion import time_to_success
-from analysis.statistics.curves import crossing, not_known, scaling_curves, with_derived
+from analysis.statistics.crossings import crossing
+from analysis.statistics.curves import not_known, scaling_curves, with_derived
 from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.validation.findings import statistics
 from simulator.errors import TeamsimError

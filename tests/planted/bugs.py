@@ -678,7 +678,7 @@ BUGS = [
         "any_unit",
     ),
     Bug(
-        "analysis/statistics/curves.py",
+        "analysis/statistics/crossings.py",
         "met = i if met is None else met",
         "last, met = here, None",
         "tests/analysis/test_curves_by_definition.py",
