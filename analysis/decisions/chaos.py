@@ -188,7 +188,7 @@ def _table(results: pd.DataFrame, tried: Mapping[tuple[str, str], Scenario]) -> 
     results = results.assign(tokens=tokens, lost_tasks=results["tasks"] - results["tasks_correct"])
     means = ["lost_tasks", "recovery_s", "wasted_tokens", "retries"]
     may_fail = not bool(results["success"].all())
-    groups = [runs.sort_values("replication") for _, runs in results.groupby("point")]
+    groups = [runs for _, runs in results.sort_values("replication").groupby("point")]
     quiet = {patterns: runs for (fault, patterns), runs in zip(tried, groups, strict=True)
              if fault == NO_FAULT}  # fmt: skip
     sure = {
