@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics import minpack
+from analysis.statistics import optimisers
 from simulator.distributions import Floats
 
 
@@ -85,7 +85,7 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
     def misfit(parameters: Floats) -> Floats:
         return log_time(parameters, pilot.sizes) - pilot.logs
 
-    fit = minpack.least_squares(
+    fit = optimisers.least_squares(
         misfit,
         start,
         # Two sizes determine only one coefficient, contention; coherency needs a third size.
