@@ -13,6 +13,7 @@ from simulator.distributions.empirical import Empirical
 from simulator.distributions.log_logistic import LogLogistic
 from simulator.distributions.lognormal import Lognormal
 from simulator.model.draws_ahead import MOST_AHEAD, DrawsAhead
+from simulator.model.stream_blocks import FIRST
 from simulator.model.streams import Entity, Purpose, Streams
 
 LAWS: list[Distribution] = [
@@ -64,7 +65,7 @@ def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None
     law, ahead = counted(), DrawsAhead(3)
     for replication in range(MOST_AHEAD * 8):
         draws(Streams(3, replication, ahead), law, range(4), 5)
-    most = MOST_AHEAD * 4 * 16
+    most = MOST_AHEAD * 4 * FIRST
     assert max(asked) == most
     assert len(asked) < 8 + 5  # one by one at first, then twice as many each time
 
@@ -72,14 +73,14 @@ def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None
 def test_a_replication_alone_makes_no_others() -> None:
     law = counted()
     draws(Streams(3, 7, DrawsAhead(3)), law, range(4), 5)
-    assert asked == [4 * 16]
+    assert asked == [4 * FIRST]
 
 
 def test_of_a_large_team_one_replication_is_made_at_a_time() -> None:
     law, ahead = counted(), DrawsAhead(3)
     for replication in range(8):
-        draws(Streams(3, replication, ahead), law, range(500), 1)
-    assert asked == [500 * 16] * 8
+        draws(Streams(3, replication, ahead), law, range(1000), 1)
+    assert asked == [1000 * FIRST] * 8
 
 
 def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() -> None:
