@@ -86,6 +86,7 @@ MODULES = tuple(
         "engine.halfway",
         "engine.harness",
         "engine.own_calls",
+        "engine.straggler_gap",
         "engine.rounds",
         "engine.asynchronous",
         "model.packed",

@@ -14,6 +14,7 @@ from simulator.engine.halfway import Halfway
 from simulator.engine.harness import Harness
 from simulator.engine.own_calls import OwnCalls
 from simulator.engine.schedule import CallDue, Schedule, Timing
+from simulator.engine.straggler_gap import StragglerGap
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
@@ -78,8 +79,7 @@ class Rounds(Timing):
         "_calls_each",
         "_clock",
         "_env",
-        "_gap_rounds",
-        "_gap_sum_s",
+        "_gap",
         "_halfway",
         "_harness",
         "_in_order",
@@ -124,7 +124,7 @@ class Rounds(Timing):
         self._harness: Harness | None = None
         if overhead is not None:
             self._harness = Harness(env, clock, journal, overhead, everybody)
-        self._gap_sum_s, self._gap_rounds = 0.0, 0
+        self._gap = StragglerGap(journal.metrics)
         self._served_s: dict[int, float] = {}
         self._of_turns = coordination.round_of == "turn"
         self._halfway = Halfway()
@@ -176,7 +176,7 @@ class Rounds(Timing):
                     yield self._call(callers)
                     self._end_together()
             if len(workers) > 1:
-                self._note_gap(workers)
+                self._gap.note(self._latencies(workers))
             if clock.woken:
                 clock.take_woken()  # nobody sleeps: all are asked in the next round
             if not somebody_called:
@@ -194,13 +194,6 @@ class Rounds(Timing):
         """Return whether no round follows."""
         is_last = self._journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
-
-    def _note_gap(self, workers: list[AgentState]) -> None:
-        """Note for how long the workers' barrier has waited for the slowest call."""
-        latencies = self._latencies(workers)
-        self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
-        self._gap_rounds += 1
-        self._metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
 
     def _latencies(self, workers: list[AgentState]) -> list[float]:
         """Return the seconds that each worker has been in service in this round."""

@@ -98,6 +98,8 @@ class Closing:
         """End the replication at `now` and return its row; calls in flight are cut off."""
         metrics, agents, n = self._journal.metrics, self._agents, len(self._agents)
         self._agenda.reach(now)
+        busy_s: list[float] = []
+        waited_s: list[float] = []
         for agent in agents:
             if agent.time.in_call:
                 self._call_end.cut_off(agent, self._steps)
@@ -105,6 +107,12 @@ class Closing:
                 self._health.book_down(agent, "at_end")
             else:
                 agent.time.book_free(now)
+            busy_s.append(agent.time.busy_s)
+            waited_s.append(agent.time.waited_s)
+            metrics.compactions += agent.memory.compactions
+            mailbox = agent.memory.inbox.mailbox
+            if mailbox is not None:
+                metrics.reordered_messages += mailbox.reordered
         unmarked = self._sides.close_ledgers()
         self._partitions.abandon()
         metrics.makespan_s = now
@@ -119,11 +127,7 @@ class Closing:
             recovery = self._health.recovery
             metrics.recovery_s = recovery.seconds(now, outcome == "completed")
             metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
-        metrics.waiting_s = fsum(agent.time.waited_s for agent in agents)
-        metrics.compactions += sum(agent.memory.compactions for agent in agents)
-        mailboxes = [agent.memory.inbox.mailbox for agent in agents]
-        metrics.reordered_messages = sum(box.reordered for box in mailboxes if box is not None)
-        busy_s = fsum(agent.time.busy_s for agent in agents)
-        metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
+        metrics.waiting_s = fsum(waited_s)
+        metrics.utilisation = fsum(busy_s) / (n * now) if now > 0.0 else 0.0
         self._journal.note(Event.RUN_END, duration_s=now, outcome=outcome)
         return metrics

@@ -121,8 +121,8 @@ class Replication:
         trace: Trace | None,
     ) -> None:
         workspace = Workspace.of(scenario.workspace)
-        metrics = Metrics(tasks=len(graph))
-        board = Board(graph)
+        resilience, said = scenario.resilience, scenario.coordination
+        metrics, board = Metrics(tasks=len(graph)), Board(graph)
         self.streams = streams
         self.journal = journal = Journal(agenda, metrics, trace)
         self.roster = roster = Roster(cast, graph, streams, metrics)
@@ -137,15 +137,15 @@ class Replication:
         )
         self.sides = sides = Sides(
             board,
-            Protocol.of(scenario.coordination.protocol).dispatcher(setting),
+            Protocol.of(said.protocol).dispatcher(setting),
             roster.agents,
             agenda,
             journal,
-            spare=int((1.0 - scenario.resilience.enough) * len(graph) + 1e-9),
+            spare=int((1.0 - resilience.enough) * len(graph) + 1e-9),
             minority_goes_on=workspace.on_partition == "available",
         )
         talk = Talk(journal, roster.deliveries)
-        review = scenario.coordination.review
+        review = said.review
         queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
         self.coordination = coordination = Coordination(
             roster.workers,
@@ -156,7 +156,7 @@ class Replication:
             talk,
             sides,
             queue,
-            one_by_one=scenario.coordination.timing != "rounds",
+            one_by_one=said.timing != "rounds",
         )
 
         phases = Phases(agenda, journal)
@@ -169,12 +169,12 @@ class Replication:
         self.failures: Failures | None = None
         if scenario.is_resilient:
             service = requests = Requests(
-                scenario.resilience,
+                resilience,
                 scenario.provider.retry,
                 roster.agents,
                 _caller_of(scenario, streams),
                 Bulkhead(
-                    scenario.resilience.bulkhead or {},
+                    resilience.bulkhead or {},
                     scenario.team.group_of_workers,
                     agenda,
                     phases,
@@ -198,7 +198,7 @@ class Replication:
             len(roster.agents),
         )
         self.tools: Tools | None = None
-        if any(agent.loop is not None for agent in roster.agents):
+        if cast.has_loops:
             kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
             self.tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
             service = Turns(
@@ -209,7 +209,7 @@ class Replication:
                 self.tools,
                 phases,
                 patterns.call_goes_on if patterns.watches else None,
-                has_checkpoints=scenario.resilience.checkpoint is not None,
+                has_checkpoints=resilience.checkpoint is not None,
                 keeps_rounds=scenario.has_rounds_of_turns,
             )
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
@@ -217,8 +217,7 @@ class Replication:
         settlement = Settlement(
             journal,
             patterns,
-            inputs_may_fail=workspace.reads_outdated
-            or any(kind.erring.hand_off for kind in cast.workers),
+            inputs_may_fail=workspace.reads_outdated or cast.hands_off,
         )
         # An artifact that belongs to one task has one writer.
         loss = 0.0 if graph.artifacts is None else workspace.overwrites
@@ -249,7 +248,7 @@ class Replication:
                 breakers=requests.breakers,
                 change_protocol=change.change_to,
             )
-            self.failures.set_up(scenario.resilience, scenario.faults, scenario.copies_tasks, about)
+            self.failures.set_up(resilience, scenario.faults, scenario.copies_tasks, about)
         self.steps = CallSteps(phases, service, space, sides.minority_goes_on)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.book = book = CallBook(service, bill, metrics)

@@ -63,6 +63,14 @@ class Cast:
         Who hears whom; None where that is drawn for each replication.
     has_mail : bool
         Whether messages are delayed or lost, or their receivers are drawn.
+    drifts : bool
+        Whether anybody drifts.
+    has_notes : bool
+        Whether agents write notes for each other.
+    has_loops : bool
+        Whether anybody's call is a loop of turns.
+    hands_off : bool
+        Whether workers may misunderstand what others have done.
     """
 
     __slots__ = (
@@ -70,7 +78,11 @@ class Cast:
         "channels",
         "checker",
         "coordinators",
+        "drifts",
+        "hands_off",
+        "has_loops",
         "has_mail",
+        "has_notes",
         "lead",
         "managers",
         "network",
@@ -97,6 +109,12 @@ class Cast:
         if not topology.is_random:
             self.channels = topology.channels(len(specs), _UNUSED)
         self.has_mail = not network.is_plain or topology.peers_per_message is not None
+        some = list({id(kind): kind for kind in self.workers}.values())
+        self.hands_off = any(kind.erring.hand_off for kind in some)
+        some += [self.lead] * bool(self.coordinators) + [self.checker] * bool(verifiers)
+        self.has_loops = any(kind.loop is not None for kind in some)
+        self.drifts = any(kind.drifts for kind in some)
+        self.has_notes = topology.has_notes and len(self.managers) > 1  # else for nobody
         self.similarity = team.family_similarity
         self.subagents: SubagentCast | None = None
         if team.subagents is not None:

@@ -205,4 +205,8 @@ def _capacity(kind: Working, capacity: Law, draws: OwnDraws) -> Draw:
     share = draws.factor(kind.slowness, Purpose.LATENCY_RESIDUAL) ** -kind.capacity_elasticity
     if capacity.facts.is_constant:
         return always(capacity.facts.constant * share)
-    return lambda: own() * share
+    return _times(own, share)
+
+
+def _times(draw: Draw, factor: float) -> Draw:
+    return lambda: draw() * factor

@@ -37,6 +37,8 @@ class Roster:
         What mailboxes have been sent.
     difficulty : Difficulty
         The draws that they share.
+    has_more : bool
+        Whether there are coordinators, notes or drift: calls that end in more than a commit.
     handed_in : Log or None
         What the aggregator of independent workers reads.
     """
@@ -48,6 +50,7 @@ class Roster:
         "deliveries",
         "difficulty",
         "handed_in",
+        "has_more",
         "managers",
         "verifiers",
         "workers",
@@ -81,22 +84,17 @@ class Roster:
         self.agents = self.workers + self.coordinators + self.verifiers
         metrics.agents = len(self.agents)
         self.aggregates = cast.aggregates
+        self.has_more = bool(coordinators) or cast.drifts or cast.has_notes
         self.handed_in: Log | None = None
         if self.aggregates:
             self.handed_in = Log()
             self.coordinators[0].memory.inbox.subscribe(self.handed_in)
 
     @property
-    def has_more(self) -> bool:
-        """Whether there are coordinators, notes or drift: calls that end in more than a commit."""
-        extra = any(
-            agent.kind.drifts or agent.memory.inbox.notes is not None for agent in self.agents
-        )
-        return extra or bool(self.coordinators)
-
-    @property
     def shifts(self) -> list[list[AgentState]]:
         """Who calls together in a round."""
+        if not self.coordinators:
+            return [shift for shift in (self.workers, self.verifiers) if shift]
         height: dict[int, int] = {}
         for agent in self.workers + self.coordinators:  # managers come after whom they manage
             level = height.setdefault(agent.index, 0)
@@ -119,7 +117,7 @@ class Roster:
             voices = _mail(cast, channels, agents, streams, metrics, self.deliveries)
         else:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
-        if cast.topology.has_notes and agents > 1:  # who is alone writes notes for nobody
+        if cast.has_notes:
             notes = Notes(agents)
             voices = [voice.with_notes(notes) for voice in voices]
         return voices
