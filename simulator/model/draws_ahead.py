@@ -39,15 +39,27 @@ class FirstDraws:
 
     Parameters
     ----------
-    seed : int
+    seed, replications : int
+        Of the scenario: nothing is made ahead beyond its last replication, for who runs those only.
     distribution : Distribution
     entity, purpose : int
     """
 
-    __slots__ = ("_count", "_entity", "_made", "_next", "_purpose", "_seed", "distribution")
+    __slots__ = (
+        "_count",
+        "_entity",
+        "_made",
+        "_next",
+        "_purpose",
+        "_replications",
+        "_seed",
+        "distribution",
+    )
 
-    def __init__(self, seed: int, distribution: Distribution, entity: int, purpose: int) -> None:
-        self._seed = seed
+    def __init__(
+        self, seed: int, replications: int, distribution: Distribution, entity: int, purpose: int
+    ) -> None:
+        self._seed, self._replications = seed, replications
         self.distribution = distribution
         self._entity, self._purpose = entity, purpose
         self._made: dict[int, dict[int, list[float]]] = {}
@@ -67,6 +79,8 @@ class FirstDraws:
         self._count = min(2 * self._count, MOST_AHEAD) if replication == self._next else 1
         entities = len(indices)
         count = max(1, min(self._count, MOST_TOGETHER // (entities * size)))
+        if replication < self._replications:
+            count = min(count, self._replications - replication)
         numbers = range(replication, replication + count)
         uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
         parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
@@ -85,13 +99,14 @@ class DrawsAhead:
 
     Parameters
     ----------
-    seed : int
+    seed, replications : int
+        Of the scenario: nothing is made ahead beyond its last replication, for who runs those only.
     """
 
-    __slots__ = ("_laws", "_seed")
+    __slots__ = ("_laws", "_replications", "_seed")
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, replications: int = 1) -> None:
+        self._seed, self._replications = seed, replications
         self._laws: dict[tuple[int, int, int], FirstDraws] = {}
 
     def __len__(self) -> int:
@@ -105,5 +120,7 @@ class DrawsAhead:
         if found is None or found.distribution is not distribution:
             if len(self._laws) >= _MOST_LAWS:
                 self._laws = {}
-            found = self._laws[key] = FirstDraws(self._seed, distribution, entity, purpose)
+            found = self._laws[key] = FirstDraws(
+                self._seed, self._replications, distribution, entity, purpose
+            )
         return found

@@ -26,7 +26,7 @@ class Model:
         self.scenario = scenario
         self.workload = Workload.of(scenario.workload)
         self._cast = cast_of(scenario)
-        self._ahead = DrawsAhead(scenario.seed)
+        self._ahead = DrawsAhead(scenario.seed, scenario.replications)
 
     @cached_property
     def parallel_fraction(self) -> float:

@@ -51,7 +51,7 @@ def draws(streams: Streams, law: Distribution, team: Sequence[int], each: int) -
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.kind)
 def test_replications_draw_the_same_in_any_order(law: Distribution) -> None:
     """In turn, again, skipping some, and back; of teams whose members come and go."""
-    ahead, rng = DrawsAhead(3), np.random.default_rng(0)
+    ahead, rng = DrawsAhead(3, 10_000), np.random.default_rng(0)
     order = [*range(40), 39, 39, *range(60, 90, 2), *range(5), *rng.integers(0, 50, 30).tolist()]
     for replication in order:
         team = sorted(rng.choice(9, int(rng.integers(1, 9)), replace=False).tolist())
@@ -62,7 +62,7 @@ def test_replications_draw_the_same_in_any_order(law: Distribution) -> None:
 
 
 def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None:
-    law, ahead = counted(), DrawsAhead(3)
+    law, ahead = counted(), DrawsAhead(3, 10_000)
     for replication in range(MOST_AHEAD * 8):
         draws(Streams(3, replication, ahead), law, range(4), 5)
     most = MOST_AHEAD * 4 * FIRST
@@ -70,21 +70,31 @@ def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None
     assert len(asked) < 8 + 5  # one by one at first, then twice as many each time
 
 
+def test_nothing_is_made_ahead_beyond_the_last_replication_of_a_scenario() -> None:
+    law, ahead = counted(), DrawsAhead(3, 4)
+    for replication in range(4):
+        draws(Streams(3, replication, ahead), law, range(4), 5)
+    assert asked == [each * 4 * FIRST for each in (1, 2, 1)]
+    for replication in range(4, 12):  # whoever runs more runs many
+        draws(Streams(3, replication, ahead), law, range(4), 5)
+    assert asked[3:] == [8 * 4 * FIRST]
+
+
 def test_a_replication_alone_makes_no_others() -> None:
     law = counted()
-    draws(Streams(3, 7, DrawsAhead(3)), law, range(4), 5)
+    draws(Streams(3, 7, DrawsAhead(3, 10_000)), law, range(4), 5)
     assert asked == [4 * FIRST]
 
 
 def test_of_a_large_team_one_replication_is_made_at_a_time() -> None:
-    law, ahead = counted(), DrawsAhead(3)
+    law, ahead = counted(), DrawsAhead(3, 10_000)
     for replication in range(8):
         draws(Streams(3, replication, ahead), law, range(1000), 1)
     assert asked == [1000 * FIRST] * 8
 
 
 def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() -> None:
-    ahead = DrawsAhead(3)
+    ahead = DrawsAhead(3, 10_000)
     for replication in range(3_000):
         law = Lognormal(median=1.0 + replication, sigma=0.5)
         (found,) = draws(Streams(3, replication, ahead), law, [0], 1)
@@ -96,7 +106,7 @@ def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() ->
 def test_a_copy_does_not_take_a_new_law_for_one_of_the_original() -> None:
     """Laws are told apart by where they are in memory, where a new one may come once they go."""
     for _ in range(200):
-        law, ahead = Lognormal(median=5.0, sigma=0.6), DrawsAhead(3)
+        law, ahead = Lognormal(median=5.0, sigma=0.6), DrawsAhead(3, 10_000)
         for replication in range(2):
             draws(Streams(3, replication, ahead), law, [0], 1)
         other = copy.deepcopy(ahead)
