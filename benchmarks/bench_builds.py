@@ -65,7 +65,7 @@ CASES = {
     "a mesh of 500 agents, rounds": (_team(500, 20, "pre_assigned", "rounds"), 1),
     "loops of 20 turns": (_loops("{}"), 2),
     "loops of 20 turns with three tools": (_loops(programs.TOOLS), 1),
-    "the quickstart's points": ("scenarios/quickstart.yaml", 5),
+    "the quickstart's points": ("scenarios/quickstart.yaml", 50),
     "retries and time-outs": (_team(10, 200, "pre_assigned", "rounds", _PATTERNS) + _ERRORS, 1),
 }
 """What is run: a scenario, and replications of each of its points."""
