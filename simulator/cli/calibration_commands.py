@@ -207,7 +207,7 @@ def predict(
         refuse({"--team-sizes": sizes}, "--teams says the sizes")
     sizes = sizes or [1, 2, 3]
     cells = len(list(directory.glob("*.yaml"))) if teams is None else 0
-    with processes_for(replications * len(sizes) * cells, workers) as pool:
+    with processes_for(replications * len(sizes) * cells, workers, len(sizes) * cells) as pool:
         from simulator.cli import fitting  # takes as long as others take to start
 
         fitting.predict(

@@ -257,7 +257,7 @@ def backtest(
     """
     parts = parts_in(without)
     check_directory_name(out)
-    with traces_of([directory], "llm_teams", {}, strict=False) as traces:
+    with traces_of([directory], "llm_teams", {}, strict=False) as traces, directory_for(out):
         team = traces.team
         assert team is not None
         if task_list is not None:
