@@ -24,6 +24,8 @@ MOST_AHEAD = 16
 _MOST_LAWS = 1000
 """A plugin may make distributions anew for each replication: they are not kept for ever."""
 
+_NOTHING: dict[int, list[float]] = {}
+
 
 @lru_cache(maxsize=1024)
 def key_of(seed: int, replication: int) -> list[int]:
@@ -70,9 +72,9 @@ class FirstDraws:
     def take(self, replication: int) -> dict[int, list[float]]:
         """Return what has been made for a replication: the first block of each entity.
 
-        It is kept no longer.
+        It is a copy: whoever is stuck is run again, and so draws again.
         """
-        return self._made.pop(replication, None) or {}
+        return dict(self._made.get(replication, _NOTHING))
 
     def make(self, replication: int, indices: Sequence[int], size: int) -> dict[int, list[float]]:
         """Return `size` draws of each entity; make those of replications that follow, too."""
@@ -86,12 +88,12 @@ class FirstDraws:
         parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]
         u = parts[0] if count == 1 else np.concatenate(parts)
         rows: list[list[float]] = self.distribution.transform(u).tolist()
-        self._made = {}
+        made: dict[int, dict[int, list[float]]] = {}
         for place, each in enumerate(numbers):
             mine = rows[place * entities : (place + 1) * entities]
-            self._made[each] = dict(zip(indices, mine, strict=True))
-        self._next = replication + count
-        return self.take(replication)
+            made[each] = dict(zip(indices, mine, strict=True))
+        self._made, self._next = made, replication + count
+        return dict(made[replication])
 
 
 class DrawsAhead:

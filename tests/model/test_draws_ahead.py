@@ -70,6 +70,15 @@ def test_replications_that_follow_each_other_ask_a_distribution_seldom() -> None
     assert len(asked) < 8 + 5  # one by one at first, then twice as many each time
 
 
+def test_replications_that_are_run_again_keep_what_was_made_ahead() -> None:
+    """A team that is stuck, or overdue, is run again when it is known how it ends."""
+    law, ahead = counted(), DrawsAhead(3, 10_000)
+    for replication in range(MOST_AHEAD * 2):
+        for _ in range(2):
+            draws(Streams(3, replication, ahead), law, range(4), 5)
+    assert asked == [each * 4 * FIRST for each in (1, 2, 4, 8, 16, 16)]
+
+
 def test_nothing_is_made_ahead_beyond_the_last_replication_of_a_scenario() -> None:
     law, ahead = counted(), DrawsAhead(3, 4)
     for replication in range(4):
