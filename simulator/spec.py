@@ -8,6 +8,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from functools import cache
 from itertools import pairwise
 from types import UnionType
@@ -106,6 +107,12 @@ class Spec(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         """Return what is pickled: the fields, without properties cached beside them."""
         return {**super().__getstate__(), "__dict__": dict(self)}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy of what is pickled: properties cached beside the fields are not kept."""
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(deepcopy(self.__getstate__(), memo))
+        return copied
 
     def __eq__(self, other: object) -> bool:
         """Return whether another is of the same type, with equal fields."""

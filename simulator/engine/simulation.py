@@ -49,6 +49,10 @@ class Simulation:
         self.scenario = scenario
         self.model = Model(scenario)
 
+    def __reduce__(self) -> tuple[type[Simulation], tuple[Scenario]]:
+        """Return what a copy is made of: the scenario, which is made ready anew."""
+        return type(self), (self.scenario,)
+
     def run(
         self,
         replication: int,

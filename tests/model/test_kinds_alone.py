@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
 from simulator.model.agents.cast import Cast
 from simulator.model.agents.kind import Kind
 from simulator.model.topologies import Topology
+from simulator.scenario.agent import Agent
 from simulator.scenario.families import TOPOLOGIES
 from simulator.scenario.network import Network
 from simulator.scenario.team import Group, Team
@@ -68,10 +71,16 @@ def test_every_call_adds_as_much_unless_requests_or_the_first_call_add_more() ->
     assert (every.has_requests, asked.has_requests) == (False, True)
 
 
-def test_what_was_found_out_of_a_specification_is_not_pickled_with_it() -> None:
+@pytest.mark.parametrize(
+    "copied", [lambda spec: pickle.loads(pickle.dumps(spec)), copy.deepcopy], ids=["sent", "copied"]
+)
+def test_what_was_found_out_of_a_specification_is_not_copied_with_it(
+    copied: Callable[[Agent], Agent],
+) -> None:
     spec = model()
     Kind(spec)
     assert "odds" in vars(spec.errors.probability)
-    copy = pickle.loads(pickle.dumps(spec))
-    assert copy == spec
-    assert "odds" not in vars(copy.errors.probability)
+    other = copied(spec)
+    assert other == spec
+    assert other.errors is not spec.errors
+    assert "odds" not in vars(other.errors.probability)
