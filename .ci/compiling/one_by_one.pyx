@@ -12,21 +12,22 @@ cdef class _OneByOne:
     cdef Py_ssize_t _at, _size
 
     def __call__(self):
-        cdef Py_ssize_t at = self._at
-        if at == self._size:
+        if self._at == self._size:
             self._go_on()
-            at = 0
+        cdef Py_ssize_t at = self._at
         self._at = at + 1
         return self._few[at] if self._many is None else self._many.data.as_doubles[at]
 
     cdef int _go_on(self) except -1:
-        """Take the next block, which has some numbers."""
-        block = next(self._blocks)
+        """Take the next block that has any numbers."""
+        self._at = self._size = 0  # as it stays where there is none
+        while not self._size:
+            block = next(self._blocks)
+            self._size = len(block)
         if isinstance(block, carray):
             self._many = block
         else:
             self._few, self._many = block, None
-        self._at, self._size = 0, len(block)
         return 0
 
 

@@ -449,6 +449,17 @@ def test_bad_arguments_get_one_clear_message(
     assert scenario_file.read_text() == before
 
 
+def test_a_backtest_that_cannot_write_says_so_before_it_fits(
+    tmp_path: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_runs(tmp_path, logged(TRUTH, DEALT, (1, 2), 2))
+    (tmp_path / "taken").write_text("a file", "utf-8")
+    monkeypatch.setattr("simulator.cli.fitting.processes_for", lambda runs, workers: 1 / 0)
+    done = teamsim_here("backtest", tmp_path, "--out", tmp_path / "taken" / "out")
+    assert done.returncode == 2
+    assert "cannot be made" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here: Here) -> None:
     write_runs(tmp_path, logged(TRUTH, DEALT, (1, 2, 3), 8))
