@@ -90,7 +90,7 @@ def test_a_hit_of_an_unknown_row_counts_as_one_of_any_of_them() -> None:
 
     spread = 1.0
     exact = optimize.minimize(loss, np.zeros(3), method="BFGS", options={"gtol": 1e-8}).x
-    regression = _Regression([trials], mean, sd, spread)
+    regression = _Regression([trials], mean, sd).with_spread(spread)
     assert regression.fit().posterior.at == pytest.approx(exact, abs=1e-6)
     points = np.array([[-1.0, 0.5, 0.2], [-3.0, -1.0, 0.0]])
     found = regression.log_densities(points)
@@ -109,7 +109,7 @@ def test_the_mode_is_found_from_anywhere(begin: float) -> None:
     )
     without_hits = Trials(np.array([[1.0]]), np.zeros(1), np.array([12.0]))
     mean, sd = np.array([-2.0, 0.5]), np.array([1.5, 1.0])
-    regression = _Regression([of_several, without_hits], mean, sd, 1.4)
+    regression = _Regression([of_several, without_hits], mean, sd).with_spread(1.4)
     mode = regression.fit(np.full(4, begin)).posterior.at
     steps = 1e-4 * np.eye(4)
     rises = regression.log_densities(mode + steps) - regression.log_densities(mode - steps)
