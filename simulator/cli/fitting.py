@@ -270,11 +270,10 @@ def backtest(
         predicted = replications * cells * len({*pilot_sizes, *sizes})
         with processes_for(_runs_to_fit(pilot) + predicted, workers) as pool:
             fitted = _fit_team(pilot, out, directory.resolve().name, pool)
-            check_target(fitted.cells, Target(sizes, {}))
+            target = Target(sizes, {})
+            check_target(fitted.cells, target)
             # The other processes simulate the predicted teams while fits are drawn and shown.
-            finish = begin_prediction(
-                fitted.cells, Target(sizes, {}), replications, pool, seed=seed
-            )
+            finish = begin_prediction(fitted.cells, target, replications, pool, seed=seed)
             _show_fits(pilot, fitted, out)
             check_parquet_writable(predictions)
             _say_untold(fitted.fits)
