@@ -18,7 +18,7 @@ install = { $(pip) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures hyperpriors profiles scores house docs bench clean
+.PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures hyperpriors profiles scores house docs bench bench-all clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT) $(SWEEP)
@@ -135,6 +135,22 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m pytest benchmarks -p no:xdist --benchmark-json=out/bench.json
 	$(BIN)/python -m benchmarks.tables out/bench.json
 	$(BIN)/python -m benchmarks.peers --picture benchmarks/peers.png
+
+# All tables of benchmarks/README.md: of this revision, beside BEFORE, and of its compiled build. Takes an
+# hour of two cores that have nothing else to do. RUNS is a directory of runs of teams, for the commands
+# that calibrate: without it they have no row.
+BEFORE ?= 147ed29
+bench-all: compiled $(VENV)/.installed-bench
+	rm -rf out/before && mkdir -p out/before && git archive $(BEFORE) | tar -x -C out/before
+	TEAMSIM_BUILD=interpreted $(MAKE) bench
+	TEAMSIM_BUILD=compiled $(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.bench_builds out/before
+	$(BIN)/python -m benchmarks.bench_commands out/before --times 2 $(if $(RUNS),--runs $(RUNS))
+	@if command -v valgrind > /dev/null; then $(BIN)/python -m benchmarks.bench_revision out/before; \
+	else echo "There is no valgrind here, which counts instructions."; fi
+	TEAMSIM_BUILD=interpreted $(BIN)/python -m benchmarks.large_runs
+	TEAMSIM_BUILD=interpreted $(BIN)/python -m benchmarks.large_runs --growth
+	TEAMSIM_BUILD=interpreted $(BIN)/python -m benchmarks.bench_dask
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

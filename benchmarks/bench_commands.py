@@ -67,6 +67,22 @@ def commands(runs: str | None, calls: str | None) -> dict[str, list[str]]:
     return found
 
 
+GOALS = {
+    "list": 0.25,
+    "check": 0.25,
+    "run": 0.33,
+    "sweep": 0.5,
+    "calibrate (teams)": 0.25,
+    "backtest": 0.25,
+    "predict": 0.33,
+    "advise": 0.5,
+    "chaos": 0.5,
+    "sensitivity": 0.5,
+    "report": 0.5,
+    "plot": 0.5,
+}
+"""What share of the time of revision 147ed29 a command was to take."""
+
 ABSENT = (math.nan, math.nan)
 """Times of a command that a checkout does not have."""
 
@@ -80,7 +96,12 @@ def program(checkout: Path) -> str:
 def seconds(checkout: Path, command: list[str], out: Path, turn: int) -> tuple[float, float]:
     """Return the wall time and the processor time of a command, or `ABSENT`."""
     said = [part.format(out=out, turn=turn) for part in command]
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(checkout),
+        "OMP_NUM_THREADS": "1",
+        "TEAMSIM_BUILD": "interpreted",  # as the other is, also where there is a compiled build
+    }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else modules are compiled each time
     began = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
@@ -120,8 +141,8 @@ def main() -> None:
     asked = parser.parse_args()
     checkouts = [asked.other.resolve(), HERE]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; the least of {asked.times}\n")
-    print("| command | other, s | here, s | ratio | other, CPU s | here, CPU s | ratio |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| command | other, s | here, s | ratio | other, CPU s | here, CPU s | ratio | goal |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as directory:
         outs = [Path(directory) / name for name in ("other", "here")]
         for out in outs:
@@ -136,7 +157,7 @@ def main() -> None:
             cells = []
             for before, now in zip(*map(least, taken), strict=True):
                 cells += ["" if math.isnan(x) else f"{x:.2f}" for x in (before, now, now / before)]
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            print(f"| {name} | {' | '.join(cells)} | {GOALS.get(name, '')} |", flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
