@@ -17,7 +17,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.compiled": {"meta_path"},  # how Python finds modules
     "simulator.engine.asynchronous": {"callbacks"},  # SimPy's events
     "simulator.engine.clock": {"_ok", "_value", "callbacks"},
-    "simulator.engine.rounds": {"callbacks"},
+    "simulator.engine.own_process": {"callbacks"},
     "simulator.engine.schedule": {"callbacks"},
     "simulator.late": {"modules", "__class__"},  # the interpreter's, and of packages of others
     "simulator.model.uniforms": {"state"},  # a generator of NumPy

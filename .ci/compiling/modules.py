@@ -86,6 +86,7 @@ MODULES = tuple(
         "engine.halfway",
         "engine.harness",
         "engine.own_calls",
+        "engine.own_process",
         "engine.straggler_gap",
         "engine.rounds",
         "engine.asynchronous",

@@ -1,9 +1,24 @@
-"""The calls of one agent in a round."""
+"""The calls of one agent in a round, and in which order agents make theirs."""
 
 from __future__ import annotations
 
 from simulator.engine.schedule import Due, Timing
 from simulator.model.agents.agent import AgentState
+from simulator.model.metrics import Metrics
+
+
+def _last_admitted(agent: AgentState) -> int:
+    return agent.time.last_admitted
+
+
+def in_order_of_requests(callers: list[AgentState], metrics: Metrics) -> list[AgentState]:
+    """Return agents in the order in which their requests of the same instant are sent.
+
+    Once the provider has turned anybody away, or let them wait, those come first that it has taken
+    in longest ago: nobody starves. Limits that hold up nobody change no order.
+    """
+    is_short = metrics.rate_limits > 0 or metrics.queue_wait_s > 0.0
+    return sorted(callers, key=_last_admitted) if is_short else callers
 
 
 class OwnCalls(Due):

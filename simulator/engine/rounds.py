@@ -12,12 +12,12 @@ from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
 from simulator.engine.harness import Harness
-from simulator.engine.own_calls import OwnCalls
+from simulator.engine.own_calls import OwnCalls, in_order_of_requests
+from simulator.engine.own_process import OwnProcess
 from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.engine.straggler_gap import StragglerGap
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
-from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw
 from simulator.model.trace import Event
 from simulator.model.why import Why
@@ -33,20 +33,6 @@ def _durations_s(agents: list[AgentState]) -> list[float]:
     for agent in agents:  # in a comprehension, the compiled build would not know what it is
         found.append(agent.time.duration_s)
     return found
-
-
-def _last_admitted(agent: AgentState) -> int:
-    return agent.time.last_admitted
-
-
-def _in_turn(callers: list[AgentState], metrics: Metrics) -> list[AgentState]:
-    """Return agents in the order in which their requests of the same instant are sent.
-
-    Once the provider has turned anybody away, or let them wait, those come first that it has taken
-    in longest ago: nobody starves. Limits that hold up nobody change no order.
-    """
-    is_short = metrics.rate_limits > 0 or metrics.queue_wait_s > 0.0
-    return sorted(callers, key=_last_admitted) if is_short else callers
 
 
 class Rounds(Timing):
@@ -82,6 +68,7 @@ class Rounds(Timing):
         "_gap",
         "_halfway",
         "_harness",
+        "_has_news",
         "_in_order",
         "_is_complete",
         "_journal",
@@ -135,25 +122,27 @@ class Rounds(Timing):
         self._callers: list[AgentState] = []
         self._in_order: list[AgentState] = []
         self._barrier = env.event()
-        self._news = env.event()
+        self._news, self._has_news = env.event(), False
         self._own: dict[int, OwnCalls] = {}
         """For each agent in a call that has steps, or may be followed by others, its calls."""
-        self._rounds: simpy.Process
+        self._rounds: OwnProcess
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
         self._clock.start(self)
         self._clock.keep_rounds(self._turn_ends)
-        self._rounds = self._env.process(self._go_round())
+        self._rounds = OwnProcess(self._env, self._go_round())
+        self._rounds.start()
 
     def react(self) -> None:
         """Let calls go on that wait, and a round begin if none is under way."""
         self._clock.take_woken()  # nobody sleeps: all are asked in the next round
         self._calls.resume()
-        if not self._news.triggered:
+        if not self._has_news:
+            self._has_news = True
             self._news.succeed()
 
-    def _go_round(self) -> Generator[simpy.Event, object, None]:
+    def _go_round(self) -> Generator[simpy.Event | None, object, None]:
         env, clock, journal, metrics = self._env, self._clock, self._journal, self._metrics
         while not clock.check_limits():
             if journal.round >= clock.limits.max_rounds:
@@ -162,8 +151,8 @@ class Rounds(Timing):
             started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
             clock.begin_round(journal.round)
-            if self._news.triggered:
-                self._news = env.event()
+            if self._has_news:
+                self._news, self._has_news = env.event(), False
             workers = self._begin(self._workers, self._must_call)
             somebody_called = bool(workers)
             if workers:
@@ -215,8 +204,8 @@ class Rounds(Timing):
             self._harness.let_round_begin()
         return callers
 
-    def _call(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
-        """Let the calls of `callers`, which have begun, go on; return the event of their barrier.
+    def _call(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event | None:
+        """Let calls that have begun go on; return the event of their barrier, None if it is timed.
 
         `_end_together` is to follow it.
         """
@@ -224,7 +213,8 @@ class Rounds(Timing):
             return self._barrier_after(callers, share)
         # No agent sees the team before the last call has ended, so one event is enough for all.
         self._in_order = in_order = sorted(callers, key=_duration_s)
-        return self._env.timeout(in_order[-1].time.duration_s)
+        self._env.due(self._rounds, in_order[-1].time.duration_s)
+        return None
 
     def _end_together(self) -> None:
         """End the calls for which one event is enough, one after the other."""
@@ -247,7 +237,7 @@ class Rounds(Timing):
         self._callers = callers
         self._barrier = env.event()
         if self._calls.is_stepwise or self._calls_each > 1:
-            in_turn = _in_turn(callers, self._metrics)
+            in_turn = in_order_of_requests(callers, self._metrics)
             if self._of_turns:
                 in_turn = self._go_on(in_turn)
             for agent in in_turn:
@@ -336,9 +326,7 @@ class Rounds(Timing):
 
     def forget(self) -> None:
         """Break the circles of references to the rounds, after the run."""
-        process = self._rounds
-        if process.target is not None and process.target.callbacks is not None:
-            process.target.callbacks.clear()  # else it and the process would keep each other
+        self._rounds.forget()
         self._calls.forget()
         self._own.clear()
         del self._rounds
