@@ -28,6 +28,8 @@ _EXACT = {
     "builtins.list": "list",
     "builtins.dict": "dict",
     "builtins.set": "set",
+    "builtins.frozenset": "frozenset",
+    "builtins.tuple": "tuple",
     "builtins.bytearray": "bytearray",
     "builtins.str": "str",
 }

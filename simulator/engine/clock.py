@@ -148,8 +148,7 @@ class Clock(Agenda):
             self._arrivals = TaskArrivals(env, sides, timing)
             env.schedule(self._arrivals, URGENT)
         else:
-            startable = [task for task, missing in enumerate(sides.board.missing) if not missing]
-            sides.put_on_board(startable)
+            sides.put_on_board(sides.board.graph.startable)
             self.take_woken()  # nobody is asleep yet
         run.set_timers()
         moves = bool(arrivals_s) or self._timers or sides.dispatcher.sets_timers

@@ -142,17 +142,17 @@ class Board(Copied):
         self.failures[task] += 1
         return self.failures[task]
 
-    def complete(self, task: int, agent: int, now: float) -> Sequence[int]:
-        """Mark `task` done by `agent` and return the tasks that can start because of it."""
+    def complete(self, task: int, agent: int, now: float) -> list[int] | None:
+        """Mark `task` done by `agent`; return the tasks that can start because of it, if any."""
         self.done[task] = 1
         self.doer[task] = agent
         self.freed_by = agent
         self.left -= 1
         if not self._dependents[task] or self._released[task]:
-            return ()
+            return None
         return self._release_dependents(task, now)
 
-    def _release_dependents(self, task: int, now: float) -> Sequence[int]:
+    def _release_dependents(self, task: int, now: float) -> list[int]:
         self._released[task] = 1
         return [other for other in self._dependents[task] if self.release(other, now)]
 

@@ -93,8 +93,9 @@ class CallStart:
         sides = self._sides
         if agent.awaits_answer or (agent.side and not sides.minority_goes_on):
             return False
-        has_errands = sides.has_duties or self._queue.by_peers or sides.owed_s
-        if has_errands and self._run_errand(agent, now, self._errand_of_worker(agent)):
+        if (sides.has_duties or self._queue.by_peers or sides.owed_s) and self._run_errand(
+            agent, now, self._errand_of_worker(agent)
+        ):
             return True
         habits = agent.habits
         picks: list[int] | None = None

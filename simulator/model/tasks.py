@@ -122,6 +122,16 @@ class TaskGraph:
         return array("i", [len(needed) + on_arrival for needed in self.dependencies])
 
     @cached_property
+    def startable(self) -> list[int]:
+        """The tasks that can start at once."""
+        return [task for task, missing in enumerate(self.conditions) if not missing]
+
+    @cached_property
+    def has_dependencies(self) -> bool:
+        """Whether any task depends on another."""
+        return any(self.dependencies)
+
+    @cached_property
     def dependents(self) -> list[Sequence[int]]:
         """Which tasks wait for each task, shape (N, any)."""
         waiting: dict[int, list[int]] = {}

@@ -96,7 +96,7 @@ def attempt(dispatcher: Dispatcher, agent: int, task: int, fails: bool = False) 
     if dispatcher.gives_answers and dispatcher.decide(agent, task, answer or CORRECT) is None:
         return False
     dispatcher.attempt_ended(agent, task, True)
-    for freed in board.complete(task, agent, 0.0):
+    for freed in board.complete(task, agent, 0.0) or ():
         dispatcher.task_ready(freed)
     return True
 

@@ -17,14 +17,16 @@ class Additions:
 
     Attributes
     ----------
-    fixed : int or None
-        What every call adds; None where that varies, or where requests add something.
+    varies : bool
+        Whether that varies, or requests add something.
+    fixed : int
+        What every call adds, where it does not vary.
     """
 
-    __slots__ = ("_draw", "_first", "_next", "_request", "fixed")
+    __slots__ = ("_draw", "_first", "_next", "_request", "fixed", "varies")
 
     def __init__(self, kind: Reading, draws: OwnDraws) -> None:
-        self.fixed = kind.added
+        self.varies, self.fixed = kind.added is None, kind.added or 0
         self._draw = self._first = draws.by(kind.turn, Purpose.TURN_TOKENS)
         if kind.first_turn is not None:
             self._first = draws.by(kind.first_turn, Purpose.FIRST_TURN_TOKENS)

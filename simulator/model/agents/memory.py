@@ -181,7 +181,7 @@ class Memory:
             read, kept = self._held.end(read, dropped, self._overflow)
             self._held = None
         added, asked = self._additions.fixed, 0
-        if added is None:
+        if self._additions.varies:
             added, asked = self._additions.draw(goes_on)
         total = kept + output + added
         if self.overflows:

@@ -29,7 +29,7 @@ def in_turn(
         Whether a task goes to the agent of its last dependency.
     """
     dependencies, tasks = graph.dependencies, len(graph)
-    if not told and not any(dependencies):  # the order is that in which they are listed
+    if not (told or graph.has_dependencies):  # the order is that in which they are listed
         turns: Sequence[int] = array("i", range(workers)) * (tasks // workers + 1)
         return turns[:tasks]
     owner, turn = [0] * tasks, 0
@@ -100,7 +100,7 @@ class Dealt(Hands):
         """Return the agent's first tasks that can start, and those that the call itself frees."""
         ready, order = self.ready[agent], self.order
         if count == 1 and not self._sees_waiting:
-            return [order[ready.take()]] if ready else []
+            return [] if ready.is_empty() else [order[ready.take()]]
         blindness = self._blindness[agent]
         if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
             blindness = 1.0

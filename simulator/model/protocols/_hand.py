@@ -29,6 +29,10 @@ class Hand:
         other._ranks = self._ranks[self._place :]
         return other
 
+    def is_empty(self) -> bool:
+        """Return whether there is none: quicker than to ask for its length."""
+        return self._place == len(self._ranks)
+
     def __len__(self) -> int:
         return len(self._ranks) - self._place
 

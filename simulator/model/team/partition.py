@@ -139,7 +139,7 @@ class Partitions:
             board.spoil(task, side.board.faulty[task])
             board.give(task, agent.index)
             self._sides.dispatcher.forget(task)
-            freed += board.complete(task, agent.index, self._agenda.now)
+            freed += board.complete(task, agent.index, self._agenda.now) or ()
             if self._overlaps(task):
                 self._sides.owe_merge(agent, self._workspace.merge_s())
         for task in freed:
