@@ -121,9 +121,10 @@ class Asynchronous(Timing):
 
     def _wake_one(self) -> None:
         agents = self._agents
-        first = next((index for index in self._asleep if not agents[index].is_down), None)
-        if first is not None:
-            self._ring(self._asleep.pop(first))
+        for index in self._asleep:
+            if not agents[index].is_down:
+                self._ring(self._asleep.pop(index))
+                return
 
     def _ring(self, alarm: _Alarm) -> None:
         """Wake an agent, after what is already to happen now."""

@@ -170,7 +170,7 @@ class Schedule:
     def go_on(self, events: int) -> bool:
         """Let so many events happen; return whether there may be more."""
         queue = self._queue
-        for _ in range(events):
+        for _happened in range(events):  # a name that has a type, unlike `_`
             try:
                 happens = queue.pop()
             except IndexError:  # nothing is left

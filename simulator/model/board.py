@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from simulator.model.copied import Copied
 from simulator.model.tasks import TaskGraph
@@ -237,14 +237,17 @@ class TaskPool(Copied):
 
     Attributes
     ----------
-    items : array of int, shape (len(self),)
-        The tasks, in no order.
+    count : int
+        How many are in.
+    items : array of int, shape (tasks,)
+        The first `count` are the tasks, in no order.
     """
 
-    __slots__ = ("_is_in", "_lowest", "_place", "items")
+    __slots__ = ("_is_in", "_lowest", "_place", "count", "items")
 
     def __init__(self, tasks: int) -> None:
-        self.items = array("i")
+        self.count = 0
+        self.items = array("i", [0]) * tasks
         self._place = array("i", [0]) * tasks
         self._is_in = bytearray(tasks)
         self._lowest = 0
@@ -258,7 +261,10 @@ class TaskPool(Copied):
         return other
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.items[: self.count])
 
     def __contains__(self, task: int) -> bool:
         return bool(self._is_in[task])
@@ -267,15 +273,17 @@ class TaskPool(Copied):
         """Put `task` in, if it is not."""
         if not self._is_in[task]:
             self._is_in[task] = 1
-            self._place[task] = len(self.items)
-            self.items.append(task)
+            self._place[task] = self.count
+            self.items[self.count] = task
+            self.count += 1
             self._lowest = min(self._lowest, task)
 
     def discard(self, task: int) -> None:
         """Take `task` out, if it is in."""
         if self._is_in[task]:
             self._is_in[task] = 0
-            last = self.items.pop()
+            self.count -= 1
+            last = self.items[self.count]
             if last != task:
                 place = self._place[task]
                 self.items[place] = last
@@ -283,15 +291,17 @@ class TaskPool(Copied):
 
     def first(self, count: int) -> list[int]:
         """Return the `count` smallest tasks (fewer if there are not as many), in order."""
-        if not (self.items and count):
+        if not (self.count and count):
             return []
-        find = self._is_in.find
         task = self._lowest
         if not self._is_in[task]:
-            self._lowest = task = find(1, task)
+            task += 1  # mostly it is the next, which takes less to see than to find
+            if not self._is_in[task]:
+                task = self._is_in.find(1, task)
+            self._lowest = task
         found = [task]
         while len(found) < count:
-            task = find(1, task + 1)
+            task = self._is_in.find(1, task + 1)
             if task < 0:
                 break
             found.append(task)

@@ -232,7 +232,7 @@ def test_a_pool_of_tasks_is_a_set_that_knows_its_smallest(steps: list[tuple[bool
         assert [pool.first(count) for count in (0, 1, 3, 99)] == [
             in_order[:count] for count in (0, 1, 3, 99)
         ]
-        assert sorted(pool.items) == in_order
+        assert sorted(pool) == in_order
         assert (task in pool, len(pool)) == (comes, len(truth))
 
 

@@ -128,24 +128,24 @@ class Claims(Dispatcher):
         noise = self._noise
         if noise == 0.0:
             return self._open.first(count)
-        items, uniform = self._open.items, self._uniform[agent]
+        tasks, uniform = self._open, self._uniform[agent]
         if count == 1:
-            if not items:
+            if not tasks.count:
                 return []
             if noise == 1.0 or uniform() < noise:
-                return [items[int(uniform() * len(items))]]
-            return self._open.first(1)
-        return self._pick_several(agent, min(count, len(items)))
+                return [tasks.items[int(uniform() * tasks.count)]]
+            return tasks.first(1)
+        return self._pick_several(agent, min(count, tasks.count))
 
     def _pick_several(self, agent: int, count: int) -> list[int]:
-        noise, uniform, items = self._noise, self._uniform[agent], self._open.items
-        if count == len(items):
-            return sorted(items)
-        in_order = iter(self._open.first(count) if noise < 1.0 else ())
+        noise, uniform, tasks = self._noise, self._uniform[agent], self._open
+        if count == tasks.count:
+            return sorted(tasks)
+        in_order = iter(tasks.first(count) if noise < 1.0 else ())
         picks: dict[int, None] = {}
         while len(picks) < count:
             if noise == 1.0 or uniform() < noise:
-                picks[items[int(uniform() * len(items))]] = None
+                picks[tasks.items[int(uniform() * tasks.count)]] = None
             else:
                 for task in in_order:
                     if task not in picks:
@@ -155,8 +155,7 @@ class Claims(Dispatcher):
 
     def _pick_from_all(self, agent: int, count: int) -> list[int]:
         """Return open tasks as listed or at random, those that must wait among them."""
-        waiting = self._waiting.items if self._waiting is not None else []
-        tasks = sorted([*self._open.items, *waiting])
+        tasks = sorted([*self._open, *(self._waiting or ())])
         if count >= len(tasks):
             return tasks
         noise, uniform = self._noise, self._uniform[agent]
@@ -174,7 +173,7 @@ class Claims(Dispatcher):
             if pool is self._open:
                 found = self._pick(agent, min(count, len(pool)))
             else:
-                found = [pool.items[int(self._uniform[agent]() * len(pool))]]
+                found = [pool.items[int(self._uniform[agent]() * pool.count)]]
             for task in found:
                 if task not in seen:
                     seen.add(task)

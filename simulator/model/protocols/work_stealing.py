@@ -64,7 +64,7 @@ class _Deques(Dispatcher):
 
     def has_tasks(self, agent: int) -> bool:
         """Return whether anybody has tasks: what others have can be stolen."""
-        return bool(self._deques[agent] or self._loaded.items)
+        return bool(self._deques[agent] or self._loaded.count)
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's newest tasks, or what it steals."""
@@ -81,10 +81,10 @@ class _Deques(Dispatcher):
 
     def _steal(self, thief: int) -> None:
         # Any agent that has something, as trying all in random order would find it.
-        loaded = self._loaded.items
-        if not loaded:
+        loaded = self._loaded
+        if not loaded.count:
             return
-        agent = loaded[int(self._rolls[thief]() * len(loaded))]
+        agent = loaded.items[int(self._rolls[thief]() * loaded.count)]
         victim = self._deques[agent]
         amount = (len(victim) + 1) // 2 if self._half else 1
         self.setting.metrics.steals += amount

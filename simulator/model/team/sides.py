@@ -191,7 +191,8 @@ class Sides:
         """Put tasks that can start on the main board."""
         for task in tasks if self._journal.trace is not None else ():
             self._journal.note(Event.TASK_READY, task=task)
-        self._agenda.wake(*[self.dispatcher.task_ready(task) for task in tasks])
+        for task in tasks:
+            self._agenda.wake_one(self.dispatcher.task_ready(task))
         self.note_woken()
 
     def announce_on_side_of(self, agent: AgentState, tasks: list[int]) -> None:
@@ -199,7 +200,8 @@ class Sides:
         if agent.dispatcher is self.dispatcher:
             self.announce(tasks)
         else:
-            self._agenda.wake(*[agent.dispatcher.task_ready(task) for task in tasks])
+            for task in tasks:
+                self._agenda.wake_one(agent.dispatcher.task_ready(task))
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether there is something new for anybody to do."""
