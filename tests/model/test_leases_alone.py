@@ -56,7 +56,7 @@ def test_what_another_has_claimed_and_lets_go_is_not_picked_twice() -> None:
         assert claims.may_attempt(agent, 3)
         claims.attempt_ended(agent, 3, False)
     claims.lost(0)
-    assert 3 in claims._open.items
+    assert 3 in claims._open
     picks = claims.choose(1, TASKS)
     assert picks is not None
     assert picks[0] == 3
@@ -121,7 +121,7 @@ class Shift:
 
     def listed(self) -> set[int]:
         """Return the tasks that are on some list of those to do."""
-        return set(self.claims._open.items).union(*self.claims._redo)
+        return set(self.claims._open).union(*self.claims._redo)
 
 
 @pytest.mark.parametrize("fields", LEASES, ids=str)
@@ -255,7 +255,7 @@ def test_what_is_found_finished_after_its_lease_is_open_no_more() -> None:
     claims.forgotten(0, 0)
     claims.forgotten(0, 1)
     claims.begin_round(9)
-    assert {0, 1} <= set(claims._open.items)
+    assert {0, 1} <= set(claims._open)
     claims.handed_in(0, 0)
     done(claims, 1, 1)
-    assert not {0, 1} & set(claims._open.items)
+    assert not {0, 1} & set(claims._open)
