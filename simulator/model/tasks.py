@@ -119,6 +119,8 @@ class TaskGraph:
     def conditions(self) -> array[int]:
         """How much must happen before each task can start: dependencies, and its arrival."""
         on_arrival = 1 if self.arrivals_s else 0
+        if not self.has_dependencies:
+            return array("i", [on_arrival]) * len(self)
         return array("i", [len(needed) + on_arrival for needed in self.dependencies])
 
     @cached_property
@@ -134,6 +136,8 @@ class TaskGraph:
     @cached_property
     def dependents(self) -> list[Sequence[int]]:
         """Which tasks wait for each task, shape (N, any)."""
+        if not self.has_dependencies:
+            return [()] * len(self)
         waiting: dict[int, list[int]] = {}
         for task, needed in enumerate(self.dependencies):
             for dependency in needed:
@@ -171,7 +175,9 @@ class TaskGraph:
     @cached_property
     def order(self) -> array[int]:
         """Tasks in topological order, the first listed first (Kahn 1962, with a heap)."""
-        if all(needed < task for task, all_ in enumerate(self.dependencies) for needed in all_):
+        if not self.has_dependencies or all(
+            needed < task for task, all_ in enumerate(self.dependencies) for needed in all_
+        ):
             return array("i", range(len(self)))
         missing = [len(needed) for needed in self.dependencies]
         startable = [task for task, count in enumerate(missing) if count == 0]
