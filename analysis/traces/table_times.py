@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.traces.column_names import found_times
+from analysis.traces.time_units import LONGEST_S, WORDS, units_of, unlike_others
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
 
@@ -26,9 +27,6 @@ _TOLD = {
     "end_ns": ("end", 1),
     "first_chunk_s": ("first_chunk", 10**9),
 }
-_LONGEST_S = 100.0
-"""Durations whose median is above this are milliseconds: hardly any call takes minutes."""
-
 _DATE = 1e8
 """Smaller numbers are times since some start, not dates."""
 
@@ -61,6 +59,8 @@ class Times:
         Canonical names to columns, as the user has named them.
     file : str
         Name of the table in messages.
+    places : sequence of str
+        Where each row is, for messages.
     """
 
     def __init__(
@@ -69,8 +69,10 @@ class Times:
         names: Sequence[str],
         told: Mapping[str, str],
         file: str,
+        places: Sequence[str],
     ) -> None:
         self._file = file
+        self._places = places
         self._notes: list[str] = []
         found = found_times(names)
         for name, (what, unit) in _TOLD.items():
@@ -94,9 +96,11 @@ class Times:
         self._read_days(moments)
         factor = self._common_factor(moments)
         self._moments: dict[str, Ns] = {
-            what: [_moment(v, unit or factor) for v in self._dates(name, values)]
+            what: [_moment(v, each) for v, each in zip(
+                self._dates(name, values), self._factors(name, values, unit, factor), strict=True
+            )]
             for what, ((name, unit), values) in moments.items()
-        }
+        }  # fmt: skip
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""
@@ -134,6 +138,13 @@ class Times:
             v if part is None or pd.isna(moment) else moment.isoformat()
             for v, part, moment in zip(values, parts, read, strict=True)
         ]
+
+    def _factors(self, name: str, values: Sequence[Any], told: int | None, usual: int) -> list[int]:
+        """Return the unit of each time of a column; note it where they are not the same."""
+        units, note = units_of(values, told, usual)
+        if note is not None:
+            self._notes.append(f"{self._places[note[0]]}: {name!r} is {note[1]}")
+        return units
 
     @property
     def has_moments(self) -> bool:
@@ -184,11 +195,12 @@ class Times:
         if unit is None:
             known = [v for v in values if v is not None and v >= 0]
             middle = float(np.median(known)) if known else 0.0
-            unit = 10**6 if middle > _LONGEST_S else 10**9
-            word = "milliseconds" if unit == 10**6 else "seconds"
+            unit = 10**6 if middle > LONGEST_S else 10**9
             self._notes.append(
-                f"{self._file}: {name!r} is taken as {word} (its median is {middle:,.4g})"
+                f"{self._file}: {name!r} is taken as {WORDS[unit]} (its median is {middle:,.4g})"
             )
+            if (odd := unlike_others(values, unit)) is not None:
+                self._notes.append(f"{self._places[odd[0]]}: {name!r} is {odd[1]}")
         return [None if v is None or v < 0 else in_range(_scaled(v, unit)) for v in values]
 
     def _read_days(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
@@ -233,12 +245,11 @@ class Times:
         elif {"start", "end"} <= moments.keys():
             pairs = zip(moments["start"][1], moments["end"][1], strict=True)
             lengths = [b - a for a, b in pairs if _is_number(a) and _is_number(b)]
-            factor = 10**6 if lengths and float(np.median(lengths)) > _LONGEST_S else 10**9
+            factor = 10**6 if lengths and float(np.median(lengths)) > LONGEST_S else 10**9
         else:
             factor = 10**9
-        word = {10**9: "seconds", 10**6: "milliseconds", 1000: "microseconds", 1: "nanoseconds"}
         names = " and ".join(repr(name) for (name, unit), _ in moments.values() if unit is None)
-        self._notes.append(f"{self._file}: {names} taken as {word[factor]}")
+        self._notes.append(f"{self._file}: {names} taken as {WORDS[factor]}")
         return factor
 
 

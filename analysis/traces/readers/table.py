@@ -134,7 +134,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         out.notes.append(f"{source.path.name}: {note}")
     table = _Table(source, rows, places, out)
     chosen = _chosen(table, names, columns, out)
-    times = Times(table.text_or_number, names, columns, source.name)
+    times = Times(table.text_or_number, names, columns, source.name, places)
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
@@ -149,7 +149,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     total = total_in(names)
     totals = table.numbers("input_tokens", total) if total is not None else None
-    apart, notes = caches_apart(read, totals, chosen, words, len(rows))
+    apart, notes = caches_apart(read, totals, chosen, words, rows)
     out.notes.extend(f"{source.path.name}: {note}" for note in notes)
     out.notes.extend(table.notes())
     for i, place in enumerate(places):
