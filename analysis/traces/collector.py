@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
-from analysis.traces.copied_calls import told_before
+from analysis.traces.copied_calls import parts_of_answers, told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
@@ -148,7 +148,7 @@ class Collector:
         """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _frame(self._calls, CALLS)
         self._calls = {name: [] for name in CALLS}
-        calls = self._each_once(calls)
+        calls = self._whole_answers(self._each_once(calls))
         if calls.duplicated(_OF_A_REPEAT).any():
             calls = self._without_duplicates(self._told_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
@@ -195,6 +195,20 @@ class Collector:
             }
             self._tasks = {key: task for key, task in self._tasks.items() if key[0] not in gone}
         return found.calls
+
+    def _whole_answers(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """Drop rows that tell of a part of an answer, written while it was streamed."""
+        parts, maybe = parts_of_answers(calls)
+        if parts.any():
+            n = int(parts.sum())
+            self._left_out(calls[parts], f"{counted(n, 'part')} of streamed answers left out")
+        if maybe.any():
+            n = int(maybe.sum())
+            self.notes.append(
+                f"{counted(n, 'call')} with the id, start and input of another, and less output: "
+                "if they are parts of streamed answers, keep the last of each alone"
+            )
+        return calls[~parts]
 
     def _told_once(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that an earlier file of the same format, or row, has told of already."""

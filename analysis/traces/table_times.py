@@ -94,13 +94,12 @@ class Times:
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         self._read_days(moments)
-        factor = self._common_factor(moments)
-        self._moments: dict[str, Ns] = {
-            what: [_moment(v, each) for v, each in zip(
-                self._dates(name, values), self._factors(name, values, unit, factor), strict=True
-            )]
-            for what, ((name, unit), values) in moments.items()
-        }  # fmt: skip
+        factor, day_first = self._common_factor(moments), self._is_day_first()
+        self._moments: dict[str, Ns] = {}
+        for what, ((name, told_unit), values) in moments.items():
+            units = self._factors(name, values, told_unit, factor)
+            dates = self._dates(values, day_first)
+            self._moments[what] = [_moment(v, each) for v, each in zip(dates, units, strict=True)]
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""
@@ -119,16 +118,30 @@ class Times:
                 return f"column {name!r}: {str(values[i])[:40]!r} is no time"
         return None
 
-    def _dates(self, name: str, values: list[Any]) -> list[Any]:
+    def _is_day_first(self) -> bool:
+        """Tell whether dates such as ``2/3/2026`` begin with the day, in all columns alike."""
+        matched = {
+            name: [part for v in values if isinstance(v, str) and (part := _SLASHED.match(v))]
+            for name, values in self._said.values()
+        }
+        parts = [part for some in matched.values() for part in some]
+        day_first = any(part[2] == "." or int(part[1]) > 12 for part in parts)
+        month_first = any(part[2] != "." and int(part[3]) > 12 for part in parts)
+        names = " and ".join(repr(name) for name, some in matched.items() if some)
+        if day_first and month_first:
+            self._notes.append(
+                f"{self._file}: {names} have dates that begin with the day and others that begin "
+                "with the month; those that may be either are taken as day/month/year"
+            )
+        elif parts and not (day_first or month_first):
+            self._notes.append(f"{self._file}: {names} taken as month/day/year")
+        return day_first
+
+    def _dates(self, values: list[Any], day_first: bool) -> list[Any]:
         """Return times, those with dates such as ``6/13/2026`` or ``13.6.2026`` as ISO texts."""
         parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
-        known = [(int(part[1]), int(part[3])) for part in parts if part is not None]
-        if not known:
+        if not any(parts):
             return values
-        has_dots = any(part is not None and part[2] == "." for part in parts)
-        day_first = has_dots or any(a > 12 for a, _ in known)
-        if not day_first and all(b <= 12 for _, b in known):
-            self._notes.append(f"{self._file}: {name!r} is taken as month/day/year")
         with warnings.catch_warnings(action="ignore"):
             read = pd.to_datetime(
                 pd.Series(values, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
