@@ -12,11 +12,12 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
+from analysis.traces.clocks import notes_on_clocks
 from analysis.traces.copied_calls import parts_of_answers, told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
-from simulator.words import counted, percent
+from simulator.words import counted
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
@@ -152,7 +153,7 @@ class Collector:
         if calls.duplicated(_OF_A_REPEAT).any():
             calls = self._without_duplicates(self._told_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
-        self._note_quantised_clock(calls)
+        self.notes += notes_on_clocks(calls)
         agents = _agents_of(calls, list(self._agents.values()))
         calls = _with_parents(calls, agents)
         runs = _runs_of(calls, agents, self._runs)
@@ -242,15 +243,6 @@ class Collector:
         first = some.iloc[0]
         self.duplicate(f"{first['source']}, run {first['run_id']}", len(some))
         self.notes.append(note)
-
-    def _note_quantised_clock(self, calls: pd.DataFrame) -> None:
-        starts = calls.loc[calls["quality_time"] != "estimated", "start_ns"].dropna()
-        if len(starts) >= 50:
-            whole = float((starts % 1_000_000_000 == 0).mean())
-            if whole > 0.9:
-                self.notes.append(
-                    f"starts are whole seconds in {percent(whole)} of calls: gaps are coarse"
-                )
 
 
 def _are_copies(repeated: pd.DataFrame) -> pd.Series[bool]:

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.traces.column_names import found_times
-from analysis.traces.time_units import LONGEST_S, WORDS, units_of, unlike_others
+from analysis.traces.time_units import (
+    LONGEST_S,
+    WORDS,
+    may_be_ends,
+    units_of,
+    unlike_others,
+)
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
 
@@ -36,6 +42,9 @@ _DAY_OF_1970 = 25_569.0
 
 _SHORTEST_S = 0.02
 """Calls are longer, and further apart: smaller steps between times are parts of days."""
+
+_BEGINS = re.compile("start|beg[ai]n")
+"""Names of times that can be no ends."""
 
 _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
@@ -77,6 +86,7 @@ class Times:
         found = found_times(names)
         for name, (what, unit) in _TOLD.items():
             if name in told:
+                found = {key: pair for key, pair in found.items() if pair[0] != told[name]}
                 found[what] = (told[name], unit)
         if "duration" not in found and not {"start", "end"} <= found.keys():
             raise TeamsimError(
@@ -185,6 +195,10 @@ class Times:
             self._notes.append(f"{self._file}: ends are coarse: start and duration are used")
         assert lengths is not None
         if starts is not None:
+            name = self._said["start"][0]
+            is_told = _BEGINS.search(name.lower()) is not None
+            if not is_told and (note := may_be_ends(starts, lengths, groups)) is not None:
+                self._notes.append(f"{self._file}: {name!r} is taken as the start of calls; {note}")
             return starts, _sum(starts, lengths), self._notes
         if ends is not None:
             return _sum(ends, [None if n is None else -n for n in lengths]), ends, self._notes

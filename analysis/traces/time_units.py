@@ -1,9 +1,10 @@
-"""Units of numbers that are times, told by their size: also where a column has two of them."""
+"""What times of a table may be: their units, told by their size, and whether starts are ends."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,15 @@ LONGEST_S = 100.0
 WORDS = {10**9: "seconds", 10**6: "milliseconds", 1000: "microseconds", 1: "nanoseconds"}
 """Units of times, by the ns that they have."""
 
-_FIRST_DATE, _LAST_DATE = 946_684_800 * 10**9, 4_102_444_800 * 10**9
+FIRST_DATE, LAST_DATE = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 """1 January 2000 and 2100, in ns since 1970."""
 
 _APART = 20.0
 """Durations in seconds and in milliseconds are so many times apart, or more."""
+
+
+_FEWEST, _FEWER = 3, 5
+"""So many calls must overlap if times are starts, and so many times fewer if they are ends."""
 
 
 def units_of(
@@ -64,7 +69,7 @@ def _unit_of_date(value: Any) -> int | None:
     """Return the unit in which a number is a date of this century; None if in none."""
     if not isinstance(value, (int, float)):
         return None
-    return next((unit for unit in WORDS if _FIRST_DATE <= value * unit <= _LAST_DATE), None)
+    return next((unit for unit in WORDS if FIRST_DATE <= value * unit <= LAST_DATE), None)
 
 
 def unlike_others(values: Sequence[float | None], unit: int) -> tuple[int, str] | None:
@@ -90,3 +95,34 @@ def unlike_others(values: Sequence[float | None], unit: int) -> tuple[int, str] 
         f"{times:,.0f} times as {'short' if is_long else 'long'}: all are taken as {WORDS[unit]}; "
         "if there are seconds and milliseconds, give the column one unit"
     )
+
+
+def may_be_ends(
+    moments: Sequence[int | None], lengths: Sequence[int | None], groups: Sequence[str]
+) -> str | None:
+    """Return what to say where calls of one group overlap by their starts, and not by their ends.
+
+    Logs are written when a call has ended.
+    """
+    spans = defaultdict[str, list[tuple[int, int]]](list)
+    for at, length, group in zip(moments, lengths, groups, strict=True):
+        if at is not None and length is not None:
+            spans[group].append((at, length))
+    as_starts, as_ends = (
+        sum(
+            _overlaps((at - back * n, at + n - back * n) for at, n in some)
+            for some in spans.values()
+        )
+        for back in (0, 1)
+    )
+    if as_starts < max(_FEWEST, _FEWER * as_ends) or _FEWER * as_starts < len(moments):
+        return None
+    return (
+        f"{counted(as_starts, 'call')} begin before the one above has ended, and "
+        f"{as_ends or 'none'} would if it were the end: if it is, --column end_s=NAME"
+    )
+
+
+def _overlaps(spans: Iterable[tuple[int, int]]) -> int:
+    """Return how many spans begin before the one before them has ended."""
+    return sum(start < end for (_, end), (start, _) in pairwise(sorted(spans)))

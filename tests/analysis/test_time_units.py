@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.traces.reading import read_traces
+from tests.analysis.trace_samples import attributes, document, lines
 
 AT = 1_772_359_200  # 1 March 2026, 10:00 UTC
 
@@ -71,3 +72,62 @@ def test_durations_some_1000_times_the_others_are_said(
     found = [note for note in notes if "one unit" in note]
     assert len(found) == (said is not None)
     assert all(said is not None and said in note for note in found)
+
+
+def test_a_column_that_is_named_as_the_end_is_no_start(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"model,timestamp,latency_ms\nm,{AT + 4},4000\nm,{AT + 9},3000\n")
+    calls = read_traces([path], columns={"end_s": "timestamp"}).calls
+    assert (calls["start_ns"] / 1e9 - AT).tolist() == [0.0, 6.0]
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == [4.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "gap", "is_said"),
+    [("timestamp", 1, True), ("start", 1, False), ("timestamp", 5, False)],
+)
+def test_times_that_may_be_the_ends_of_calls_are_said(
+    name: str, gap: float, is_said: bool, tmp_path: Path
+) -> None:
+    """Calls of an agent follow each other by their ends, and not by their starts."""
+    at, rows = float(AT), []
+    for i in range(20):
+        length = 2 + 4 * (i % 2)
+        at += gap + length
+        rows.append(f"{at},{length}")
+    *_, notes = read(tmp_path, f"{name},duration_s", *rows)
+    found = [note for note in notes if "--column end_s=NAME" in note]
+    assert len(found) == is_said
+    assert all("'timestamp' is taken as the start of calls; 9 calls begin" in x for x in found)
+
+
+def test_calls_at_the_same_time_do_not_say_that_times_are_ends(tmp_path: Path) -> None:
+    rows = [f"{AT + 10 * (i // 3)},{2 + i % 3}" for i in range(30)]
+    *_, notes = read(tmp_path, "timestamp,duration_s", *rows)
+    assert not any("end_s" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word"),
+    [
+        (1000 * AT, 1000, "milliseconds"),
+        (10**6 * AT, 10**6, "microseconds"),
+        (10**9 * AT, 10**9, None),
+        (0, 10**9, None),  # since the start of a run
+        (900 * 10**9, 10**9, None),
+    ],
+)
+def test_spans_that_may_be_in_another_unit_than_ns_are_said(
+    first: int, second: int, word: str | None, tmp_path: Path
+) -> None:
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    spans = [
+        {"traceId": "a" * 32, "spanId": f"{i:016x}", "name": "chat m",
+         "startTimeUnixNano": str(first + i * second), "attributes": attributes(**said),
+         "endTimeUnixNano": str(first + (i + 1) * second)}
+        for i in range(1, 4)
+    ]  # fmt: skip
+    notes = read_traces([lines(tmp_path / "spans.jsonl", [document(*spans)])]).notes
+    found = [note for note in notes if "after 1970 began" in note]
+    assert len(found) == (word is not None)
+    assert all(f"if these are {word}" in note and "2026-03-01" in note for note in found)
