@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,10 +109,8 @@ class Notations:
     def told(self, name: str, is_count: bool) -> Notation:
         """Return the same, of a column that may stay unread: `notes` says nothing of it."""
         cells = [without_spaces(row.get(name)) for row in self._rows]
-        seen = Counter(map(_shown, cells))
-        del seen[None]
-        if seen:
-            return Notation(max(seen, key=seen.__getitem__), is_count)
+        if (seen := sign_in(cells)) is not None:
+            return Notation(seen, is_count)
         others = {
             _shown(without_spaces(cell))
             for row in self._rows[:_SAMPLE]
@@ -122,12 +120,19 @@ class Notations:
         sign = others.pop() if len(others) == 1 else None
         if sign is not None and not is_count:
             return Notation(sign, is_count)
-        doubtful = (
-            c.strip() for c in cells if isinstance(c, str) and _DOUBTFUL.fullmatch(c.strip())
-        )
-        return Notation(
-            None, is_count, next((c for c in doubtful if sign is None or sign in c), None)
-        )
+        texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+        doubtful = [text for text in texts if _DOUBTFUL.fullmatch(text)]
+        if sign is not None and all(text.endswith(f"{sign}000") for text in doubtful):
+            return Notation(sign, is_count)  # a program has written whole numbers with decimals
+        some = next((text for text in doubtful if sign is None or sign in text), None)
+        return Notation(None, is_count, some)
+
+
+def sign_in(cells: Iterable[Any]) -> Sign | None:
+    """Return what stands before decimals in most of the numbers that show it; None if none does."""
+    seen = Counter(map(_shown, cells))
+    del seen[None]
+    return max(seen, key=seen.__getitem__, default=None)
 
 
 def _shown(cell: Any) -> Sign | None:
@@ -135,13 +140,9 @@ def _shown(cell: Any) -> Sign | None:
     if not isinstance(cell, str):
         return None
     said = cell.strip()
-    if _DOUBTFUL.fullmatch(said):
+    if ("," not in said and "." not in said) or _DOUBTFUL.fullmatch(said):
         return None
-    if "," in said and _COMMA.fullmatch(said):
-        return ","
-    if "." in said or "," in said:
-        return "." if _POINT.fullmatch(said) else "," if _COMMA.fullmatch(said) else None
-    return None
+    return "." if _POINT.fullmatch(said) else "," if _COMMA.fullmatch(said) else None
 
 
 def without_spaces(value: Any) -> Any:

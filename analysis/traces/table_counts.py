@@ -22,10 +22,13 @@ from analysis.traces.values import amount, count, flag, text
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan", "status_code_ok",
+         "passed", "yes", "wahr", "vrai", "true", "1", "none", "nan", "status_code_ok",
          "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
+
+_NO_ERROR = {"none", "null", "0", "0.0", "nan", "no", "falsch", "faux"}
+"""Words for calls without an error: Excel writes yes and no in the user's language."""
 
 _HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
 """An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""
@@ -194,9 +197,7 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     code = count(http_text[1] if http_text else said) if said is not None else None
     http = fields.get("http_status")
     http = code if http is None and code is not None and code >= 100 else http
-    if error is not None and (
-        flag(error) is False or error.lower() in {"none", "null", "0", "nan"}
-    ):
+    if error is not None and (flag(error) is False or error.lower() in _NO_ERROR):
         error = None
     failed = error is not None or (http is not None and http >= 400)
     if (said is not None and code is None) or code == 0:

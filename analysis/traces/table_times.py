@@ -15,7 +15,9 @@ from analysis.traces.column_names import found_times
 from analysis.traces.time_units import (
     LONGEST_S,
     WORDS,
+    lengths_in,
     may_be_ends,
+    scaled,
     units_of,
     unlike_others,
 )
@@ -214,7 +216,7 @@ class Times:
     def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
         values = column(name, True)
         if not all(v is None or _is_number(v) for v in values):
-            lengths = [_with_unit(v, unit) for v in values]
+            lengths = lengths_in(values, unit)
             is_read = (n is not None for n, v in zip(lengths, values, strict=True) if _is_text(v))
             if any(is_read):
                 return lengths
@@ -228,7 +230,7 @@ class Times:
             )
             if (odd := unlike_others(values, unit)) is not None:
                 self._notes.append(f"{self._places[odd[0]]}: {name!r} is {odd[1]}")
-        return [None if v is None or v < 0 else in_range(_scaled(v, unit)) for v in values]
+        return [None if v is None or v < 0 else in_range(scaled(v, unit)) for v in values]
 
     def _read_days(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
         """Make seconds of dates that are numbers of days, as spreadsheets keep them."""
@@ -284,20 +286,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and amount(value) is None
 
 
-def _with_unit(value: Any, unit: int | None) -> int | None:
-    """Return a duration that is written with its unit (``850ms``) or as ``0:00:01.25``."""
-    number = amount(value)
-    if number is not None:  # a number among texts
-        return in_range(_scaled(number, unit or 10**9))
-    if not isinstance(value, str) or not any(each.isalpha() or each == ":" for each in value):
-        return None
-    try:
-        length = pd.to_timedelta(value)
-    except (ValueError, OverflowError):
-        return None
-    return None if pd.isna(length) else in_range(length.value)
-
-
 def _is_date(value: Any) -> bool:
     is_told = isinstance(value, str) and amount(value) is None
     return is_told and (_SLASHED.match(value) is not None or nanoseconds(value) is not None)
@@ -309,15 +297,8 @@ def _is_number(value: Any) -> bool:
 
 def _moment(value: Any, factor: int) -> int | None:
     if isinstance(value, (int, float)):
-        return in_range(_scaled(value, factor))
+        return in_range(scaled(value, factor))
     return nanoseconds(value)
-
-
-def _scaled(value: float, factor: int) -> int:
-    if factor == 1:
-        return int(value)
-    whole = int(value)
-    return whole * factor + round((value - whole) * factor)
 
 
 def _sum(moments: Ns, lengths: Ns) -> Ns:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from analysis.traces.decimals import Notation, sign_in
+from analysis.traces.values import amount, in_range
 from simulator.words import counted
 
 LONGEST_S = 100.0
@@ -23,6 +27,8 @@ FIRST_DATE, LAST_DATE = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 _APART = 20.0
 """Durations in seconds and in milliseconds are so many times apart, or more."""
 
+
+_NUMBER = re.compile(r"[0-9](?:[0-9.,]*[0-9])?")
 
 _FEWEST, _FEWER = 3, 5
 """So many calls must overlap if times are starts, and so many times fewer if they are ends."""
@@ -70,6 +76,42 @@ def _unit_of_date(value: Any) -> int | None:
     if not isinstance(value, (int, float)):
         return None
     return next((unit for unit in WORDS if FIRST_DATE <= value * unit <= LAST_DATE), None)
+
+
+def lengths_in(values: Sequence[Any], unit: int | None) -> list[int | None]:
+    """Return durations of which some have their unit (``850ms``) or are as ``0:00:01.25``, in ns.
+
+    Parameters
+    ----------
+    values : sequence
+        Texts and numbers.
+    unit : int, optional
+        Of the numbers; else they are seconds.
+    """
+    parts = [part for v in values if isinstance(v, str) for part in _NUMBER.findall(v)]
+    written = Notation(sign_in(parts) or ".")
+    return [_length(v, unit or 10**9, written) for v in values]
+
+
+def _length(value: Any, unit: int, written: Notation) -> int | None:
+    number = amount(value)
+    if number is not None:  # a number among texts
+        return in_range(scaled(number, unit))
+    if not isinstance(value, str) or not any(each.isalpha() or each == ":" for each in value):
+        return None
+    try:
+        length = pd.to_timedelta(_NUMBER.sub(lambda part: str(written.plain(part[0])), value))
+    except (ValueError, OverflowError):
+        return None
+    return None if pd.isna(length) else in_range(length.value)
+
+
+def scaled(value: float, factor: int) -> int:
+    """Return a number times a factor, exact where it is whole."""
+    if factor == 1:
+        return int(value)
+    whole = int(value)
+    return whole * factor + round((value - whole) * factor)
 
 
 def unlike_others(values: Sequence[float | None], unit: int) -> tuple[int, str] | None:

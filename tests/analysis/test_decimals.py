@@ -29,6 +29,8 @@ def run_table(directory: Path, *rows: str) -> Path:
         (["1.234;1.234", "12,5;1.234.567"], [1234.0, 12.5], [1234.0, 1234567.0]),
         (["1.234;950,25"], [1234.0], [950.25]),
         (["0.250;1,234.5"], [0.25], [1234.5]),
+        (["12.5;950.000", "13.5;120.000"], [12.5, 13.5], [950.0, 120.0]),
+        (["12,5;950.000", "13,5;120.000"], [12.5, 13.5], [950000.0, 120000.0]),
     ],
     ids=str,
 )
@@ -74,3 +76,24 @@ def test_durations_may_have_commas_between_thousands(tmp_path: Path) -> None:
     path.write_text('model,latency_ms,input_tokens\nm,"1,250",900\nm,"1,250.5",900\n')
     found = read_traces([path]).chats
     assert (found["end_ns"] - found["start_ns"]).tolist() == [1_250_000_000, 1_250_500_000]
+
+
+@pytest.mark.parametrize(
+    ("durations", "seconds"),
+    [
+        (["0:00:03,250", "0:01:00,5"], [3.25, 60.5]),
+        (["3,25 s", "850 ms"], [3.25, 0.85]),
+        (["3,250 s", "12,5 s"], [3.25, 12.5]),
+        (["3.250 s", "1 min"], [3.25, 60.0]),
+        (["1,250 ms", "850 ms"], [1.25, 0.85]),
+        (["1 day, 0:00:03", "0:00:03.5"], [86_403.0, 3.5]),
+    ],
+    ids=str,
+)
+def test_durations_with_their_unit_may_have_decimal_commas(
+    durations: list[str], seconds: list[float], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("model;duration\n" + "".join(f"m;{each}\n" for each in durations))
+    calls = read_traces([path]).calls
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == seconds

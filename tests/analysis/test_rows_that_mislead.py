@@ -248,3 +248,21 @@ def test_lines_of_a_session_may_be_in_any_order(tmp_path: Path) -> None:
         calls = read_traces([lines(tmp_path / "S1.jsonl", [told[i] for i in order])]).calls
         found.append(((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist())
     assert found == [[4.0, 2.0, 3.0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "failed"),
+    [
+        ("is_error", ["0", "false", "no", "FALSCH", ""], ["1", "true", "yes", "WAHR"]),
+        ("failed", ["False", "0.0"], ["True", "1.0"]),
+        ("success", ["1", "true", "yes", "WAHR"], ["0", "false", "no", "FALSCH"]),
+    ],
+)
+def test_a_column_says_yes_or_no_to_whether_calls_failed(
+    name: str, fine: list[str], failed: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    rows = "".join(f"m,{4 * i},{4 * i + 3},{said}\n" for i, said in enumerate([*fine, *failed]))
+    path.write_text(f"model,start_s,end_s,{name}\n{rows}")
+    found = read_traces([path]).calls["status"].tolist()
+    assert found == ["ok"] * len(fine) + ["error"] * len(failed)
