@@ -176,8 +176,11 @@ def _shown(
     return found
 
 
-def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
-    """Return the counts of a row in our convention; `apart` if its input lacks the cache."""
+def counts_of(fields: Mapping[str, Any], apart: bool, total: float | None) -> dict[str, Any]:
+    """Return the counts of a row in our convention; `apart` if its input lacks the cache.
+
+    The output holds the reasoning, unless the total shows that it does not.
+    """
     found = counts(
         fields.get("input_tokens"),
         fields.get("cache_read_input_tokens"),
@@ -187,6 +190,10 @@ def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
         reasoning=fields.get("reasoning_output_tokens"),
         includes_cache=not apart,
     )
+    wrote, thought = found["output_tokens"], found["reasoning_output_tokens"]
+    read = found["input_tokens"]
+    if read is not None and wrote is not None and thought is not None:
+        found["output_tokens"] = wrote + thought * (total == read + wrote + thought)
     return {name: n for name, n in found.items() if n is not None}
 
 

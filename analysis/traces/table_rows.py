@@ -13,6 +13,9 @@ from analysis.traces.values import mapping, text
 _USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens", "token_details")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
+_NO_NAME = {"nan", "null", "none", "<na>", "\\n"}
+"""How programs and data bases write a name that is missing."""
+
 _DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
 
 
@@ -67,6 +70,12 @@ def tool_of(row: Mapping[str, Any]) -> str | None:
     """Return the name of a tool that no column names but ``name``."""
     named = {str(name).lower(): value for name, value in row.items()}
     return text(named.get("name")) or text(mapping(named.get("tool")).get("name"))
+
+
+def name_in(value: Any) -> str | None:
+    """Return the name in a cell; None where a word stands for one that is missing."""
+    name = text(value)
+    return None if name is None or name.lower() in _NO_NAME else name
 
 
 def is_blank(value: Any) -> bool:

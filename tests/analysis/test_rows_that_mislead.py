@@ -266,3 +266,27 @@ def test_a_column_says_yes_or_no_to_whether_calls_failed(
     path.write_text(f"model,start_s,end_s,{name}\n{rows}")
     found = read_traces([path]).calls["status"].tolist()
     assert found == ["ok"] * len(fine) + ["error"] * len(failed)
+
+
+@pytest.mark.parametrize("word", ["None", "null", "NULL", "nan", "<NA>", "\\N"])
+def test_a_word_for_nothing_is_no_name(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    head = "agent,model,start_s,end_s,tool,finish_reason,error\n"
+    path.write_text(f"{head}{word},m,0,3,{word},{word},{word}\na,m,4,7,,stop,\n")
+    calls = read_traces([path]).calls
+    assert calls["operation_name"].tolist() == ["chat"] * 2
+    assert calls["status"].tolist() == ["ok"] * 2
+    assert calls["agent_id"].isna().tolist() == [True, False]
+    assert calls["finish_reason"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("total", "output"), [(1100, 100), (1050, 50), ("", 50), (1234, 50)])
+def test_a_total_shows_that_the_output_is_without_the_reasoning(
+    total: int | str, output: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    head = "model,start_s,end_s,input_tokens,output_tokens,reasoning_tokens,total_tokens\n"
+    path.write_text(f"{head}m,0,3,1000,50,50,{total}\n")
+    calls = read_traces([path]).calls
+    assert calls["output_tokens"].tolist() == [output]
+    assert calls["input_tokens"].tolist() == [1000]

@@ -32,6 +32,7 @@ from analysis.traces.table_counts import caches_apart, counts_of, status_in
 from analysis.traces.table_rows import (
     flat,
     is_blank,
+    name_in,
     operation_of,
     tool_of,
     without_dollar,
@@ -141,7 +142,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     _read_costs(read, table, names, chosen, columns, out)
     cache = cache_in(names)
     words = {
-        name: [text(row.get(theirs)) for row in rows]
+        name: [name_in(row.get(theirs)) for row in rows]
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
@@ -158,7 +159,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart[i]) | status_in(fields)
+        fields |= counts_of(fields, apart[i], totals[i] if totals else None) | status_in(fields)
         for name, value in (
             ("run_id", source.path.stem),
             ("quality_time", "exact" if times.has_moments else "estimated"),
