@@ -58,7 +58,13 @@ def name_series(figure: Figure, row_ends: Sequence[Axes]) -> None:
             return
     for row in rows:
         row.remove()
-    figure.legend(keys.values(), keys, loc="outside lower center", ncols=min(len(keys), 3))
+    note = figure.get_supxlabel()
+    figure.supxlabel("")  # the legend would lie on it
+    legend = figure.legend(
+        keys.values(), keys, loc="outside lower center", ncols=min(len(keys), 3),
+        title=note or None, title_fontsize=_SMALL_PT,
+    )  # fmt: skip
+    legend.get_title().set_color(REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)

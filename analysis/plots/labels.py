@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pandas as pd
+
 from analysis.statistics.curves import QUANTILES, TO_SUCCESS
 
 _LABELS = {
@@ -73,6 +75,26 @@ def balanced(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def size_label(n: float, finished: float, runs: float) -> str:
-    """Return the text below a bar: the size and, if not all runs finished, the number of pairs."""
-    return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"
+def stack_labels(stacks: pd.DataFrame) -> tuple[list[str], str]:
+    """Return the texts below the bars of a speed-up stack, and that of their axis.
+
+    Bars are told apart by the size of the team, or else by what was swept in its place. If not all
+    runs finished, the number of pairs of runs that did stands below.
+    """
+    said, axis = [f"{n:g}" for n in stacks["n"]], "agents n"
+    if not stacks["n"].is_unique:
+        rests = [
+            str(name).removeprefix(str(series)).strip(", ")
+            for name, series in zip(stacks["name"], stacks["series"], strict=True)
+        ]
+        fields = {rest.rpartition("=")[0] for rest in rests}
+        if len(fields) == 1:
+            axis, rests = fields.pop(), [rest.rpartition("=")[2] for rest in rests]
+        else:
+            axis = "point"
+        if stacks["n"].nunique() == 1:
+            said, axis = rests, f"{axis}, n = {said[0]}"
+        else:
+            said = [f"{rest} (n = {n})" for rest, n in zip(rests, said, strict=True)]
+    pairs = zip(said, stacks["finished"], stacks["runs"], strict=True)
+    return [text if k == m else f"{text}\n{k:g}/{m:g}" for text, k, m in pairs], axis

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from analysis.breakdown.causes import CAUSES
 from analysis.plots.colours import CAUSE_COLOURS, REFERENCE, SPEEDUP_COLOUR
 from analysis.plots.direct_labels import name_series
-from analysis.plots.labels import size_label
+from analysis.plots.labels import stack_labels
 from analysis.plots.style import (
     HALO,
     footnote,
@@ -23,6 +23,9 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
+
+_MANY, _SMALL_PT = 5, 6.5
+"""From more bars on, the texts below them are so small."""
 
 _SHOWN = 0.005
 """Smaller parts are drawn without a name."""
@@ -43,8 +46,8 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Axes
         Bars reach n, the ideal. Gains (calls quicker than one agent's) are below 0. If not all runs
         finished, the number of pairs of runs that both finished stands below the size; if there is
-        no such pair, there is no bar. A stroke is the 95 % interval of the speed-up, where it has
-        both ends.
+        no such pair, there is an x in place of a bar. A stroke is the 95 % interval of the
+        speed-up, where it has both ends.
     """
     ax = new_axes(ax)
     table = stacks.sort_values("n")
@@ -60,13 +63,16 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.bar(places, lost, bottom=top, label=names[0], **look)
         ax.bar(places, gains, bottom=bottom, label=names[1], hatch="//", **look)
         top, bottom = top + lost, bottom + gains
+    unknown = places[table["speed-up"].isna().to_numpy()]
+    at_the_foot = ax.get_xaxis_transform()
+    ax.plot(unknown, [0.04] * len(unknown), "x", color=REFERENCE, transform=at_the_foot)
     ends = table[["speed-up_low", "speed-up_high"]].to_numpy(dtype=float)
     drawn = np.isfinite(ends).all(axis=1)
     ax.vlines(places[drawn], *ends[drawn].T, color=REFERENCE, linewidth=1.2, path_effects=HALO)
     for place, n, value in zip(places, table["n"], table["speed-up"], strict=True):
-        ax.plot([place - 0.45, place + 0.45], [n, n], color=REFERENCE, linewidth=1.2)
         if np.isnan(value):
             continue
+        ax.plot([place - 0.45, place + 0.45], [n, n], color=REFERENCE, linewidth=1.2)
         ax.annotate(
             f"{value:.1f}",
             (float(place), float(value)),
@@ -77,10 +83,9 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
             fontsize=7,
             path_effects=HALO,
         )
-    ax.set_xticks(
-        places, [size_label(*each) for each in table[["n", "finished", "runs"]].to_numpy()]
-    )
-    ax.set(xlabel="agents n", ylabel="speed-up, and what is missing to n")
+    labels, axis = stack_labels(table)
+    ax.set_xticks(places, labels, fontsize=_SMALL_PT if len(table) > _MANY else None)
+    ax.set(xlabel=axis, ylabel="speed-up, and what is missing to n")
     ax.set_axisbelow(True)
     if bottom.min() < 0.0:
         ax.axhline(0.0, color=REFERENCE, linewidth=0.8)
@@ -106,7 +111,8 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
         gains = (stacks[list(CAUSES)] < -_SHOWN).any(axis=None)
         what = "lines: the ideal n; strokes: 95 % intervals of the speed-up"
         what += "; hatched: less spent than by one agent" * bool(gains)
-        what += "; k of m: pairs of runs that both finished, of all" * _some_unfinished(stacks)
+        what += "; k/m: pairs of runs that both finished, of all" * _some_unfinished(stacks)
+        what += "; \N{MULTIPLICATION SIGN}: no such pair" * bool(stacks["speed-up"].isna().any())
         footnote(figure, what)
         headline(figure, title)
         name_series(figure, row_ends(axes))

@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.breakdown.causes import CAUSES
 from analysis.plots.colours import CAUSE_COLOURS, REFERENCE, SPEEDUP_COLOUR, colour
 from analysis.plots.known import all_finished, reason, within_reach
-from analysis.plots.labels import balanced, metric_label, size_label
+from analysis.plots.labels import balanced, metric_label, stack_labels
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import not_known
 
@@ -237,10 +237,8 @@ def stack_chart(stacks: pd.DataFrame) -> Chart:
     If not all runs finished, the number of pairs of runs that both finished stands below the size.
     """
     table = stacks.sort_values("n")
-    sizes = [
-        size_label(*each).replace("\n", "<br>")
-        for each in table[["n", "finished", "runs"]].to_numpy()
-    ]
+    labels, axis = stack_labels(table)
+    sizes = [label.replace("\n", "<br>") for label in labels]
     colours = {"speed-up": SPEEDUP_COLOUR, **CAUSE_COLOURS}
     bars: list[Trace] = [
         {
@@ -255,7 +253,7 @@ def stack_chart(stacks: pd.DataFrame) -> Chart:
     ]
     halo, interval = (_strokes(sizes, table, *how) for how in ((4.5, "white"), (1.5, REFERENCE)))
     has_counts = bool((table["finished"] < table["runs"]).any())
-    layout = _layout("agents n", "speed-up, and what is missing to n", below="normal")
+    layout = _layout(axis, "speed-up, and what is missing to n", below="normal")
     layout |= {"barmode": "relative", "showlegend": True, "height": 440}
     layout["legend"] = {"orientation": "h", "y": -0.42 if has_counts else -0.3}
     layout["xaxis"]["type"] = "category"

@@ -12,11 +12,12 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
-from analysis.traces.copied_calls import told_before
+from analysis.traces.clocks import notes_on_clocks
+from analysis.traces.copied_calls import parts_of_answers, told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
-from simulator.words import counted, percent
+from simulator.words import counted
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
@@ -148,11 +149,11 @@ class Collector:
         """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _frame(self._calls, CALLS)
         self._calls = {name: [] for name in CALLS}
-        calls = self._each_once(calls)
+        calls = self._whole_answers(self._each_once(calls))
         if calls.duplicated(_OF_A_REPEAT).any():
             calls = self._without_duplicates(self._told_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
-        self._note_quantised_clock(calls)
+        self.notes += notes_on_clocks(calls)
         agents = _agents_of(calls, list(self._agents.values()))
         calls = _with_parents(calls, agents)
         runs = _runs_of(calls, agents, self._runs)
@@ -196,6 +197,20 @@ class Collector:
             self._tasks = {key: task for key, task in self._tasks.items() if key[0] not in gone}
         return found.calls
 
+    def _whole_answers(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """Drop rows that tell of a part of an answer, written while it was streamed."""
+        parts, maybe = parts_of_answers(calls)
+        if parts.any():
+            n = int(parts.sum())
+            self._left_out(calls[parts], f"{counted(n, 'part')} of streamed answers left out")
+        if maybe.any():
+            n = int(maybe.sum())
+            self.notes.append(
+                f"{counted(n, 'call')} with the id, start and input of another, and less output: "
+                "if they are parts of streamed answers, keep the last of each alone"
+            )
+        return calls[~parts]
+
     def _told_once(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that an earlier file of the same format, or row, has told of already."""
         repeated = told_before(calls)
@@ -228,15 +243,6 @@ class Collector:
         first = some.iloc[0]
         self.duplicate(f"{first['source']}, run {first['run_id']}", len(some))
         self.notes.append(note)
-
-    def _note_quantised_clock(self, calls: pd.DataFrame) -> None:
-        starts = calls.loc[calls["quality_time"] != "estimated", "start_ns"].dropna()
-        if len(starts) >= 50:
-            whole = float((starts % 1_000_000_000 == 0).mean())
-            if whole > 0.9:
-                self.notes.append(
-                    f"starts are whole seconds in {percent(whole)} of calls: gaps are coarse"
-                )
 
 
 def _are_copies(repeated: pd.DataFrame) -> pd.Series[bool]:

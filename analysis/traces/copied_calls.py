@@ -24,6 +24,46 @@ _ALIKE = [
 """What a call and its copy have in common."""
 
 
+_OF_ONE_ANSWER = [
+    "source",
+    "run_id",
+    "session_id",
+    "agent_id",
+    "operation_name",
+    "response_model",
+    "call_id",
+    "input_tokens",
+    "start_ns",
+]
+"""What the rows of an answer have in common that is written again and again as it grows."""
+
+
+def parts_of_answers(calls: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Tell which calls are parts of an answer that was streamed, and which may be.
+
+    A part has the id and the start of another call that alone says why it ended, and no more
+    tokens. Where no row says it, answers may as well be several, to one request. All but the
+    longest of these may be parts.
+    """
+    some = calls[calls["call_id"].notna() & calls["operation_name"].isin(CHATS)]
+    some = some[some.duplicated(_OF_ONE_ANSWER, keep=False) & some["start_ns"].ge(DATE_NS)]
+    some = some.sort_values(["end_ns", "output_tokens"], kind="stable")
+    groups = some.groupby(_OF_ONE_ANSWER, dropna=False)
+    more = groups["output_tokens"].diff()
+    keys = [some[name] for name in _OF_ONE_ANSWER]
+    grows, strictly = (
+        each.groupby(keys, dropna=False).transform("all")
+        for each in (more.fillna(0).ge(0) & some["output_tokens"].notna(), more.fillna(1).gt(0))
+    )
+    is_last = ~some.duplicated(_OF_ONE_ANSWER, keep="last")
+    ends = groups["finish_reason"].transform("count")
+    last_tells = (is_last & some["finish_reason"].notna()).groupby(keys, dropna=False)
+    parts = grows & ~is_last & (ends == 1) & last_tells.transform("any")
+    maybe = grows & strictly & ~is_last & (ends == 0)
+    every = (each.reindex(calls.index, fill_value=False).astype(bool) for each in (parts, maybe))
+    return next(every), next(every)
+
+
 def told_before(calls: pd.DataFrame) -> pd.Series[bool]:
     """Tell which calls an earlier file, or row, has told of already.
 

@@ -11,7 +11,7 @@ WINDOWS = "teamsim-windows"
 """How to decode bytes that are no UTF-8: as Windows-1252, in which Excel writes CSV files. Names
 that differ stay apart."""
 
-_SEPARATOR_LINE = re.compile(r'"?sep=[^\w\r\n]*\r?\n')
+_SEPARATOR_LINE = re.compile(r'"?sep=[^\w\r\n]*(?=\r?\n)')
 """It tells Excel what the cells of a table are apart by, as the header shows, too. Who has stored
 the table again may have filled it up with empty cells."""
 _LONGEST = 1024
@@ -35,9 +35,10 @@ def encoding_of(start: bytes) -> str:
 
 
 def without_separator_line(stream: BinaryIO) -> BinaryIO:
-    """Return a stream that has no first line such as ``sep=;``, but a mark of its encoding.
+    """Return a stream that has a blank line for a first one such as ``sep=;``.
 
-    It must be able to peek, as those do that read files or unpack them.
+    So lines have the numbers that an editor shows, and the mark of the encoding stays. The stream
+    must be able to peek, as those do that read files or unpack them.
     """
     start = stream.peek(_LONGEST)[:_LONGEST]  # type: ignore[attr-defined]
     encoding = encoding_of(start)

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.traces.column_names import plain
+from analysis.traces.decimals import ENGLISH, Notations
 from analysis.traces.encodings import WINDOWS, encoding_of
-from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of
-from analysis.traces.table_rows import is_blank, with_decimal_point, without_separators
+from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, is_blank_line
+from analysis.traces.table_rows import is_blank
 from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name
 
@@ -62,6 +63,8 @@ COLUMNS: dict[str, Column] = {
     "max_rounds": Column("whole"),
 }
 """The columns of a table of runs, by our names."""
+
+_COUNTS = {"n", "tokens", "input_tokens", "output_tokens", "rounds", "calls", "max_rounds"}
 
 _OF_RUNS_ALONE = {
     name for name in COLUMNS if name not in ("model", "input_tokens", "output_tokens")
@@ -160,16 +163,18 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     TeamsimError
         Naming the file, and the column or the line and cell, that is wrong.
     """
-    header, rows, has_commas = _rows(path)
+    header, rows, is_european = _rows(path)
     places = _places(path, header, columns or {})
     found: dict[str, list[str | float]] = {name: [] for name in places}
     uncounted = dict.fromkeys(places, 0)
-    for where, cells in rows:
+    there = list(rows)
+    written = Notations([dict(zip(header, cells, strict=True)) for _, cells in there])
+    for where, cells in there:
         for name, place in places.items():
             cell = cells[place]
             if COLUMNS[name].kind != "text":
-                cell = without_separators(cell, has_commas)
-                cell = with_decimal_point(cell) if has_commas else cell
+                how = written.of(header[place], name in _COUNTS) if is_european else ENGLISH
+                cell = how.plain(cell)
             value = _value(cell, name, f"{path}, {where}: {header[place]!r}")
             if value == 0.0 and name != "success":
                 value = float("nan")
@@ -185,13 +190,13 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     if "tokens" not in places:
         runs["tokens"] = runs["input_tokens"] + runs["output_tokens"]
     notes = [f"{count} runs have 0 {name}: not known" for name, count in uncounted.items() if count]
-    return RunTable(runs[list(COLUMNS)], notes)
+    return RunTable(runs[list(COLUMNS)], notes + written.notes())
 
 
 def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]], bool]:
     """Return the header, and where each row is with its cells, None where they are empty.
 
-    Also whether decimals may have commas.
+    Also whether it is a table whose cells are apart by semicolons: decimals may have commas there.
     """
     if path.suffix == ".parquet":
         try:
@@ -210,10 +215,10 @@ def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]
             False,
         )
     text = _text(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text.splitlines() if not is_blank_line(line)), "")
     delimiter = delimiter_of(first)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    header = [name.strip() for name in next((cells for cells in reader if cells), [])]
+    header = [name.strip() for name in next(filter(any, reader), [])]
     if not header:
         raise TeamsimError(f"{path} is empty")
     return header, _lines(path, reader, len(header)), delimiter == ";"
@@ -239,7 +244,7 @@ def _lines(
     try:
         for cells in reader:
             line = reader.line_num  # type: ignore[attr-defined]
-            if not cells:
+            if not any(map(str.strip, cells)):
                 continue
             if len(cells) != width:
                 raise TeamsimError(

@@ -84,7 +84,7 @@ class Head:
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
         lines = self.start[:4096].decode(encoding_of(self.start), "ignore").splitlines()
-        first = next(dropwhile(_is_blank, lines), "")
+        first = next(dropwhile(is_blank_line, lines), "")
         return self.layout == "table" and delimiter_of(first) == ";"
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
@@ -191,7 +191,7 @@ class Source:
                 start += batch.num_rows
             return
         text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
-        header = next(dropwhile(_is_blank, iter(text.readline, "")), "")
+        header = next(dropwhile(is_blank_line, iter(text.readline, "")), "")
         delimiter = delimiter_of(header)
         columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
         lines = _Lines(text)
@@ -292,7 +292,7 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
-    lines = list(dropwhile(_is_blank, text.splitlines(keepends=True)))
+    lines = list(dropwhile(is_blank_line, text.splitlines(keepends=True)))
     text, delimiter = "".join(lines), delimiter_of(lines[0] if lines else "")
     try:
         reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
@@ -305,7 +305,7 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     return rows, columns
 
 
-def _is_blank(line: str) -> bool:
+def is_blank_line(line: str) -> bool:
     """Return whether a line has nothing in it, or only empty cells."""
     return not line.strip(f"\ufeff \r\n{_DELIMITERS}")
 

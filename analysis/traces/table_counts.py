@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,17 +18,25 @@ from analysis.traces.usage import (
     shows_both,
     writer_of,
 )
-from analysis.traces.values import count, flag
+from analysis.traces.values import amount, count, flag, text
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "true", "1", "none", "nan", "status_code_ok",
+         "passed", "yes", "wahr", "vrai", "true", "1", "none", "nan", "status_code_ok",
          "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
 
+_NO_ERROR = {"none", "null", "0", "0.0", "nan", "no", "falsch", "faux"}
+"""Words for calls without an error: Excel writes yes and no in the user's language."""
+
 _HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
 """An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""
+
+_MOST_VALUES = 20
+"""Values of a column that may say what has written its rows."""
+_FEWEST = 5
+"""Rows that must show whether the input holds the cached tokens, with one of them at least."""
 
 _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 """Names of Anthropic's API, whose input is without the cached tokens."""
@@ -38,14 +47,15 @@ def caches_apart(
     totals: Sequence[Any] | None,
     chosen: Mapping[str, str],
     words: Mapping[str, Sequence[str | None]],
-    rows: int,
+    rows: Sequence[Mapping[str, Any]],
 ) -> tuple[list[bool], list[str]]:
     """Tell of each row whether its input excludes the cached tokens; note where it does.
 
     Each provider does alike in all its rows of models of one family, as a gateway may hand on what
     each API has counted. Rows show it, with their totals or without; if too few do, the names of
     the columns tell. Models of few rows, none of which shows it, do as the provider does, and a
-    provider of few as most rows of the table do.
+    provider of few as most rows of the table do. Where rows of one model show both, another column
+    may tell them apart, such as the gateway that has written them.
 
     Parameters
     ----------
@@ -55,12 +65,12 @@ def caches_apart(
         Input and output together, if the table has them.
     chosen : mapping
         The table's columns, by canonical name.
-    rows : int
-        How many rows there are.
+    rows : sequence of mapping
+        The rows, with all columns.
     """
     names = {plain(name) for name in chosen.values()}
     named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
-    none = [None] * rows
+    none = [None] * len(rows)
     makers = [words.get(name, none) for name in ("provider_name", "response_model")]
     pairs = list(zip(*makers, strict=True))
     providers = [writer_of(*pair) for pair in pairs]
@@ -68,6 +78,7 @@ def caches_apart(
     of_all = is_cache_apart_in_all([each for some in by_provider.values() for each in some], named)
     usual = {who: caches_are_apart(some, named, of_all) for who, some in by_provider.items()}
     writers = _told_apart(providers, [writer_of(None, model) for _, model in pairs])
+    writers, notes = _told_by_columns(read, totals, writers, rows)
     shown = _shown(read, totals, writers)
     provider_of = dict(zip(writers, providers, strict=True))
     are_apart = {
@@ -76,7 +87,7 @@ def caches_apart(
         if some
     }
     apart = [are_apart.get(who, of_all) for who in writers]
-    notes = [
+    notes += [
         f"of {writer or 'the rows'}, {counted(some.count(True), 'row')} show that the input does "
         f"not hold the cached tokens, and {some.count(False):,} that it does: all are taken as if "
         f"it {'did not' if are_apart[writer] else 'did'}; check them, or read both kinds apart"
@@ -90,8 +101,8 @@ def caches_apart(
     beyond = _shown(read, None, [str(each) for each in apart]).get(str(False), [])
     if True in beyond:
         notes.append(
-            f"{counted(beyond.count(True), 'row')} of {rows:,} with more cached tokens than input: "
-            "added to it there, and taken for a part of it in the others"
+            f"{counted(beyond.count(True), 'row')} of {len(rows):,} with more cached tokens than "
+            "input: added to it there, and taken for a part of it in the others"
         )
     return apart, notes
 
@@ -107,6 +118,45 @@ def _told_apart(providers: Sequence[str], models: Sequence[str]) -> list[str]:
         else provider
         for provider, model in zip(providers, models, strict=True)
     ]
+
+
+def _told_by_columns(
+    read: Mapping[str, Sequence[Any]],
+    totals: Sequence[Any] | None,
+    writers: list[str],
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[str]]:
+    """Return the writers, with the value of a column where it tells two kinds of one's rows apart.
+
+    Note which column does.
+    """
+    notes = []
+    for writer, some in _shown(read, totals, writers).items():
+        if not shows_both(some):
+            continue
+        its = [i for i, each in enumerate(writers) if each == writer]
+        for column in dict.fromkeys(name for i in its for name in rows[i]):
+            values = [text(row.get(column)) for row in rows]
+            kinds = {values[i] for i in its}
+            if not 1 < len(kinds) <= _MOST_VALUES or any(
+                amount(each) is not None for each in kinds
+            ):
+                continue
+            apart = [
+                f"{each} with {column} {value}" if each == writer else each
+                for each, value in zip(writers, values, strict=True)
+            ]
+            shown = _shown(read, totals, apart)
+            tallies = [Counter(shown[name]) for name in {apart[i] for i in its}]
+            clear = {n[True] > 0 for n in tallies if max(n[True], n[False]) >= _FEWEST}
+            if len(clear) == 2 and not any(n[True] and n[False] for n in tallies):
+                writers = apart
+                notes.append(
+                    f"of {writer or 'the rows'}, some inputs hold the cached tokens and some do "
+                    f"not: {column!r} tells which"
+                )
+                break
+    return writers, notes
 
 
 def _shown(
@@ -126,8 +176,11 @@ def _shown(
     return found
 
 
-def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
-    """Return the counts of a row in our convention; `apart` if its input lacks the cache."""
+def counts_of(fields: Mapping[str, Any], apart: bool, total: float | None) -> dict[str, Any]:
+    """Return the counts of a row in our convention; `apart` if its input lacks the cache.
+
+    The output holds the reasoning, unless the total shows that it does not.
+    """
     found = counts(
         fields.get("input_tokens"),
         fields.get("cache_read_input_tokens"),
@@ -137,6 +190,10 @@ def counts_of(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
         reasoning=fields.get("reasoning_output_tokens"),
         includes_cache=not apart,
     )
+    wrote, thought = found["output_tokens"], found["reasoning_output_tokens"]
+    read = found["input_tokens"]
+    if read is not None and wrote is not None and thought is not None:
+        found["output_tokens"] = wrote + thought * (total == read + wrote + thought)
     return {name: n for name, n in found.items() if n is not None}
 
 
@@ -147,9 +204,7 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     code = count(http_text[1] if http_text else said) if said is not None else None
     http = fields.get("http_status")
     http = code if http is None and code is not None and code >= 100 else http
-    if error is not None and (
-        flag(error) is False or error.lower() in {"none", "null", "0", "nan"}
-    ):
+    if error is not None and (flag(error) is False or error.lower() in _NO_ERROR):
         error = None
     failed = error is not None or (http is not None and http >= 400)
     if (said is not None and code is None) or code == 0:

@@ -13,13 +13,10 @@ from analysis.traces.values import mapping, text
 _USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens", "token_details")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
-_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
-_POINTS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
-_SPACES = re.compile("[0-9]{1,3}([ \u00a0\u202f'\u2019][0-9]{3})+([.,][0-9]+)?")
-"""Numbers with thousands apart by spaces, as in French and by ISO, or by apostrophes, as Swiss."""
+_NO_NAME = {"nan", "null", "none", "<na>", "\\n"}
+"""How programs and data bases write a name that is missing."""
 
 _DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
-_DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -75,33 +72,17 @@ def tool_of(row: Mapping[str, Any]) -> str | None:
     return text(named.get("name")) or text(mapping(named.get("tool")).get("name"))
 
 
+def name_in(value: Any) -> str | None:
+    """Return the name in a cell; None where a word stands for one that is missing."""
+    name = text(value)
+    return None if name is None or name.lower() in _NO_NAME else name
+
+
 def is_blank(value: Any) -> bool:
     """Tell whether a cell holds nothing, or a word that stands for nothing."""
     return isinstance(value, str) and value.strip().lower() in _BLANK
 
 
-def without_separators(value: Any, has_decimal_commas: bool) -> Any:
-    """Return a number that is written with separators of thousands without these."""
-    value = without_spaces(value)
-    if not isinstance(value, str):
-        return value
-    if has_decimal_commas:
-        return value.replace(".", "") if _POINTS.fullmatch(value.strip()) else value
-    return value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else value
-
-
-def without_spaces(value: Any) -> Any:
-    """Return a number whose thousands are apart by spaces or apostrophes without these."""
-    is_apart = isinstance(value, str) and _SPACES.fullmatch(value.strip())
-    return re.sub("[^0-9.,]", "", value) if is_apart else value
-
-
 def without_dollar(value: Any) -> Any:
     """Return an amount that is written with the sign or name of US dollars without it."""
     return _DOLLARS.sub("", value.strip()) if isinstance(value, str) else value
-
-
-def with_decimal_point(value: Any) -> Any:
-    """Return a number that is written with a decimal comma with a point."""
-    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
-    return value.replace(",", ".") if is_decimal else value

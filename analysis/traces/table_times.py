@@ -12,6 +12,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.traces.column_names import found_times
+from analysis.traces.time_units import (
+    LONGEST_S,
+    WORDS,
+    lengths_in,
+    may_be_ends,
+    scaled,
+    units_of,
+    unlike_others,
+)
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
 
@@ -26,9 +35,6 @@ _TOLD = {
     "end_ns": ("end", 1),
     "first_chunk_s": ("first_chunk", 10**9),
 }
-_LONGEST_S = 100.0
-"""Durations whose median is above this are milliseconds: hardly any call takes minutes."""
-
 _DATE = 1e8
 """Smaller numbers are times since some start, not dates."""
 
@@ -38,6 +44,9 @@ _DAY_OF_1970 = 25_569.0
 
 _SHORTEST_S = 0.02
 """Calls are longer, and further apart: smaller steps between times are parts of days."""
+
+_BEGINS = re.compile("start|beg[ai]n")
+"""Names of times that can be no ends."""
 
 _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
@@ -61,6 +70,8 @@ class Times:
         Canonical names to columns, as the user has named them.
     file : str
         Name of the table in messages.
+    places : sequence of str
+        Where each row is, for messages.
     """
 
     def __init__(
@@ -69,12 +80,15 @@ class Times:
         names: Sequence[str],
         told: Mapping[str, str],
         file: str,
+        places: Sequence[str],
     ) -> None:
         self._file = file
+        self._places = places
         self._notes: list[str] = []
         found = found_times(names)
         for name, (what, unit) in _TOLD.items():
             if name in told:
+                found = {key: pair for key, pair in found.items() if pair[0] != told[name]}
                 found[what] = (told[name], unit)
         if "duration" not in found and not {"start", "end"} <= found.keys():
             raise TeamsimError(
@@ -92,11 +106,12 @@ class Times:
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         self._read_days(moments)
-        factor = self._common_factor(moments)
-        self._moments: dict[str, Ns] = {
-            what: [_moment(v, unit or factor) for v in self._dates(name, values)]
-            for what, ((name, unit), values) in moments.items()
-        }
+        factor, day_first = self._common_factor(moments), self._is_day_first()
+        self._moments: dict[str, Ns] = {}
+        for what, ((name, told_unit), values) in moments.items():
+            units = self._factors(name, values, told_unit, factor)
+            dates = self._dates(values, day_first)
+            self._moments[what] = [_moment(v, each) for v, each in zip(dates, units, strict=True)]
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""
@@ -115,16 +130,30 @@ class Times:
                 return f"column {name!r}: {str(values[i])[:40]!r} is no time"
         return None
 
-    def _dates(self, name: str, values: list[Any]) -> list[Any]:
+    def _is_day_first(self) -> bool:
+        """Tell whether dates such as ``2/3/2026`` begin with the day, in all columns alike."""
+        matched = {
+            name: [part for v in values if isinstance(v, str) and (part := _SLASHED.match(v))]
+            for name, values in self._said.values()
+        }
+        parts = [part for some in matched.values() for part in some]
+        day_first = any(part[2] == "." or int(part[1]) > 12 for part in parts)
+        month_first = any(part[2] != "." and int(part[3]) > 12 for part in parts)
+        names = " and ".join(repr(name) for name, some in matched.items() if some)
+        if day_first and month_first:
+            self._notes.append(
+                f"{self._file}: {names} have dates that begin with the day and others that begin "
+                "with the month; those that may be either are taken as day/month/year"
+            )
+        elif parts and not (day_first or month_first):
+            self._notes.append(f"{self._file}: {names} taken as month/day/year")
+        return day_first
+
+    def _dates(self, values: list[Any], day_first: bool) -> list[Any]:
         """Return times, those with dates such as ``6/13/2026`` or ``13.6.2026`` as ISO texts."""
         parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
-        known = [(int(part[1]), int(part[3])) for part in parts if part is not None]
-        if not known:
+        if not any(parts):
             return values
-        has_dots = any(part is not None and part[2] == "." for part in parts)
-        day_first = has_dots or any(a > 12 for a, _ in known)
-        if not day_first and all(b <= 12 for _, b in known):
-            self._notes.append(f"{self._file}: {name!r} is taken as month/day/year")
         with warnings.catch_warnings(action="ignore"):
             read = pd.to_datetime(
                 pd.Series(values, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
@@ -134,6 +163,13 @@ class Times:
             v if part is None or pd.isna(moment) else moment.isoformat()
             for v, part, moment in zip(values, parts, read, strict=True)
         ]
+
+    def _factors(self, name: str, values: Sequence[Any], told: int | None, usual: int) -> list[int]:
+        """Return the unit of each time of a column; note it where they are not the same."""
+        units, note = units_of(values, told, usual)
+        if note is not None:
+            self._notes.append(f"{self._places[note[0]]}: {name!r} is {note[1]}")
+        return units
 
     @property
     def has_moments(self) -> bool:
@@ -161,6 +197,10 @@ class Times:
             self._notes.append(f"{self._file}: ends are coarse: start and duration are used")
         assert lengths is not None
         if starts is not None:
+            name = self._said["start"][0]
+            is_told = _BEGINS.search(name.lower()) is not None
+            if not is_told and (note := may_be_ends(starts, lengths, groups)) is not None:
+                self._notes.append(f"{self._file}: {name!r} is taken as the start of calls; {note}")
             return starts, _sum(starts, lengths), self._notes
         if ends is not None:
             return _sum(ends, [None if n is None else -n for n in lengths]), ends, self._notes
@@ -176,7 +216,7 @@ class Times:
     def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
         values = column(name, True)
         if not all(v is None or _is_number(v) for v in values):
-            lengths = [_with_unit(v, unit) for v in values]
+            lengths = lengths_in(values, unit)
             is_read = (n is not None for n, v in zip(lengths, values, strict=True) if _is_text(v))
             if any(is_read):
                 return lengths
@@ -184,12 +224,13 @@ class Times:
         if unit is None:
             known = [v for v in values if v is not None and v >= 0]
             middle = float(np.median(known)) if known else 0.0
-            unit = 10**6 if middle > _LONGEST_S else 10**9
-            word = "milliseconds" if unit == 10**6 else "seconds"
+            unit = 10**6 if middle > LONGEST_S else 10**9
             self._notes.append(
-                f"{self._file}: {name!r} is taken as {word} (its median is {middle:,.4g})"
+                f"{self._file}: {name!r} is taken as {WORDS[unit]} (its median is {middle:,.4g})"
             )
-        return [None if v is None or v < 0 else in_range(_scaled(v, unit)) for v in values]
+            if (odd := unlike_others(values, unit)) is not None:
+                self._notes.append(f"{self._places[odd[0]]}: {name!r} is {odd[1]}")
+        return [None if v is None or v < 0 else in_range(scaled(v, unit)) for v in values]
 
     def _read_days(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
         """Make seconds of dates that are numbers of days, as spreadsheets keep them."""
@@ -233,31 +274,16 @@ class Times:
         elif {"start", "end"} <= moments.keys():
             pairs = zip(moments["start"][1], moments["end"][1], strict=True)
             lengths = [b - a for a, b in pairs if _is_number(a) and _is_number(b)]
-            factor = 10**6 if lengths and float(np.median(lengths)) > _LONGEST_S else 10**9
+            factor = 10**6 if lengths and float(np.median(lengths)) > LONGEST_S else 10**9
         else:
             factor = 10**9
-        word = {10**9: "seconds", 10**6: "milliseconds", 1000: "microseconds", 1: "nanoseconds"}
         names = " and ".join(repr(name) for (name, unit), _ in moments.values() if unit is None)
-        self._notes.append(f"{self._file}: {names} taken as {word[factor]}")
+        self._notes.append(f"{self._file}: {names} taken as {WORDS[factor]}")
         return factor
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and amount(value) is None
-
-
-def _with_unit(value: Any, unit: int | None) -> int | None:
-    """Return a duration that is written with its unit (``850ms``) or as ``0:00:01.25``."""
-    number = amount(value)
-    if number is not None:  # a number among texts
-        return in_range(_scaled(number, unit or 10**9))
-    if not isinstance(value, str) or not any(each.isalpha() or each == ":" for each in value):
-        return None
-    try:
-        length = pd.to_timedelta(value)
-    except (ValueError, OverflowError):
-        return None
-    return None if pd.isna(length) else in_range(length.value)
 
 
 def _is_date(value: Any) -> bool:
@@ -271,15 +297,8 @@ def _is_number(value: Any) -> bool:
 
 def _moment(value: Any, factor: int) -> int | None:
     if isinstance(value, (int, float)):
-        return in_range(_scaled(value, factor))
+        return in_range(scaled(value, factor))
     return nanoseconds(value)
-
-
-def _scaled(value: float, factor: int) -> int:
-    if factor == 1:
-        return int(value)
-    whole = int(value)
-    return whole * factor + round((value - whole) * factor)
 
 
 def _sum(moments: Ns, lengths: Ns) -> Ns:

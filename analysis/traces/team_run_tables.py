@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.traces.named_tables import numbers_in, read_parquet, refuse, with_names
-from analysis.traces.team_runs import CELL
+from analysis.traces.team_runs import CELL, MODES
 from analysis.traces.values import flag
 from simulator.documents import MOST_NUMBER
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, unknown_name
 
 _WHOLE = {
     "n_teammates": (1, 10_000),
@@ -74,6 +74,7 @@ def read_run_tables(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[s
 def _runs(path: Path) -> pd.DataFrame:
     runs = read_parquet(path, _RUN_COLUMNS, [*_NUMBERS, "max_rounds"])
     runs = with_names(runs, path, ["run_dir", *CELL])
+    runs["mode"] = _modes(runs["mode"], path)
     runs["success"] = _truths(runs["success"], path)
     for name, (least, most) in _WHOLE.items():
         if name not in runs:
@@ -87,6 +88,15 @@ def _runs(path: Path) -> pd.DataFrame:
                 f"{least} to {most:g}"
             )
     return runs
+
+
+def _modes(said: pd.Series, path: Path) -> pd.Series:
+    found = said.map(lambda name: MODES.get(name.strip().lower().replace("-", "_")))
+    unknown = found.isna().to_numpy(dtype=bool)
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise TeamsimError(f"{path}, row {row + 1}: {unknown_name('mode', said.iloc[row], MODES)}")
+    return found
 
 
 def _truths(said: pd.Series, path: Path) -> pd.Series:

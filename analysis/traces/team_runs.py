@@ -14,7 +14,19 @@ CELL = ["model_dir", "mode", "task_type", "p_label"]
 """The columns that identify an experimental cell, without the team size."""
 
 SELF_CLAIM = "decentralized"
-"""The mode in which agents claim tasks themselves; in the others tasks are pre-assigned."""
+"""The mode in which agents claim tasks themselves."""
+
+PRE_ASSIGNED = "preassign_nolead"
+"""The mode in which tasks are dealt to agents before they begin, without a lead."""
+
+MODES = {
+    SELF_CLAIM: SELF_CLAIM,
+    "decentralised": SELF_CLAIM,
+    "self_claim": SELF_CLAIM,
+    PRE_ASSIGNED: PRE_ASSIGNED,
+    "pre_assigned": PRE_ASSIGNED,
+}
+"""The modes by the names that tables may give them."""
 
 
 @dataclass(frozen=True)

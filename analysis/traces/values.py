@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import normalize
 
 _HITS = {"true", "1", "1.0", "yes", "hit", "cache hit", "semantic hit", "semantic_hit"}
 
@@ -81,12 +82,15 @@ def _literal(value: str) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """Return a name: a text that is not empty, or a number as text."""
+    """Return a name: a text that is not empty, or a number as text.
+
+    Letters with accents are one character, as file names of macOS have two.
+    """
     if value is None:
         return None
     if isinstance(value, str):
         if not value.isascii():  # half a surrogate pair is no text that tables can hold
-            value = value.encode("utf-8", "replace").decode("utf-8")
+            value = normalize("NFC", value.encode("utf-8", "replace").decode("utf-8"))
         # The same names come again and again.
         return sys.intern(value.strip()) or None
     if isinstance(value, int) and not isinstance(value, bool):

@@ -120,6 +120,7 @@ def test_names_may_be_numbers(good: Path, damaged: Callable[..., Path]) -> None:
         ("runs", "n_teammates", 0, "row 3: 'n_teammates' is 0, not a whole number from 1"),
         ("runs", "n_teammates", "two", "row 3: 'n_teammates' is 'two', not a number"),
         ("runs", "success", "perhaps", "row 3: 'success' is 'perhaps', not true or false"),
+        ("runs", "mode", "decentral", "row 3: unknown mode 'decentral'; did you mean 'decentral"),
         ("events", "run_dir", None, "row 3: no 'run_dir'"),
         ("events", "type", None, "row 3: no 'type'"),
         ("events", "ts", "soon", "row 3: 'ts' is 'soon', not a number"),
@@ -134,6 +135,17 @@ def test_a_value_of_a_wrong_kind_is_an_error_with_its_place(
     with pytest.raises(TeamsimError) as raised:
         read_traces([directory])
     assert f"{directory / table}.parquet, {said}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"),
+    [("Decentralized", CLAIMING), ("self-claim", CLAIMING), ("pre_assigned", DEALT)],
+)
+def test_a_mode_may_have_its_name_in_the_simulator(
+    damaged: Callable[..., Path], said: str, mode: str
+) -> None:
+    found = read_team_runs(damaged(runs=lambda runs: runs.assign(mode=said)))
+    assert set(found.runs["mode"]) == set(found.calls["mode"]) == {mode}
 
 
 @pytest.mark.parametrize("name", ["run_dir", "agent", "path", "ts", "round", "returncode"])

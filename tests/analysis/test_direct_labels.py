@@ -15,7 +15,7 @@ from scipy.optimize import isotonic_regression
 
 from analysis.plots.direct_labels import _reach_further, isotonic, name_series, spread
 from analysis.plots.labels import balanced
-from analysis.plots.style import save
+from analysis.plots.style import footnote, save
 
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
 
@@ -79,6 +79,20 @@ def test_too_many_names_are_a_legend() -> None:
     figure = _figure(20, 2.0)
     assert not figure.axes[0].texts
     assert len(figure.legends[0].get_texts()) == 20
+
+
+def test_a_legend_and_what_stands_at_the_foot_are_not_on_each_other() -> None:
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    ax = figure.add_subplot()
+    for i in range(20):
+        ax.plot([0, 1], [0, i], label=f"series {i}")
+    footnote(figure, "bands: 95 % intervals; " * 6)
+    name_series(figure, [ax])
+    figure.draw_without_rendering()
+    legend = figure.legends[0]
+    assert legend.get_title().get_text().startswith("bands: 95 % intervals")
+    assert not figure.get_supxlabel()
+    assert ax.get_tightbbox().y0 >= legend.get_window_extent().y1 - 1.0
 
 
 def test_a_series_that_no_row_ends_with_is_in_the_legend_with_all_others() -> None:

@@ -12,6 +12,8 @@ from analysis.traces.reading import read_traces
 from analysis.traces.run_tables import read_run_table
 from tests.analysis.trace_samples import (
     attributes,
+    claude_event,
+    claude_message,
     codex,
     document,
     gateway_table,
@@ -166,3 +168,125 @@ def test_a_duration_that_is_an_object_is_none(tmp_path: Path) -> None:
     assert lengths.tolist() == [3.0, 4.0]
     places = {each.removeprefix(f"{tmp_path / 'calls.jsonl'}:")[0] for each in traces.skipped}
     assert places == {"1", "3"}
+
+
+def streamed(directory: Path, *ends: str, grows: int = 10) -> Path:
+    """Return a table of a call that is told of again and again, and of another one."""
+    path = directory / "calls.csv"
+    path.write_text(
+        "request_id,agent,model,start,duration_ms,input_tokens,output_tokens,finish_reason\n"
+        + "".join(
+            f"r1,a,m,2026-03-01T10:00:00Z,{1000 + i},100,{30 + grows * i},{end}\n"
+            for i, end in enumerate(ends)
+        )
+        + "r2,a,m,2026-03-01T10:00:10Z,3000,100,30,stop\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ends", "grows", "outputs", "said"),
+    [
+        (("", "", "stop"), 10, [50, 30], "2 parts of streamed answers left out"),
+        (("", "", "stop"), 0, [30, 30], "2 parts of streamed answers left out"),
+        (("", "", ""), 10, [30, 40, 50, 30], "2 calls with the id, start and input of another"),
+        (("stop", "stop", "stop"), 10, [30, 40, 50, 30], None),  # several answers to one request
+        (("", "stop", ""), 10, [30, 40, 50, 30], None),
+        (("", "", "stop"), -10, [30, 20, 10, 30], None),
+    ],
+)
+def test_an_answer_that_is_told_of_while_it_grows_is_one_call(
+    ends: tuple[str, ...], grows: int, outputs: list[int], said: str | None, tmp_path: Path
+) -> None:
+    found = read_traces([streamed(tmp_path, *ends, grows=grows)])
+    assert found.calls["output_tokens"].tolist() == outputs
+    notes = [note for note in found.notes if "streamed answers" in note]
+    assert len(notes) == (said is not None)
+    assert all(said is not None and note.startswith(said) for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("03/02/2026 23:59:59,04/02/2026 00:00:02\n12/02/2026 23:59:59,13/02/2026 00:00:02", None),
+        ("03/02/2026 09:00:00,03/02/2026 09:00:03\n13/02/2026 09:00:00,13/02/2026 09:00:03", None),
+        ("03/02/2026 09:00:00,03/02/2026 09:00:03\n02/13/2026 09:00:00,13/02/2026 09:00:03",
+         "'start' and 'end' have dates that begin with the day and others that begin with the"),
+        ("03/02/2026 09:00:00,03/02/2026 09:00:03\n02/03/2026 09:00:00,02/03/2026 09:00:03",
+         "'start' and 'end' taken as month/day/year"),
+    ],
+)  # fmt: skip
+def test_dates_of_all_columns_begin_alike(rows: str, said: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("start,end\n" + rows + "\n")
+    found = read_traces([path])
+    assert (found.calls["end_ns"] - found.calls["start_ns"]).tolist() == [3_000_000_000] * 2
+    notes = [note for note in found.notes if "begin with" in note or "month" in note]
+    assert len(notes) == (said is not None)
+    assert all(said is not None and said in note for note in notes)
+
+
+def test_one_name_in_two_forms_of_unicode_is_one_agent(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    rows = "caf\u00e9,m,0,3\ncafe\u0301,m,4,7\n"
+    path.write_text(f"agent,model,start_s,end_s\n{rows}", "utf-8")
+    assert read_traces([path]).calls["agent_id"].tolist() == ["caf\u00e9"] * 2
+
+
+def test_lines_of_a_session_may_be_in_any_order(tmp_path: Path) -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
+    told = [
+        claude_event(0, "u0", None),
+        claude_message(2, "a0", "u0", "m0", stop=None),
+        claude_message(4, "a1", "a0", "m0", use, stop="tool_use"),
+        claude_event(6, "u1", "a1", message={"role": "user", "content": [done]}),
+        claude_message(9, "a2", "u1", "m1"),
+    ]
+    found = []
+    for order in ((0, 1, 2, 3, 4), (2, 0, 4, 1, 3), (4, 3, 2, 1, 0)):
+        calls = read_traces([lines(tmp_path / "S1.jsonl", [told[i] for i in order])]).calls
+        found.append(((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist())
+    assert found == [[4.0, 2.0, 3.0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "failed"),
+    [
+        ("is_error", ["0", "false", "no", "FALSCH", ""], ["1", "true", "yes", "WAHR"]),
+        ("failed", ["False", "0.0"], ["True", "1.0"]),
+        ("success", ["1", "true", "yes", "WAHR"], ["0", "false", "no", "FALSCH"]),
+    ],
+)
+def test_a_column_says_yes_or_no_to_whether_calls_failed(
+    name: str, fine: list[str], failed: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    rows = "".join(f"m,{4 * i},{4 * i + 3},{said}\n" for i, said in enumerate([*fine, *failed]))
+    path.write_text(f"model,start_s,end_s,{name}\n{rows}")
+    found = read_traces([path]).calls["status"].tolist()
+    assert found == ["ok"] * len(fine) + ["error"] * len(failed)
+
+
+@pytest.mark.parametrize("word", ["None", "null", "NULL", "nan", "<NA>", "\\N"])
+def test_a_word_for_nothing_is_no_name(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    head = "agent,model,start_s,end_s,tool,finish_reason,error\n"
+    path.write_text(f"{head}{word},m,0,3,{word},{word},{word}\na,m,4,7,,stop,\n")
+    calls = read_traces([path]).calls
+    assert calls["operation_name"].tolist() == ["chat"] * 2
+    assert calls["status"].tolist() == ["ok"] * 2
+    assert calls["agent_id"].isna().tolist() == [True, False]
+    assert calls["finish_reason"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("total", "output"), [(1100, 100), (1050, 50), ("", 50), (1234, 50)])
+def test_a_total_shows_that_the_output_is_without_the_reasoning(
+    total: int | str, output: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    head = "model,start_s,end_s,input_tokens,output_tokens,reasoning_tokens,total_tokens\n"
+    path.write_text(f"{head}m,0,3,1000,50,50,{total}\n")
+    calls = read_traces([path]).calls
+    assert calls["output_tokens"].tolist() == [output]
+    assert calls["input_tokens"].tolist() == [1000]

@@ -61,7 +61,7 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path) -> None:
     semicolons = text.replace(",", ";").replace("1250.5", "1250,5")
     written_as = {
         "a.csv": text.encode("cp1252"),
-        "b.csv": b"\xef\xbb\xbf" + semicolons.encode(),
+        "b.csv": b"\xef\xbb\xbf" + semicolons.encode() + b";;;\r\n",
         "c.tsv": text.replace(",", "\t").encode("utf-16"),
         "d.csv.gz": gzip.compress(("\n\n" + text).encode()),
     }
@@ -79,6 +79,17 @@ def test_thousands_may_be_apart(tokens: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
     assert is_run_table(path, {})
     assert read_run_table(path).runs["tokens"].tolist() == [1234567.0]
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [("", 2), ("sep=;\r\n", 3), ('"sep=;"\n', 3), ("\ufeffsep=;;;\n\n", 4), (";;;\n", 3)],
+)
+def test_an_error_has_the_line_that_an_editor_shows(above: str, line: int, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(f"{above}protocol;n;seconds;tokens\nstatic;1;soon;9\n", "utf-8")
+    with pytest.raises(TeamsimError, match=f"runs.csv, line {line}: 'seconds' is 'soon', not a"):
+        read_run_table(path)
 
 
 def test_a_table_of_calls_is_none_of_runs(tmp_path: Path) -> None:

@@ -543,6 +543,34 @@ def test_two_conventions_of_one_model_are_said(tmp_path: Path, rows: int, is_apa
     assert f"as if it {'did not' if is_apart else 'did'}" in note
 
 
+@pytest.mark.parametrize(
+    ("name", "of_within", "of_apart", "is_told"),
+    [
+        ("gateway", ["a"], ["b"], True),
+        ("source file", ["a.jsonl"] * 4, ["b.jsonl", "c.jsonl"], True),
+        ("gateway", ["a"], ["a", "b"], False),
+        ("port", ["8080"], ["8081"], False),  # a number may follow from the counts
+    ],
+)
+def test_another_column_may_tell_two_conventions_of_one_model_apart(
+    tmp_path: Path, name: str, of_within: list[str], of_apart: list[str], is_told: bool
+) -> None:
+    """Where it does, a row without a total is as the others with the same value."""
+    rows = [f"start_s,end_s,provider,model,input,cached_tokens,output_tokens,total_tokens,{name}\n"]
+    for i in range(20):
+        within, apart = of_within[i % len(of_within)], of_apart[i % len(of_apart)]
+        total = "" if i > 15 else 1050
+        rows += [f"{2 * i},{2 * i + 1},proxy,gpt-5,1000,700,50,{total},{within}\n",
+                 f"{2 * i + 1},{2 * i + 2},proxy,gpt-5,300,700,50,{total},{apart}\n"]  # fmt: skip
+    path = tmp_path / "calls.csv"
+    path.write_text("".join(rows))
+    found = read_traces([path])
+    is_right = found.calls["input_tokens"].tolist() == [1000] * 40
+    assert is_right == is_told
+    assert any(f"{name!r} tells which" in note for note in found.notes) == is_told
+    assert any("all are taken as if" in note for note in found.notes) != is_told
+
+
 @pytest.mark.parametrize(("wrong", "is_apart"), [(3, False), (30, True)])
 def test_a_few_spans_do_not_say_how_all_are_read(
     tmp_path: Path, wrong: int, is_apart: bool

@@ -209,7 +209,7 @@ def test_a_stack_is_of_pairs_that_both_finished(study: Study) -> None:
     figure = stack_figure(stacks, "Why?")
     ticks = [[text.get_text() for text in ax.get_xticklabels()] for ax in figure.axes]
     assert ticks[0] == ["2", "4", "8", "16"]
-    assert ticks[2] == [f"{n}\n0 of 6" for n in (2, 4, 8, 16)]
+    assert ticks[2] == [f"{n}\n0/6" for n in (2, 4, 8, 16)]
     figure.draw_without_rendering()
 
 
@@ -224,8 +224,31 @@ def test_the_speed_ups_of_stacks_are_drawn_with_their_intervals(study: Study) ->
     drawn = [bars["y"] - below, bars["y"] + above]
     np.testing.assert_allclose(np.transpose(drawn), ends)
     none = stacks[stacks["series"] == "95 s"]
+    (crosses,) = (line for line in plot_stack(none).lines if line.get_marker() == "x")
+    assert list(crosses.get_xdata()) == [0, 1, 2, 3]
+    assert (
+        len(plot_stack(none).lines) == 1
+    )  # and no line for the ideal n, of which nothing is there
     assert not any(len(each.get_paths()) for each in plot_stack(none).collections)
     assert not len(stack_chart(none).data[-1]["y"])
+
+
+def test_bars_of_one_size_are_told_apart_by_what_was_swept() -> None:
+    items = (1, 8, 32)
+    rows = [
+        {"series": "all alike", "name": f"all alike, workload.items={k}", "n": 4, "runs": 3,
+         "finished": min(k, 3), "speed-up": 2.0, "speed-up_low": 1.5, "speed-up_high": 2.5,
+         **dict.fromkeys(CAUSES, 2.0 / len(CAUSES))}
+        for k in items
+    ]  # fmt: skip
+    stacks = pd.DataFrame(rows)
+    ax = plot_stack(stacks)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1\n1/3", "8", "32"]
+    assert ax.get_xlabel() == "workload.items, n = 4"
+    assert stack_chart(stacks).data[0]["x"] == ["1<br>1/3", "8", "32"]
+    mixed = plot_stack(stacks.assign(n=[2, 4, 4]))
+    ticks = [text.get_text() for text in mixed.get_xticklabels()]
+    assert ticks == ["1 (n = 2)\n1/3", "8 (n = 4)", "32 (n = 4)"]
 
 
 def test_sensitivity_of_a_time_says_how_many_finished_or_that_it_is_not_known(

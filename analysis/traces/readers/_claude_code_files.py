@@ -190,12 +190,12 @@ class SessionFile:
             missing = "timestamp" if identity else "message.id"
             out.skip(place, f"an assistant line without {missing}")
             return
-        known = self.messages.get(identity)
-        if known is None:
-            is_copy = "forkedFrom" in event
-            self.messages[identity] = Message(place, event, moment, event, moment, is_copy)
-        elif moment >= known.ended:
+        line = Message(place, event, moment, event, moment, "forkedFrom" in event)
+        known = self.messages.setdefault(identity, line)
+        if moment >= known.ended:
             known.last, known.ended = event, moment
+        if moment < known.began:  # lines that are not in order
+            known.first, known.began = event, moment
         for block in items(message.get("content")):
             used = mapping(block)
             number = text(used.get("id"))

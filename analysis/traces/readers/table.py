@@ -24,6 +24,7 @@ from analysis.traces.column_names import (
     total_in,
     unread_counts,
 )
+from analysis.traces.decimals import ENGLISH, Notation, Notations
 from analysis.traces.reader import Reader
 from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
@@ -31,12 +32,10 @@ from analysis.traces.table_counts import caches_apart, counts_of, status_in
 from analysis.traces.table_rows import (
     flat,
     is_blank,
+    name_in,
     operation_of,
     tool_of,
-    with_decimal_point,
     without_dollar,
-    without_separators,
-    without_spaces,
 )
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import MOST_COUNT, amount, is_cache_hit, names_in, text
@@ -136,14 +135,14 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         out.notes.append(f"{source.path.name}: {note}")
     table = _Table(source, rows, places, out)
     chosen = _chosen(table, names, columns, out)
-    times = Times(table.text_or_number, names, columns, source.name)
+    times = Times(table.text_or_number, names, columns, source.name, places)
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     _read_costs(read, table, names, chosen, columns, out)
     cache = cache_in(names)
     words = {
-        name: [text(row.get(theirs)) for row in rows]
+        name: [name_in(row.get(theirs)) for row in rows]
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
@@ -151,15 +150,16 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     total = total_in(names)
     totals = table.numbers("input_tokens", total) if total is not None else None
-    apart, notes = caches_apart(read, totals, chosen, words, len(rows))
+    apart, notes = caches_apart(read, totals, chosen, words, rows)
     out.notes.extend(f"{source.path.name}: {note}" for note in notes)
+    out.notes.extend(table.notes())
     for i, place in enumerate(places):
         start, end = starts[i], ends[i]
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart[i]) | status_in(fields)
+        fields |= counts_of(fields, apart[i], totals[i] if totals else None) | status_in(fields)
         for name, value in (
             ("run_id", source.path.stem),
             ("quality_time", "exact" if times.has_moments else "estimated"),
@@ -251,25 +251,30 @@ class _Table:
         self.rows = rows
         self._places = places
         self._out = out
-        self._has_commas = source.head.may_have_decimal_commas
+        self._is_european = source.head.may_have_decimal_commas
+        self._notations = Notations(rows)
 
     @property
     def name(self) -> str:
         """The name of the file."""
         return self._source.path.name
 
+    def notes(self) -> list[str]:
+        """Return what was taken for granted of the numbers of its columns."""
+        return [f"{self.name}: {note}" for note in self._notations.notes()]
+
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
         """Return a column of times; invalid values are counted and become None."""
-        if may_be_text and any(_is_words(self._number(row.get(name))) for row in self.rows[:50]):
+        how = self._notation(name, is_count=False)
+        if may_be_text and any(_is_words(how.plain(row.get(name))) for row in self.rows[:50]):
             return [row.get(name) for row in self.rows]
         return [
             None if pd.isna(each) else each
             for each in self._checked(name, low=-np.inf, most=np.inf).tolist()
         ]
 
-    def _number(self, value: Any) -> Any:
-        value = without_spaces(value)
-        return with_decimal_point(value) if self._has_commas else value
+    def _notation(self, name: str, is_count: bool) -> Notation:
+        return self._notations.of(name, is_count) if self._is_european else ENGLISH
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
         """Return a column of counts or amounts; invalid values are counted and become None."""
@@ -279,8 +284,9 @@ class _Table:
 
     def holds_counts(self, name: str) -> bool:
         """Tell whether a column holds whole numbers, and one above 1: else it says yes or no."""
+        how = self._notations.told(name, is_count=True) if self._is_european else ENGLISH
         found = [
-            amount(without_separators(row.get(name), self._has_commas))
+            amount(how.plain(row.get(name)))
             for row in self.rows
             if not is_blank(row.get(name)) and row.get(name) is not None
         ]
@@ -305,10 +311,7 @@ class _Table:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
         if most == MOST_COUNT:
             raw = raw.map(without_dollar)
-            raw = raw.map(lambda each: without_separators(each, self._has_commas))
-            if whole:  # a comma before three digits is none of a decimal
-                raw = raw.map(lambda each: without_separators(each, False))
-        raw = raw.map(self._number)
+        raw = raw.map(self._notation(name, whole).plain)
         # pandas reads huge integers as objects.
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         blank = raw.isna().to_numpy() | raw.map(is_blank).to_numpy(dtype=bool)
