@@ -138,7 +138,7 @@ class Rounds(Timing):
         self._news = env.event()
         self._own: dict[int, OwnCalls] = {}
         """For each agent in a call that has steps, or may be followed by others, its calls."""
-        self._rounds: simpy.Process
+        self._rounds: simpy.Process | None = None
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
@@ -336,12 +336,12 @@ class Rounds(Timing):
 
     def forget(self) -> None:
         """Break the circles of references to the rounds, after the run."""
-        process = self._rounds
-        if process.target is not None and process.target.callbacks is not None:
-            process.target.callbacks.clear()  # else it and the process would keep each other
+        process, self._rounds = self._rounds, None
+        awaited = None if process is None else process.target
+        if awaited is not None and awaited.callbacks is not None:
+            awaited.callbacks.clear()  # else it and the process would keep each other
         self._calls.forget()
         self._own.clear()
-        del self._rounds
 
     def settle(self) -> None:
         """Take back what the harness has done after the last round."""

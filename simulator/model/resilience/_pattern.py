@@ -93,6 +93,9 @@ class Pattern(Patterns):
     def start(self) -> None:
         """Set timers: the run begins."""
 
+    def forget(self) -> None:
+        """Break circles of references, after the run."""
+
     def lost(self, agent: AgentState) -> None:
         """Note that an agent has gone down."""
 
