@@ -305,7 +305,7 @@ class Rounds(Timing):
         own.count(agent.time.duration_s, has_succeeded)
         calls.resume()
         is_last = own.made == self._calls_each or agent.role or self._is_complete()
-        is_late = self._wanted <= 0
+        is_late = self._wanted <= 0 or not self._clock.may_call
         starts = calls.starts
         if not (is_late or is_last) and starts.begin_call(agent, self._env.now, self._must_call):
             return True

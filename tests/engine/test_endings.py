@@ -387,3 +387,26 @@ def test_a_verifier_that_comes_back_takes_no_part_in_an_election() -> None:
         resilience={"election": {}},
     )
     assert (metrics.outcome, metrics.failovers) == ("completed", 1)
+
+
+@pytest.mark.parametrize("each", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("limits", "outcome"), [({"max_calls": 10}, "max_calls"), ({"budget_usd": 0.095}, "budget")]
+)
+def test_nobody_begins_another_call_of_a_round_once_a_limit_is_reached(
+    each: int, limits: dict[str, float], outcome: str
+) -> None:
+    # A thousand tokens, which is a cent, in each call of a second; two workers call together.
+    latency = {"kind": "seconds", "base": 1}
+    price = {"input_per_mtok": 0, "cached_input_per_mtok": 0, "output_per_mtok": 10}
+    m = run(
+        team={"size": 2, "agent": agent(latency=latency, tokens={"output": 1000}, price=price)},
+        coordination__calls_per_round=each,
+        coordination__protocol="pre_assigned",
+        workload__tasks=200,
+        limits=limits,
+    )
+    # The limit is reached in the fifth second; who has begun a call by then ends it.
+    assert m.outcome == outcome
+    assert m.calls <= 12
+    assert m.makespan_s <= 6.0
