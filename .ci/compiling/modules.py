@@ -85,6 +85,7 @@ MODULES = tuple(
         "engine.calls",
         "engine.halfway",
         "engine.harness",
+        "engine.latecomers",
         "engine.own_calls",
         "engine.straggler_gap",
         "engine.rounds",

@@ -12,6 +12,7 @@ from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
 from simulator.engine.harness import Harness
+from simulator.engine.latecomers import Latecomers
 from simulator.engine.own_calls import OwnCalls
 from simulator.engine.schedule import CallDue, Schedule, Timing
 from simulator.engine.straggler_gap import StragglerGap
@@ -20,7 +21,6 @@ from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw
 from simulator.model.trace import Event
-from simulator.model.why import Why
 from simulator.scenario.coordination import CoordinationSpec
 
 
@@ -322,10 +322,7 @@ class Rounds(Timing):
             return  # lost at the barrier
         self._be_at_barrier()
         if self._pending and counts and self._wanted == 0:
-            for other in self._callers:
-                if other.time.in_call:
-                    self._clock.interrupt(other.index, Why.LATE)
-            self._calls.resume()
+            Latecomers(self._callers, self._env, self._clock, self._calls)
 
     def _end(self, agent: AgentState) -> bool:
         """End an agent's call; return whether it has succeeded, at least in part."""

@@ -410,3 +410,33 @@ def test_nobody_begins_another_call_of_a_round_once_a_limit_is_reached(
     assert m.outcome == outcome
     assert m.calls <= 12
     assert m.makespan_s <= 6.0
+
+
+@pytest.mark.parametrize("each", [1, 3])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.7, 1.0])
+def test_calls_that_end_at_one_instant_are_none_of_them_late_for_the_barrier(
+    share: float, each: int
+) -> None:
+    fields = {
+        "coordination__calls_per_round": each,
+        "coordination__protocol": "pre_assigned",
+        "resilience": {"wait_for": share},
+    }
+    m = run(team__size=4, workload__tasks=12, **fields)
+    assert (m.outcome, m.makespan_s, m.calls, m.failed_calls) == ("completed", 3.0, 12, 0)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
+def test_a_call_that_goes_on_when_enough_others_have_ended_is_late(share: float) -> None:
+    groups = {
+        name: {"size": size, "agent": agent(latency={"kind": "seconds", "base": seconds})}
+        for name, size, seconds in (("even", 4, 1), ("slow", 1, 2))
+    }
+    m = run(
+        team={"groups": groups},
+        coordination__protocol="pre_assigned",
+        workload__tasks=5,
+        resilience={"wait_for": share},
+        limits={"max_rounds": 1},
+    )
+    assert (m.makespan_s, m.tasks_done, m.failed_calls) == (1.0, 4, 1)
