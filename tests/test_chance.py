@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from simulator.experiment import run_each
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Scenario
 from simulator.scenario.chance import has_chance
+
+ALIKE = {name: np.zeros(5) for name in (*NUMERIC_METRICS, "replication")}
+"""Five runs without anything that differs."""
 
 
 def sure(latency: object = 1, agent: dict[str, Any] | None = None, **fields: Any) -> Scenario:
@@ -71,22 +75,60 @@ def test_little_chance_is_chance(scenario: Scenario) -> None:
 
 
 def test_random_links_are_chance_of_a_plugin() -> None:
-    alike = {name: np.ones(5) for name in (*NUMERIC_METRICS, "replication")}
-    assert same_in_all(sure(), alike, ["calls"]) == []
+    assert same_in_all(sure(), ALIKE, ["calls"]) == []
     links = sure(topology={"kind": "random", "density": 0.5})
-    assert same_in_all(links, alike, ["calls"]) == ["calls"]
+    assert same_in_all(links, ALIKE, ["calls"]) == ["calls"]
 
 
 def test_peers_probes_and_orders_are_drawn() -> None:
-    alike = {name: np.ones(5) for name in (*NUMERIC_METRICS, "replication")}
-    assert are_sure(sure(), alike)
-    assert not are_sure(sure(topology={"kind": "gossip", "peers": 1}), alike)
-    assert are_sure(sure(workspace={"kind": "locks"}), alike)
-    assert not are_sure(sure(workspace={"kind": "locks", "order": "chosen"}), alike)
-    assert are_sure(sure(workspace={"kind": "quorum"}), alike)
-    assert not are_sure(sure(workspace={"kind": "quorum", "read": 1}), alike)
-    assert are_sure(sure(resilience={"detector": {}}), alike)
-    assert not are_sure(sure(resilience={"detector": {"kind": "swim"}}), alike)
+    assert are_sure(sure(), ALIKE)
+    assert not are_sure(sure(topology={"kind": "gossip", "peers": 1}), ALIKE)
+    assert are_sure(sure(workspace={"kind": "locks"}), ALIKE)
+    assert not are_sure(sure(workspace={"kind": "locks", "order": "chosen"}), ALIKE)
+    assert are_sure(sure(workspace={"kind": "quorum"}), ALIKE)
+    assert not are_sure(sure(workspace={"kind": "quorum", "read": 1}), ALIKE)
+    assert are_sure(sure(resilience={"detector": {}}), ALIKE)
+    assert not are_sure(sure(resilience={"detector": {"kind": "swim"}}), ALIKE)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_sure"),
+    [
+        ({"retry": {}}, False),  # by default with jitter
+        ({"retry": {"backoff": {"kind": "exponential", "base_s": 20, "cap_s": 60}}}, True),
+        ({"retry": {"backoff": {"kind": "none"}}}, True),
+    ],
+)
+@pytest.mark.parametrize("timeout_s", [1, 3])
+def test_waits_that_are_drawn_are_chance_where_requests_come_to_nothing(
+    said: dict[str, Any], is_sure: bool, timeout_s: float
+) -> None:
+    provider = {"retry": {"jitter": 0, "lag": 0}}
+    scenario = sure(
+        2,
+        provider=provider,
+        resilience={"timeout": {"seconds": timeout_s}, **said},
+        limits={"deadline_s": 1.01},
+    )
+    # Of requests of 2 s, all time out after 1 s, or none does. The end follows soon.
+    with warnings.catch_warnings(action="ignore"):
+        rows = run_each([scenario], 3).to_pandas()
+    assert varying(rows) == set()
+    assert are_sure(scenario, rows) is (is_sure or timeout_s == 3)
+    words = " ".join(
+        answer(rows.assign(point_name="a", baseline_point=None), lambda _: scenario)[1].words
+    )
+    assert ("further runs are the same" in words) is (is_sure or timeout_s == 3)
+
+
+def test_the_waits_of_clients_and_of_commits_are_drawn_too() -> None:
+    refused = {**ALIKE, "rate_limits": np.ones(5)}
+    assert are_sure(sure(), ALIKE)
+    assert not are_sure(sure(), refused)
+    assert are_sure(sure(provider={"retry": {"jitter": 0, "lag": 0}}), refused)
+    assert are_sure(sure(workspace="optimistic"), ALIKE)
+    shy = {"kind": "optimistic", "backoff": {"kind": "equal_jitter"}}
+    assert not are_sure(sure(workspace=shy), ALIKE)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +143,8 @@ def test_peers_probes_and_orders_are_drawn() -> None:
     ],
 )
 def test_a_protocol_by_which_agents_choose_is_chance(protocol: object, is_random: bool) -> None:
-    alike = {name: np.ones(5) for name in [*NUMERIC_METRICS, "replication"]}
     said = sure(coordination={"protocol": protocol}, topology="centralised")
-    assert same_in_all(said, alike, ["calls"]) == (["calls"] if is_random else [])
+    assert same_in_all(said, ALIKE, ["calls"]) == (["calls"] if is_random else [])
 
 
 def test_chaos_says_that_runs_may_differ_only_of_faults_that_are_drawn() -> None:

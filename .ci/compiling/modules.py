@@ -85,6 +85,7 @@ MODULES = tuple(
         "engine.calls",
         "engine.halfway",
         "engine.harness",
+        "engine.latecomers",
         "engine.own_calls",
         "engine.own_process",
         "engine.straggler_gap",

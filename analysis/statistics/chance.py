@@ -17,6 +17,9 @@ from simulator.scenario.chance import has_chance
 if TYPE_CHECKING:
     import pandas as pd
 
+_BEFORE_WAITS = ("rate_limits", "timeouts", "provider_errors", "malformed")
+"""What counts requests that may be sent again, after a wait."""
+
 
 def varying(columns: Mapping[str, Any] | pd.DataFrame) -> set[str]:
     """Return the metrics that have more than one value in runs.
@@ -62,10 +65,12 @@ def are_sure(scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame) -> b
     """
     if len(columns["replication"]) < 2 or does_any_vary(columns):
         return False
-    return not may_differ(scenario, ())
+    return not may_differ(scenario, columns, ())
 
 
-def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
+def may_differ(
+    scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame, varies: Collection[str]
+) -> bool:
     """Return whether chance may make further runs differ from those made.
 
     It may if it did, or if something in the scenario or one of its plugins is random.
@@ -73,6 +78,8 @@ def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
     Parameters
     ----------
     scenario : Scenario
+    columns : mapping of str to ndarray, or DataFrame
+        All numeric metrics of the runs.
     varies : collection of str
         What differs between the runs made, as `varying` returns it.
     """
@@ -85,7 +92,19 @@ def may_differ(scenario: Scenario, varies: Collection[str]) -> bool:
         or Protocol.of(scenario.coordination.protocol).is_random
         or Workspace.of(scenario.workspace).is_random
         or has_chance(scenario)
+        or _has_drawn_waits(scenario, columns)
     )
+
+
+def _has_drawn_waits(scenario: Scenario, columns: Mapping[str, Any] | pd.DataFrame) -> bool:
+    """Return whether requests have come to nothing in the runs made, which waits by chance follow.
+
+    All runs are the same up to the first of these. The end of a run may hide how long one would
+    have been.
+    """
+    retry = scenario.resilience.retry
+    are_drawn = scenario.provider.retry.is_random or (retry is not None and retry.backoff.is_random)
+    return are_drawn and any(sum(columns[name].tolist()) > 0.0 for name in _BEFORE_WAITS)
 
 
 def has_random_tasks(scenario: Scenario) -> bool:

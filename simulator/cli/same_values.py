@@ -31,7 +31,7 @@ def same_in_all(
     if len(columns["replication"]) < 2:
         return []
     varies = varying(columns)
-    if not may_differ(scenario, varies):
+    if not may_differ(scenario, columns, varies):
         return []
     said = {"agents"} if has_random_tasks(scenario) else {"agents", "tasks"}
     return [name for name in metrics if name not in varies | said]

@@ -255,6 +255,12 @@ class Clock(Agenda):
             self.end("budget")
         return self._has_ended
 
+    @property
+    def may_call(self) -> bool:
+        """Whether neither the calls nor the money of the run are used up."""
+        is_over = self._has_budget and self._run.bill.is_over_budget
+        return self._run.book.begun < self._most_calls and not is_over
+
     def run(
         self, going_on_now: Callable[[], set[int]], progress: Callable[[float], None] | None
     ) -> Metrics | Ending:

@@ -12,6 +12,7 @@ from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
 from simulator.engine.harness import Harness
+from simulator.engine.latecomers import Latecomers
 from simulator.engine.own_calls import OwnCalls, in_order_of_requests
 from simulator.engine.own_process import OwnProcess
 from simulator.engine.schedule import CallDue, Schedule, Timing
@@ -20,7 +21,6 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.streams import Draw
 from simulator.model.trace import Event
-from simulator.model.why import Why
 from simulator.scenario.coordination import CoordinationSpec
 
 
@@ -125,13 +125,12 @@ class Rounds(Timing):
         self._news, self._has_news = env.event(), False
         self._own: dict[int, OwnCalls] = {}
         """For each agent in a call that has steps, or may be followed by others, its calls."""
-        self._rounds: OwnProcess
+        self._rounds = OwnProcess(env, self._go_round())
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
         self._clock.start(self)
         self._clock.keep_rounds(self._turn_ends)
-        self._rounds = OwnProcess(self._env, self._go_round())
         self._rounds.start()
 
     def react(self) -> None:
@@ -295,7 +294,7 @@ class Rounds(Timing):
         own.count(agent.time.duration_s, has_succeeded)
         calls.resume()
         is_last = own.made == self._calls_each or agent.role or self._is_complete()
-        is_late = self._wanted <= 0
+        is_late = self._wanted <= 0 or not self._clock.may_call
         starts = calls.starts
         if not (is_late or is_last) and starts.begin_call(agent, self._env.now, self._must_call):
             return True
@@ -312,10 +311,7 @@ class Rounds(Timing):
             return  # lost at the barrier
         self._be_at_barrier()
         if self._pending and counts and self._wanted == 0:
-            for other in self._callers:
-                if other.time.in_call:
-                    self._clock.interrupt(other.index, Why.LATE)
-            self._calls.resume()
+            Latecomers(self._callers, self._env, self._clock, self._calls)
 
     def _end(self, agent: AgentState) -> bool:
         """End an agent's call; return whether it has succeeded, at least in part."""

@@ -121,8 +121,8 @@ class Simulation:
             env, clock, run.call_start, run.call_end, run.steps, run.subagents, run.is_stepwise
         )
         timing = self._timing(env, clock, run, calls)
-        timing.start()
         try:
+            timing.start()
             found = clock.run(calls.going_on_now, progress)
         finally:
             self._forget(env, timing, run, clock)

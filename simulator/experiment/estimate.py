@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.errors import TeamsimError
-from simulator.experiment.stuck_calls import falsely_stuck, never_in_time
+from simulator.experiment.stuck_calls import falsely_stuck, never_in_time, too_short_lease
 from simulator.scenario import Point, Scenario, Study
 
 _AGENT_BYTES, _TASK_BYTES = 8_000, 250
@@ -77,6 +77,7 @@ def estimate(points: Iterable[Point]) -> Estimate:
             tries = max(tries, 1 + retry.max_retries)
         tries = max(tries, 1 + scenario.provider.retry.max_retries)
         stuck = stuck or falsely_stuck(scenario) or never_in_time(scenario)
+        stuck = stuck or too_short_lease(scenario)
     return Estimate(calls, memory, tries, stuck)
 
 

@@ -1,6 +1,6 @@
-"""Tells, before experiments begin, whether calls are given up that would have come to an end.
+"""Tells, before experiments begin, whether calls come to nothing that would have come to an end.
 
-A detector may take them for stuck, or a time-out be shorter than nearly all of them.
+A detector may take them for stuck, or a time-out or a lease be shorter than nearly all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import numpy as np
 from simulator import special
 from simulator.distributions import Distribution
 from simulator.model.latency import LatencyModel
+from simulator.model.protocols.self_claim import SelfClaim
 from simulator.model.streams import always
+from simulator.model.workspaces.locks import Locks
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
 from simulator.scenario.subagents import Subagents
@@ -58,19 +60,60 @@ def never_in_time(scenario: Scenario) -> str | None:
     )
 
 
+def too_short_lease(scenario: Scenario) -> str | None:
+    """Return a warning if a lease is shorter than nine in ten of the calls of some workers.
+
+    A claim that others may take meanwhile is no matter where anyone may mark its task done. The
+    claims of a loop, and its locks, last as long as all its turns.
+    """
+    space, protocol = scenario.workspace, scenario.coordination.protocol
+    found: list[tuple[str, float, str]] = []
+    if isinstance(space, Locks) and space.lease_s is not None:
+        found.append(("workspace", space.lease_s, "what they write is refused"))
+    if isinstance(protocol, SelfClaim) and protocol.lease_s is not None:
+        is_seen = protocol.claims == "immediate" and protocol.completion == "owner"
+        if is_seen and scenario.team.worker_count > 1:
+            lost = "another takes the task meanwhile, and what they have done is in vain"
+            found.append(("coordination.protocol", protocol.lease_s, lost))
+    if not found:
+        return None
+    work = _work(scenario)
+    steps = [next(_steps(each, work, of, 0.1)) for of, each in _workers(scenario).items()]
+    what, quick, _ = max(steps, key=lambda each: each[1])
+    for where, lease_s, consequence in found:
+        if lease_s < quick:
+            return (
+                f"{where}.lease_s is {lease_s:g} s, and nine in ten of {what} take {quick:.3g} s "
+                f"or more: {consequence}, and a run may go on to limits.max_calls "
+                f"({scenario.limits.max_calls:,}); make it longer than nearly all of them take"
+            )
+    return None
+
+
+def _workers(scenario: Scenario) -> dict[str, Agent]:
+    """Return the workers' specifications, by what is said of the calls that are theirs."""
+    team = scenario.team
+    who = {"": team.agent if team.size else None}
+    for name, group in (team.groups or {}).items():
+        who[f" of group {name!r}"] = group.agent if group.size else None
+    return {of: agent for of, agent in who.items() if agent is not None}
+
+
+def _work(scenario: Scenario) -> float:
+    """Return the work units of a task."""
+    size = getattr(scenario.workload, "size", 1.0)
+    return float(size) if isinstance(size, (int, float)) else 1.0
+
+
 def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, bool]]:
     """Yield kinds of steps without progress, a quantile of their seconds, and if they are tools'.
 
     It is that of which each part takes the quantile of this share: exact for the median of one
     part.
     """
-    team = scenario.team
-    size = getattr(scenario.workload, "size", 1.0)
-    work = float(size) if isinstance(size, (int, float)) else 1.0
+    team, work = scenario.team, _work(scenario)
     others = None if team.size else team.agent  # whoever has no agent of its own
-    who: dict[str, Agent | None] = {"": team.agent if team.size else None}
-    for name, group in (team.groups or {}).items():
-        who[f" of group {name!r}"] = group.agent if group.size else None
+    who: dict[str, Agent | None] = {**_workers(scenario)}
     for role, own in (("coordinator", team.coordinator), ("verifier", team.verifier)):
         who[f" of the {role}"] = (own or others) if scenario.staff[role] else None
     there = {of: agent for of, agent in who.items() if agent is not None}

@@ -246,6 +246,7 @@ class Replication:
                 health=health,
                 callers=requests.callers,
                 breakers=requests.breakers,
+                given_up=requests.given_up,
                 change_protocol=change.change_to,
             )
             self.failures.set_up(resilience, scenario.faults, scenario.copies_tasks, about)

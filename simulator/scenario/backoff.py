@@ -24,3 +24,8 @@ class Backoff(Spec):
     """Half of the first v; the least wait of ``decorrelated_jitter``."""
     cap_s: NonNegative = 60.0
     """Longest wait."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a wait is drawn."""
+        return self.kind not in ("none", "exponential")

@@ -34,6 +34,11 @@ class Retry(Spec):
     """Largest share by which a client is late after a retry-after, so that clients do not stay in
     step."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether a wait is drawn."""
+        return max(self.jitter, self.lag) > 0.0
+
 
 class SlowPhases(Spec):
     """Phases in which every call of every agent is slower, at random times."""

@@ -198,8 +198,8 @@ class Fallback(Spec):
     """What a call does instead when its retries are used up or a breaker is open.
 
     It goes to another model, if `model` is given. If that fails too, or there is none, and
-    `partial` is set, the call yields what is there, a partial answer. Without either, a call waits
-    at the open breaker.
+    `partial` is set, the call yields what is there, a partial answer. At an open breaker a call
+    fails at once if that leaves its tasks as they are; else it waits.
     """
 
     model: Annotated[Agent, FALLBACK_MODEL] | None = None

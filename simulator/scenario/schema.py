@@ -74,14 +74,14 @@ class Limits(Spec):
     """Rounds of synchronous timing."""
     max_calls: Annotated[int, Field(ge=1)] = 10_000_000
     """Calls started by the whole team and by sub-agents; each turn of a loop is a call. A request
-    that is sent again, or twice, belongs to the same call. The run ends when the next call ends, in
-    rounds when the round does."""
+    that is sent again, or twice, belongs to the same call. The run ends when the next call ends; in
+    rounds nobody begins another call, and it ends when the round does."""
     deadline_s: Positive | None = None
     """Simulated seconds."""
     budget_usd: Positive | None = None
-    """Cost in US dollars, checked when a call ends (in rounds: when the round ends) and when a
-    failed request is billed. Requests then in flight cost more on top: what they have used so
-    far."""
+    """Cost in US dollars, checked when a call ends (in rounds nobody begins another call then, and
+    the run ends when the round does) and when a failed request is billed. Requests then in flight
+    cost more on top: what they have used so far."""
 
 
 class Scenario(Spec):

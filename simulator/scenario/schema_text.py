@@ -14,11 +14,14 @@ def scenario_schema_text() -> str:
     """Return `scenario_json_schema` as text.
 
     It takes as long as a hundred replications to make, so it is read from the file that ships
-    unless other packages add plugins, which belong into it.
+    unless other packages add plugins, which belong into it, or the file is empty: a shell has
+    emptied it where it is to be written anew.
     """
     path = scenario_directory() / FILE
     if path.is_file() and not any(registry.has_others for registry in REGISTRIES):
-        return path.read_text(encoding="utf-8").rstrip("\n")
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+        if text:
+            return text
     from simulator.scenario.schema import scenario_json_schema  # and all plugins
 
     return json.dumps(scenario_json_schema(), indent=2)

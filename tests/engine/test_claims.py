@@ -405,3 +405,28 @@ def test_failures_of_claiming_teams_end_at_the_round_limit_by_orphaned_claims() 
         assert still
         assert still <= orphaned
         assert m.tasks_done + m.unmarked_tasks + m.stalled_tasks == m.tasks
+
+
+@pytest.mark.parametrize(
+    ("lease_s", "completion", "makespan_s", "duplicates"),
+    [
+        (4, "owner", 9.5, 0),  # the second's claim has ended, too, at 8 s
+        (6, "owner", 11.5, 1),  # when the first ends its call, the second holds the task
+        (6, "anyone", 10.0, 0),
+        (12, "owner", 10.0, 0),
+    ],
+)
+def test_a_claim_that_ends_in_the_middle_of_its_call_counts_unless_another_holds_the_task(
+    lease_s: float, completion: str, makespan_s: float, duplicates: int
+) -> None:
+    # The second worker finds nothing to do until the first's claim has ended.
+    slow, quick = (agent(latency={"kind": "seconds", "base": each}) for each in (10, 5.5))
+    m = run(
+        team={"groups": {"slow": {"size": 1, "agent": slow}, "quick": {"size": 1, "agent": quick}}},
+        coordination__timing="asynchronous",
+        coordination__protocol={**CLAIM, "lease_s": lease_s, "completion": completion},
+        workload__tasks=1,
+        limits={"max_calls": 40},
+    )
+    assert (m.outcome, m.makespan_s) == ("completed", makespan_s)
+    assert m.duplicate_attempts == duplicates

@@ -387,3 +387,56 @@ def test_a_verifier_that_comes_back_takes_no_part_in_an_election() -> None:
         resilience={"election": {}},
     )
     assert (metrics.outcome, metrics.failovers) == ("completed", 1)
+
+
+@pytest.mark.parametrize("each", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("limits", "outcome"), [({"max_calls": 10}, "max_calls"), ({"budget_usd": 0.095}, "budget")]
+)
+def test_nobody_begins_another_call_of_a_round_once_a_limit_is_reached(
+    each: int, limits: dict[str, float], outcome: str
+) -> None:
+    # A thousand tokens, which is a cent, in each call of a second; two workers call together.
+    latency = {"kind": "seconds", "base": 1}
+    price = {"input_per_mtok": 0, "cached_input_per_mtok": 0, "output_per_mtok": 10}
+    m = run(
+        team={"size": 2, "agent": agent(latency=latency, tokens={"output": 1000}, price=price)},
+        coordination__calls_per_round=each,
+        coordination__protocol="pre_assigned",
+        workload__tasks=200,
+        limits=limits,
+    )
+    # The limit is reached in the fifth second; who has begun a call by then ends it.
+    assert m.outcome == outcome
+    assert m.calls <= 12
+    assert m.makespan_s <= 6.0
+
+
+@pytest.mark.parametrize("each", [1, 3])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.7, 1.0])
+def test_calls_that_end_at_one_instant_are_none_of_them_late_for_the_barrier(
+    share: float, each: int
+) -> None:
+    fields = {
+        "coordination__calls_per_round": each,
+        "coordination__protocol": "pre_assigned",
+        "resilience": {"wait_for": share},
+    }
+    m = run(team__size=4, workload__tasks=12, **fields)
+    assert (m.outcome, m.makespan_s, m.calls, m.failed_calls) == ("completed", 3.0, 12, 0)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
+def test_a_call_that_goes_on_when_enough_others_have_ended_is_late(share: float) -> None:
+    groups = {
+        name: {"size": size, "agent": agent(latency={"kind": "seconds", "base": seconds})}
+        for name, size, seconds in (("even", 4, 1), ("slow", 1, 2))
+    }
+    m = run(
+        team={"groups": groups},
+        coordination__protocol="pre_assigned",
+        workload__tasks=5,
+        resilience={"wait_for": share},
+        limits={"max_rounds": 1},
+    )
+    assert (m.makespan_s, m.tasks_done, m.failed_calls) == (1.0, 4, 1)

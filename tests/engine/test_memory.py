@@ -74,6 +74,20 @@ def test_calls_that_wait_when_the_time_is_up_leave_nothing_behind(timing: str) -
     assert cycles(case) == (0, "deadline")
 
 
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("deadline_s", [8.0, 15.5, 60.0])
+def test_elections_leave_nothing_behind_whether_they_are_over_or_not(deadline_s: float) -> None:
+    case = scenario(
+        team__size=4,
+        topology="centralised",
+        workload__tasks=1000,
+        faults=[{"kind": "kill", "agent": "coordinator", "at_s": 5}],
+        resilience={"election": {"timeout_s": {"kind": "uniform", "low": 10, "high": 20}}},
+        limits__deadline_s=deadline_s,
+    )
+    assert cycles(case) == (0, "deadline")
+
+
 def test_the_garbage_collector_is_left_as_it_was() -> None:
     simulation = Simulation(scenario())
     simulation.run(0)
@@ -87,17 +101,27 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
 
 
 @pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "simulator.model.team.sides.Sides.put_on_board",
+        "simulator.model.replication.Replication.set_timers",
+        "simulator.model.call_end.CallEnd.end_call",
+        "simulator.model.ending.Closing.finish",
+    ],
+)
 def test_a_replication_that_breaks_off_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, where: str, timing: str
 ) -> None:
-    simulation = Simulation(scenario())
+    simulation = Simulation(scenario(coordination__timing=timing))
     simulation.run(0)
     gc.collect()
 
     def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulator.model.ending.Closing.finish", breaks)
+    monkeypatch.setattr(where, breaks)
     with pytest.raises(ZeroDivisionError):
         simulation.run(1)
     alive = [each for each in gc.get_objects() if isinstance(each, Replication)]

@@ -230,6 +230,57 @@ def test_a_call_waits_at_an_open_breaker_unless_its_tasks_may_be_left(
     assert m.makespan_s == makespan_s
 
 
+@pytest.mark.parametrize(
+    ("after", "requests", "makespan_s"), [(1, 1, 1.0), (2, 1, 1.0), (3, 2, 6.0), (5, 4, 16.0)]
+)
+@pytest.mark.parametrize("timing", ["asynchronous", "rounds"])
+def test_at_an_open_breaker_only_the_last_of_the_calls_that_must_fail_does_so_at_once(
+    after: int, requests: int, makespan_s: float, timing: str
+) -> None:
+    m = run(
+        team__agent=agent(**CALLS),
+        coordination__timing=timing,
+        workload__tasks=1,
+        provider={"errors": {"probability": 1, "after_s": 1}, **NO_RETRIES},
+        resilience={
+            "breaker": {**BREAKER, "open_s": 4},
+            "fallback": {"partial": True, "partial_after": after},
+        },
+        limits__max_calls=20,
+    )
+    # The others wait 4 s, and fail as the breaker's trials.
+    assert (m.partial_tasks, m.requests, m.failed_calls) == (1, requests, after)
+    assert m.makespan_s == makespan_s
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "resilience"),
+    [({"claim_blindness": 1.0}, {}), ({}, {"backup": {"when_left": 1.0}})],
+)
+def test_what_a_call_cannot_leave_it_does_not_give_up_at_an_open_breaker(
+    behaviour: dict[str, Any], resilience: dict[str, Any]
+) -> None:
+    # After a second the breaker opens; a request for the last task is under way for another one.
+    m = run(
+        team={"size": 3, "agent": agent(behaviour=behaviour, **CALLS)},
+        coordination={
+            "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+            "timing": "asynchronous",
+        },
+        workload__tasks=4,
+        provider={"errors": {"probability": 1, "after_s": 1}, **NO_RETRIES},
+        resilience={
+            "breaker": {**BREAKER, "window": 2, "minimum": 2, "open_s": 30},
+            "fallback": {"partial": True},
+            **resilience,
+        },
+        limits__max_calls=500,
+    )
+    assert (m.outcome, m.makespan_s, m.partial_tasks) == ("completed", 2.0, 4)
+    assert m.calls < 10
+    assert m.held_back_s >= 1.0
+
+
 def test_a_call_that_the_other_model_fails_too_has_failed() -> None:
     m = run(
         team__agent=agent(),

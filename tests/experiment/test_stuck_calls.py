@@ -188,6 +188,53 @@ def test_whose_calls_time_out_is_said() -> None:
     assert "nine in ten of the calls of group 'slow' take 60 s or more" in (found or "")
 
 
+IMMEDIATE = {"kind": "self_claim", "claims": "immediate"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "warns"),
+    [
+        ({"coordination__protocol": {**IMMEDIATE, "lease_s": 9}}, "coordination.protocol.lease_s"),
+        ({"coordination__protocol": {**IMMEDIATE, "lease_s": 10}}, None),
+        ({"coordination__protocol": {**IMMEDIATE, "lease_s": 9}, "team__size": 1}, None),
+        ({"coordination__protocol": {**IMMEDIATE, "lease_s": 9, "completion": "anyone"}}, None),
+        ({"coordination__protocol": {"kind": "self_claim", "lease_s": 9}}, None),  # at the end
+        ({"workspace": {"kind": "locks", "lease_s": 9}, "team__size": 1}, "workspace.lease_s"),
+        ({"workspace": {"kind": "locks", "lease_s": 11}}, None),
+        ({"workspace": "locks"}, None),
+    ],
+)
+def test_a_lease_within_which_hardly_a_call_ends_is_said(
+    fields: dict[str, Any], warns: str | None
+) -> None:
+    found = notes(scenario(**{"team__size": 2, **fields, "team__agent": lasting(10)}))
+    assert (found is not None) == (warns is not None)
+    if warns is not None and found is not None:
+        assert f"{warns} is 9 s, and nine in ten of the calls take 10 s or more" in found
+        assert "limits.max_calls (10,000,000)" in found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"coordination__protocol": {**IMMEDIATE, "choice": "first", "lease_s": 9}},
+        {"workspace": {"kind": "locks", "lease_s": 9}},
+    ],
+)
+def test_a_run_with_a_lease_that_is_warned_of_may_end_only_with_its_limit(
+    fields: dict[str, Any],
+) -> None:
+    metrics = run(
+        team={"size": 2, "agent": lasting(10)},
+        coordination__timing="asynchronous",
+        workload__tasks=1,
+        limits={"max_calls": 50},
+        **fields,
+    )
+    assert (metrics.outcome, metrics.tasks_done) == ("max_calls", 0)
+    assert metrics.lease_expiries >= 40
+
+
 def test_a_run_that_is_warned_of_ends_only_with_its_limit() -> None:
     metrics = run(
         team__agent=lasting(10),

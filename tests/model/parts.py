@@ -19,6 +19,7 @@ from simulator.model.board import Board
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.book import CallBook
 from simulator.model.calls.breakers import Breakers
+from simulator.model.calls.given_up import GivenUp
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.service import CallLostError, PlainService, Service
@@ -291,6 +292,7 @@ class Crew(Bench):
             **{
                 "callers": (),
                 "breakers": Breakers(None, *who, self.phases),
+                "given_up": GivenUp(None),
                 "change_protocol": lambda protocol: (),
                 **ports,
             },

@@ -9,13 +9,13 @@ import pytest
 from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.caller import Caller
+from simulator.model.calls.given_up import GivenUp
 from simulator.model.model import Model
 from simulator.model.resilience._pattern import AGENT_FAULTS, PATTERNS, FailureSetting, Pattern
 from simulator.model.resilience.failures import Failures
 from simulator.model.resilience.faults.byzantine import ByzantineAgents
 from simulator.model.resilience.faults.crash import Crashes
 from simulator.model.resilience.patterns.degraded import DegradedMode
-from simulator.model.resilience.patterns.fallback import PartialAnswers
 from simulator.model.resilience.patterns.simpler_protocol import Simplification
 from simulator.model.resilience.script import Script
 from simulator.model.trace import Event
@@ -152,20 +152,40 @@ def test_degraded_mode_needs_a_share_of_the_workers_down_or_an_open_breaker() ->
 def test_a_task_is_hopeless_after_so_many_calls_that_have_failed_for_good() -> None:
     crew = Crew(bag(3))
     first, second = crew.workers
-    answers = PartialAnswers(Fallback(partial=True, partial_after=2), crew.failure_setting())
+    answers = GivenUp(Fallback(partial=True, partial_after=2))
 
     def fails(agent: AgentState, *picks: int, why: Why = Why.TIMEOUT) -> list[int]:
         agent.call.picks, agent.call.lost_to = list(picks), why
-        return answers.hopeless(agent)
+        return answers.after_failure(agent)
 
     assert fails(first, 0, 1) == []
     assert fails(second, 0, why=Why.CRASH) == []  # not for good
     assert fails(second, 0, 2) == [0]
     assert fails(first, 1) == [1]
-    without = PartialAnswers(
-        Fallback(partial=False, model=crew.agents[0].spec), crew.failure_setting()
-    )
-    assert [without.hopeless(first) for _ in range(3)] == [[]] * 3
+    for spec in (None, Fallback(partial=False, model=crew.agents[0].spec)):
+        without = GivenUp(spec)
+        assert [without.after_failure(first) for _ in range(3)] == [[]] * 3
+        assert not without.would_leave_all(first)
+
+
+def test_a_call_would_leave_all_its_tasks_where_calls_have_failed_enough_at_each() -> None:
+    crew = Crew(bag(4))
+    first, second = crew.workers
+    answers = GivenUp(Fallback(partial=True, partial_after=2))
+
+    def would(*picks: int) -> bool:
+        first.call.picks = list(picks)
+        return answers.would_leave_all(first)
+
+    assert not would(0)
+    second.call.picks, second.call.lost_to = [0, 1], Why.TIMEOUT
+    answers.after_failure(second)
+    assert [would(0), would(2), would(0, 2), would()] == [True, False, False, False]
+    assert [would(1), would(0, 1)] == [False, False]  # 1 is another's
+    first.board.complete(1, second.index, 0.0)
+    assert [would(1), would(0, 1)] == [True, True]
+    first.call.be_backup()
+    assert not would(0)
 
 
 def crashing(crew: Crew, **fields: Any) -> FailureSetting:

@@ -167,12 +167,12 @@ def test_what_is_served_in_vain_takes_as_long_as_it_would_have_taken(slowed: flo
 
 
 @pytest.mark.parametrize("partial_results", [True, False])
-@pytest.mark.parametrize("tasks", [[], [0]])
+@pytest.mark.parametrize("tasks", [[], [1]])
 def test_only_a_call_on_tasks_comes_to_nothing_at_an_open_breaker_as_its_tasks_may_be_left(
     tasks: list[int], partial_results: bool
 ) -> None:
     # The first fails after a second, for ten of which its breaker is open.
-    bench = Bench(2, **SERVICE)
+    bench = Crew(bag(2), 2, **SERVICE)
     breaker = {"failure_rate": 1, "window": 1, "minimum": 1, "open_s": 10, "trial_calls": 1}
     spec = {"breaker": breaker, "fallback": {"partial": partial_results}, "timeout": {"seconds": 5}}
     desk = requests(bench, spec, retry={"max_retries": 0})

@@ -176,6 +176,21 @@ def test_a_draw_that_is_no_number_is_told_wherever_it_is() -> None:
             list(limited(iter([block]), "size"))
 
 
+def test_a_draw_that_is_too_large_is_refused_when_it_is_drawn_and_not_before() -> None:
+    law, streams, places = Lognormal(median=10, sigma=20), Streams(1, 0), set()
+    for agent in range(200):
+        u = streams.block(Entity.AGENT, agent, Purpose.LATENCY, 0, 512)
+        fits = law.transform(u) <= 1e15
+        place = int(np.argmin(fits))
+        assert not fits[place]
+        draw = streams.draws(law, Entity.AGENT, agent, Purpose.LATENCY)
+        assert [draw() for _ in range(place)] == law.transform(u)[:place].tolist()
+        with pytest.raises(TeamsimError, match="a draw of latency is"):
+            draw()
+        places.add(place)
+    assert {0, 3, 7, 8, 15, 16} < places
+
+
 @pytest.mark.theory
 def test_streams_of_neighbours_are_uniform_and_uncorrelated() -> None:
     streams = Streams(9, 4)

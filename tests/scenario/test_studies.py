@@ -202,6 +202,15 @@ def test_the_schema_that_ships_beside_the_scenarios_is_the_current_one() -> None
     assert scenario_schema_text() == json.dumps(scenario_json_schema(), indent=2)
 
 
+def test_a_schema_file_that_a_shell_has_emptied_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = scenario_schema_text()
+    (tmp_path / "scenario.schema.json").touch()
+    monkeypatch.setattr("simulator.scenario.schema_text.scenario_directory", lambda: tmp_path)
+    assert scenario_schema_text() == whole
+
+
 def test_plugins_of_other_packages_are_in_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     topologies = REGISTRIES[0]
     point = EntryPoint(

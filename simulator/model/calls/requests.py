@@ -22,6 +22,7 @@ from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.caller import Caller
 from simulator.model.calls.checkpoints import Checkpoints
 from simulator.model.calls.fates import Fates
+from simulator.model.calls.given_up import GivenUp
 from simulator.model.calls.patience import Patience
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import Place, ProviderState
@@ -56,6 +57,7 @@ class Requests(Service):
     callers : dict of int to Caller
         Those of all agents, sub-agents included while they are there.
     breakers : Breakers
+    given_up : GivenUp
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class Requests(Service):
         "_transit",
         "breakers",
         "callers",
+        "given_up",
     )
 
     def __init__(
@@ -103,6 +106,7 @@ class Requests(Service):
         self._bulkhead = bulkhead
         self._is_open = bulkhead.is_open and not provider.refuses and spec.breaker is None
         self.breakers = Breakers(spec.breaker, agenda, journal, phases)
+        self.given_up = GivenUp(spec.fallback)
         self._patience = Patience(spec.timeout, spec.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)
         self._checkpoints = Checkpoints(spec.checkpoint) if spec.checkpoint else None
@@ -296,7 +300,7 @@ class Requests(Service):
         if self.other_can_read(agent):
             self._use_other(agent, caller, True)
             return
-        if agent.call.picks and self._spec.fallback and self._spec.fallback.partial:
+        if self.given_up.would_leave_all(agent):
             raise CallLostError(Why.BREAKER)
         yield from self.breakers.wait(agent)
 

@@ -10,6 +10,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.caller import Caller
+from simulator.model.calls.given_up import GivenUp
 from simulator.model.journal import Journal
 from simulator.model.resilience.health import Health
 from simulator.model.streams import Draw, Streams
@@ -38,6 +39,8 @@ class FailureSetting:
     health : Health
     callers : mapping of int to Caller
     breakers : Breakers
+    given_up : GivenUp
+        The calls that have failed for good, by their tasks.
     change_protocol : callable
         Lets the team go on with another protocol, without coordinators; returns the tasks that
         wait for a review.
@@ -51,6 +54,7 @@ class FailureSetting:
     health: Health
     callers: Mapping[int, Caller]
     breakers: Breakers
+    given_up: GivenUp
     change_protocol: Callable[[ProtocolSpec], Collection[int]]
 
     @property
@@ -88,6 +92,9 @@ class Pattern(Patterns):
 
     def start(self) -> None:
         """Set timers: the run begins."""
+
+    def forget(self) -> None:
+        """Break circles of references, after the run."""
 
     def lost(self, agent: AgentState) -> None:
         """Note that an agent has gone down."""

@@ -153,6 +153,8 @@ class Failures(Patterns):
     def forget(self) -> None:
         """Tell nobody anything any more: patterns hold those who tell them."""
         self.health.forget()
+        for part in self.parts:
+            part.forget()
         self._tell([])
 
     def call_begins(self, agent: AgentState) -> None:

@@ -35,6 +35,11 @@ class Optimistic(MergingWorkspace):
     one_way_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds from an agent to the workspace, and as many back, at each read and write."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether waits after a conflict are drawn."""
+        return self.backoff.is_random
+
     def state(self, desk: Desk) -> OptimisticState:
         """Return the state of the workspace for one replication."""
         return OptimisticState(self, desk)

@@ -22,6 +22,7 @@ class Succession(Pattern):
 
     __slots__ = (
         "_agenda",
+        "_contests",
         "_health",
         "_metrics",
         "_spec",
@@ -39,6 +40,7 @@ class Succession(Pattern):
         self._workers = workers = setting.workers
         self._agenda = setting.agenda
         self._health = setting.health
+        self._contests: list[_Contest] = []
         self._under_way: dict[int, _Contest] = {}
         draws = setting.streams.draws
         self.timeouts = [
@@ -57,6 +59,7 @@ class Succession(Pattern):
         """Let the workers elect a coordinator's successor."""
         if agent.role == COORDINATOR:
             contest = _Contest(self, agent, self._workers, self._agenda, self._spec, self._terms)
+            self._contests.append(contest)
             self._under_way[agent.index] = contest
             contest.begin()
 
@@ -80,6 +83,13 @@ class Succession(Pattern):
     def workers_down(self) -> int:
         """Workers that cannot take part."""
         return self._health.workers_down
+
+    def forget(self) -> None:
+        """Break the circles of references in elections, which may not be over."""
+        for contest in self._contests:
+            contest.forget()
+        self._contests.clear()
+        self._under_way.clear()
 
     def note_election(self) -> None:
         """Count an election."""
@@ -135,6 +145,10 @@ class _Contest:
         for worker in self._workers:
             if not worker.is_down:
                 self.election.hears(worker.index, last_s)
+
+    def forget(self) -> None:
+        """Let go of the election, which keeps this."""
+        del self.election
 
     def rejoin(self, worker: int) -> None:
         """Let a worker that is back take part; who waited for a majority tries again."""

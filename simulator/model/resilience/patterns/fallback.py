@@ -5,7 +5,6 @@ The other part of a fallback, another model, is a matter of single requests (`Re
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import ClassVar
 
 from simulator.model.agents.agent import AgentState
@@ -14,20 +13,15 @@ from simulator.scenario.resilience import Fallback
 
 
 class PartialAnswers(Pattern):
-    """Counts the calls that have failed for good at each task."""
+    """Leaves the tasks of calls that have failed for good, after so many of these."""
 
     kind: ClassVar[str] = "fallback"
 
-    __slots__ = ("_failed_at", "_spec")
+    __slots__ = ("_given_up",)
 
     def __init__(self, spec: Fallback, setting: FailureSetting) -> None:
-        self._spec = spec
-        self._failed_at: Counter[int] = Counter()
+        self._given_up = setting.given_up
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""
-        call = agent.call
-        if not self._spec.partial or call.is_backup or call.is_astray or not call.lost_to.is_final:
-            return []
-        self._failed_at.update(call.picks)
-        return [task for task in call.picks if self._failed_at[task] >= self._spec.partial_after]
+        return self._given_up.after_failure(agent)
