@@ -95,7 +95,8 @@ class Spec(BaseModel):
         serialize_by_alias=True,  # what is dumped can be read again
     )
     # What is built for all of some hundred classes, programs would wait for: validators come with
-    # the first value, and the texts below fields with the first JSON Schema.
+    # the first value, and the texts below fields with the first JSON Schema. So defaults are made
+    # by `model_construct`, which needs none.
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other fields; cached properties of the old fields are not kept."""

@@ -23,8 +23,9 @@ class Share:
     @classmethod
     def of(cls, happened: pd.Series, runs: pd.Series) -> Share:
         """Count, run by run, how often something happened."""
-        table = happened.groupby(runs.to_numpy()).agg(["sum", "size"])
-        return cls(table["sum"].to_numpy(dtype=float), table["size"].to_numpy(dtype=float))
+        run, _ = pd.factorize(runs.to_numpy(), sort=True)
+        hits = np.bincount(run[happened.to_numpy(dtype=bool)], minlength=run.max(initial=-1) + 1)
+        return cls(hits.astype(float), np.bincount(run).astype(float))
 
     @property
     def mean(self) -> float:

@@ -204,8 +204,7 @@ def with_names(
         found = frame[name].astype(object)
         said = found.map(_name)
         no_name = said.isna().to_numpy(dtype=bool)
-        is_missing = np.zeros(len(frame), dtype=bool)
-        is_missing[no_name] = [np.ndim(each) == 0 and pd.isna(each) for each in found[no_name]]
+        is_missing = found.isna().to_numpy(dtype=bool)
         wrong = no_name & ~(is_missing & may_miss)
         if wrong.any() and is_missing[wrong.argmax()]:
             raise TeamsimError(f"{path}, row {wrong.argmax() + 1}: no {name!r}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -144,10 +145,9 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
     kind, run = events["type"], events["run_dir"]
     is_reply = kind == REPLY
     starts_block = is_reply | kind.isin(["round_start", "run_start", "run_end", "initialize"])
-    block = (starts_block | (run != run.shift())).cumsum().rename("block")
-    acts = kind[kind.isin(_ACTIONS)]
-    counted = pd.crosstab(block[acts.index], acts).reindex(columns=list(_ACTIONS), fill_value=0)
-    failed = block[(kind == "run_tests") & (events["returncode"].fillna(0) != 0)].value_counts()
+    block = (starts_block | (run != run.shift())).cumsum()
+    counted = {column: kind == action for action, column in _ACTIONS.items()}
+    counted["failed_tests"] = (kind == "run_tests") & (events["returncode"].fillna(0) != 0)
     round_start = (
         events[kind == "round_start"]
         .groupby(["run_dir", "round"], observed=True)["ts"]
@@ -155,15 +155,14 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
         .rename("round_ts")
         .reset_index()
     )
-    replies = events.loc[is_reply, ["run_dir", "round", "agent", "ts"]].assign(block=block)
+    replies = events.loc[is_reply, ["run_dir", "round", "agent", "ts"]]
     replies = replies.merge(round_start, on=["run_dir", "round"], how="left")
-    replies["latency_s"] = replies["ts"] - replies["round_ts"]
-    replies = replies.join(counted.rename(columns=_ACTIONS), on="block")
-    replies["failed_tests"] = replies["block"].map(failed)
-    columns = [*_ACTIONS.values(), "failed_tests"]
-    replies[columns] = replies[columns].fillna(0).astype(int)
-    replies = replies.rename(columns={"round_ts": "start_ts"})
-    return replies.drop(columns=["ts", "block"])
+    in_blocks = {
+        column: np.bincount(block[is_it], minlength=len(events) + 1)[block[is_reply]]
+        for column, is_it in counted.items()
+    }
+    replies = replies.assign(latency_s=replies["ts"] - replies["round_ts"], **in_blocks)
+    return replies.rename(columns={"round_ts": "start_ts"}).drop(columns="ts")
 
 
 def _without_gaps(
