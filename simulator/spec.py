@@ -95,8 +95,7 @@ class Spec(BaseModel):
         serialize_by_alias=True,  # what is dumped can be read again
     )
     # What is built for all of some hundred classes, programs would wait for: validators come with
-    # the first value, and the texts below fields with the first JSON Schema. So defaults are made
-    # by `model_construct`, which needs none.
+    # the first value, and the texts below fields with the first JSON Schema.
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other fields; cached properties of the old fields are not kept."""

@@ -52,7 +52,7 @@ class Tokens(Spec):
 class Behaviour(Spec):
     """What an agent does besides the work it should do."""
 
-    idle: Probability = Probability.model_construct(probability=0.0)
+    idle: Probability = Probability(probability=0.0)
     """Probability that a call takes no task although there is one."""
     idle_first: Fraction | None = None
     """The same for an agent's first call, if it differs."""
@@ -109,7 +109,7 @@ class Errors(Spec):
     the mean is b / (a + b), and rho is 1 / (a + b + 1).)
     """
 
-    probability: Probability = Probability.model_construct(probability=0.0)
+    probability: Probability = Probability(probability=0.0)
     """Probability that an attempt is faulty."""
     detection: Fraction = 1.0
     """Probability that the agent's own tests find a fault, so that the task is done again."""
@@ -124,7 +124,7 @@ class Errors(Spec):
     call_correlation: Fraction = 0.0
     """Probability that an attempt has the outcome that the attempts of its call share, because a
     reply fails as a whole."""
-    wrong_answers: WrongAnswers = WrongAnswers.model_construct()
+    wrong_answers: WrongAnswers = WrongAnswers()
     """Which wrong answer a faulty attempt gives."""
     max_attempts: Annotated[int, Field(ge=1)] | None = None
     """After this many attempts that failed their tests or review, a task is left as it is and is
@@ -281,21 +281,21 @@ class Agent(Spec):
     """Probability that a reply which was cut off is useless as a whole."""
     redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Work of an agent's further attempts at a task, as a share of the first: drafts are kept."""
-    tokens: Tokens = Tokens.model_construct()
+    tokens: Tokens = Tokens()
     """Tokens that one call writes."""
-    context: Context = Context.model_construct()
+    context: Context = Context()
     """Tokens that one call reads."""
-    behaviour: Behaviour = Behaviour.model_construct()
+    behaviour: Behaviour = Behaviour()
     """Idling, talking, overlooking."""
     forgetting: Forgetting | None = None
     """Tasks that it finishes and does not hand in, with protocols in which agents claim tasks."""
-    errors: Errors = Errors.model_construct()
+    errors: Errors = Errors()
     """Faulty attempts."""
-    drift: Drift = Drift.model_construct()
+    drift: Drift = Drift()
     """Growing unreliability."""
-    price: Price = Price.model_construct()
+    price: Price = Price()
     """What tokens cost."""
-    faults: AgentFaults = AgentFaults.model_construct()
+    faults: AgentFaults = AgentFaults()
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
     loop: LoopSpec | None = None
     """The turns of an attempt; an attempt is one call when absent."""

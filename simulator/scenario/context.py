@@ -82,7 +82,7 @@ _OF_THE_CACHE = tuple(name for name in PromptCache.model_fields if name != "warm
 @lru_cache(maxsize=1)
 def _for_ever() -> PromptCache:
     """Return a cache that is as when nothing is said."""
-    return PromptCache.model_construct()
+    return PromptCache()
 
 
 class Context(Spec):
@@ -150,4 +150,4 @@ class Context(Spec):
         """The provider's cache; None where there is none."""
         if isinstance(self.cache, PromptCache):
             return self.cache
-        return PromptCache.model_construct() if self.cache else None
+        return PromptCache() if self.cache else None

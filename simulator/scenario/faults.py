@@ -61,7 +61,7 @@ class AgentFaults(Spec):
     @cached_property
     def any(self) -> bool:
         """Whether anything ever goes wrong."""
-        return self != AgentFaults.model_construct()
+        return self != AgentFaults()
 
 
 Who = Annotated[int, Field(ge=0)] | Literal["coordinator", "verifier"]

@@ -17,7 +17,7 @@ class Forgetting(Spec):
     depends on the task cannot start. The increases add up on the logit scale.
     """
 
-    probability: Probability = Probability.model_construct(probability=0.0)
+    probability: Probability = Probability(probability=0.0)
     """Probability that a finished task is not handed in with the call that finished it."""
     claims_logit: Number = 0.0
     """Increase of its logit for each further task of the same call."""

@@ -127,7 +127,7 @@ class Provider(Spec):
     """Times in which all requests fail, or wait."""
     error_s: Positive = 1.0
     """Seconds until a call sent in an outage has failed."""
-    retry: Retry = Retry.model_construct()
+    retry: Retry = Retry()
     """What the client library does after a refusal, an error or a failure in an outage."""
     slow: SlowPhases | None = None
     """Slow phases."""

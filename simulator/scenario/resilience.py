@@ -48,7 +48,7 @@ class CallRetry(Spec):
 
     max_retries: Annotated[int, Field(ge=0)] = 2
     """Retries of one call."""
-    backoff: Backoff = Backoff.model_construct(kind="full_jitter", base_s=0.5, cap_s=30.0)
+    backoff: Backoff = Backoff(kind="full_jitter", base_s=0.5, cap_s=30.0)
     """Waits between the retries. Only the client library obeys a retry-after of the provider."""
     budget: Fraction | None = None
     """Retries that the whole team may send, as a share of its first requests (a token bucket
@@ -299,4 +299,4 @@ class Resilience(Spec):
 @lru_cache(maxsize=1)
 def _no_patterns() -> Resilience:
     """Return what says nothing: one, as scenarios are asked by the thousand."""
-    return Resilience.model_construct()
+    return Resilience()

@@ -116,19 +116,19 @@ class Scenario(Spec):
         default_factory=lambda: WORKSPACES.get("last_writer_wins").model_validate({})
     )
     """What happens when agents write the same artifact, and when a partition separates them."""
-    network: Network = Network.model_construct()
+    network: Network = Network()
     """The links between agents."""
-    provider: Provider = Provider.model_construct()
+    provider: Provider = Provider()
     """Limits and slow phases that all agents share."""
     stations: dict[Name, StationSpec] = Field(default_factory=dict)
     """Stations that serve tools, by name: a CI, a database, a person."""
-    starts_at: WeekTime = WeekTime.model_construct()
+    starts_at: WeekTime = WeekTime()
     """The time of the week at which the run begins; the working hours of stations refer to it."""
     faults: tuple[ScriptedFault, ...] = ()
     """Faults at given times; random faults are fields of agents, provider and network."""
-    resilience: Resilience = Resilience.model_construct()
+    resilience: Resilience = Resilience()
     """The patterns by which the team answers failures."""
-    limits: Limits = Limits.model_construct()
+    limits: Limits = Limits()
     """When to stop."""
     figure: Figure | None = None
     """The picture of the sweep; scaling curves against ``team.size`` when absent."""
