@@ -145,7 +145,7 @@ bench-all: compiled $(VENV)/.installed-bench
 	TEAMSIM_BUILD=interpreted $(MAKE) bench
 	TEAMSIM_BUILD=compiled $(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.bench_builds out/before
-	$(BIN)/python -m benchmarks.bench_commands out/before --times 2 $(if $(RUNS),--runs $(RUNS))
+	$(BIN)/python -m benchmarks.bench_commands out/before --times 2 $(if $(RUNS),--runs $(abspath $(RUNS)))
 	@if command -v valgrind > /dev/null; then $(BIN)/python -m benchmarks.bench_revision out/before; \
 	else echo "There is no valgrind here, which counts instructions."; fi
 	TEAMSIM_BUILD=interpreted $(BIN)/python -m benchmarks.large_runs
