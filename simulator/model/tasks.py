@@ -131,7 +131,7 @@ class TaskGraph:
     @cached_property
     def has_dependencies(self) -> bool:
         """Whether any task depends on another."""
-        return any(self.dependencies)
+        return any(map(len, self.dependencies))  # which arrays of a plugin have, too
 
     @cached_property
     def dependents(self) -> list[Sequence[int]]:

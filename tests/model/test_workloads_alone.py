@@ -46,6 +46,16 @@ def test_a_task_and_all_that_come_after_it_wait_for_it(needed: list[set[int]]) -
     assert made.waiting == [1 + len(networkx.descendants(net, t)) for t in range(len(made))]
 
 
+def test_a_plugin_may_give_dependencies_as_arrays() -> None:
+    needed: Any = [np.array([], int), np.array([0])]
+    graph = TaskGraph(["a", "b"], [1.0, 1.0], needed, artifacts=None, artifact_count=2)
+    assert graph.has_dependencies
+    assert list(graph.conditions) == [0, 1]
+    assert (graph.startable, graph.dependents, list(graph.order)) == ([0], [[1], ()], [0, 1])
+    alone = TaskGraph(["a", "b"], [1.0, 1.0], needed[:1] * 2, artifacts=None, artifact_count=2)
+    assert (alone.startable, alone.dependents, list(alone.order)) == ([0, 1], [(), ()], [0, 1])
+
+
 @pytest.mark.parametrize("unknown", [("x",), ("x", "y")])
 def test_a_dependency_that_is_no_task_is_an_error_that_names_the_first(
     unknown: tuple[str, ...],
