@@ -131,6 +131,16 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
 
 
+_AMOUNTS = re.compile("token|cost|price|spend|usd")
+
+
+def amounts_in(names: Iterable[str]) -> list[str]:
+    """Return the columns that hold counts of tokens, costs or times, as their names say."""
+    names = list(names)
+    times = {name for name, _ in found_times(names).values()}
+    return [name for name in names if name in times or _AMOUNTS.search(plain(name))]
+
+
 def found_columns(names: Iterable[str]) -> dict[str, str]:
     """Return the canonical columns of a table and their names in it; the surest name first."""
     by_plain: dict[str, str] = {}

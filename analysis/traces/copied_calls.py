@@ -32,6 +32,8 @@ _OF_ONE_ANSWER = [
     "operation_name",
     "response_model",
     "call_id",
+    "attempt",
+    "status",
     "input_tokens",
     "start_ns",
 ]
@@ -47,6 +49,9 @@ def parts_of_answers(calls: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bo
     """
     some = calls[calls["call_id"].notna() & calls["operation_name"].isin(CHATS)]
     some = some[some.duplicated(_OF_ONE_ANSWER, keep=False) & some["start_ns"].ge(DATE_NS)]
+    if some.empty:
+        nothing = pd.Series(False, index=calls.index)
+        return nothing, nothing
     some = some.sort_values(["end_ns", "output_tokens"], kind="stable")
     groups = some.groupby(_OF_ONE_ANSWER, dropna=False)
     more = groups["output_tokens"].diff()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Sign = Literal[",", "."]
@@ -74,20 +74,30 @@ class Notation:
 
 
 ENGLISH = Notation(".", is_fixed=True)
-"""That of tables whose cells are apart by something else than semicolons."""
+"""That of tables whose cells are apart by something else than semicolons, unless they show commas
+before decimals."""
 
 
 class Notations:
-    """How the columns of a table are written whose cells are apart by semicolons.
+    """How the columns of a table are written.
 
     Parameters
     ----------
     rows : sequence of mapping
         Its rows, by the names of the columns.
+    amounts : collection of str
+        Columns of counts, costs and durations, which may show it for each other. Others may hold
+        versions (``2.1``) or lists (``1,2``).
+    is_european : bool
+        Whether cells are apart by semicolons, as where decimals have commas.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, rows: Sequence[Mapping[str, Any]], amounts: Collection[str], is_european: bool
+    ) -> None:
         self._rows = rows
+        self._amounts = amounts
+        self._is_european = is_european
         self._found: dict[str, Notation] = {}
 
     def of(self, name: str, is_count: bool) -> Notation:
@@ -108,14 +118,25 @@ class Notations:
 
     def told(self, name: str, is_count: bool) -> Notation:
         """Return the same, of a column that may stay unread: `notes` says nothing of it."""
-        cells = [without_spaces(row.get(name)) for row in self._rows]
+        cells = [row.get(name) for row in self._rows]
+        if self._is_european:
+            return self._seen(name, cells, is_count)
+        if not any(isinstance(cell, str) and "," in cell for cell in cells):
+            return ENGLISH
+        found = self._seen(name, cells, is_count)
+        if found.sign == ",":
+            return found
+        return ENGLISH if is_count else replace(ENGLISH, doubtful=found.doubtful)
+
+    def _seen(self, name: str, cells: Sequence[Any], is_count: bool) -> Notation:
+        cells = [without_spaces(cell) for cell in cells]
         if (seen := sign_in(cells)) is not None:
             return Notation(seen, is_count)
         others = {
             _shown(without_spaces(cell))
             for row in self._rows[:_SAMPLE]
             for other, cell in row.items()
-            if other != name
+            if other != name and other in self._amounts
         } - {None}
         sign = others.pop() if len(others) == 1 else None
         if sign is not None and not is_count:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.traces.column_names import plain
-from analysis.traces.decimals import ENGLISH, Notations
+from analysis.traces.decimals import Notations
 from analysis.traces.encodings import WINDOWS, encoding_of
 from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, is_blank_line
 from analysis.traces.table_rows import is_blank
@@ -168,13 +168,14 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
     found: dict[str, list[str | float]] = {name: [] for name in places}
     uncounted = dict.fromkeys(places, 0)
     there = list(rows)
-    written = Notations([dict(zip(header, cells, strict=True)) for _, cells in there])
+    amounts = {header[place] for name, place in places.items() if COLUMNS[name].kind != "text"}
+    cells_by_name = [dict(zip(header, cells, strict=True)) for _, cells in there]
+    written = Notations(cells_by_name, amounts, is_european)
     for where, cells in there:
         for name, place in places.items():
             cell = cells[place]
             if COLUMNS[name].kind != "text":
-                how = written.of(header[place], name in _COUNTS) if is_european else ENGLISH
-                cell = how.plain(cell)
+                cell = written.of(header[place], name in _COUNTS).plain(cell)
             value = _value(cell, name, f"{path}, {where}: {header[place]!r}")
             if value == 0.0 and name != "success":
                 value = float("nan")

@@ -22,13 +22,16 @@ from analysis.traces.values import amount, count, flag, text
 from simulator.words import counted
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "passed", "yes", "wahr", "vrai", "true", "1", "none", "nan", "status_code_ok",
+         "passed", "true", "t", "yes", "y", "on", "1", "wahr", "ja", "vrai", "oui",
+         "none", "nan", "status_code_ok",
          "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
 
-_NO_ERROR = {"none", "null", "0", "0.0", "nan", "no", "falsch", "faux"}
-"""Words for calls without an error: Excel writes yes and no in the user's language."""
+_NO_ERROR = {"none", "null", "0", "0.0", "nan", "f", "no", "n", "off",
+             "falsch", "nein", "faux", "non"}  # fmt: skip
+"""Words for calls without an error: Excel writes yes and no in the user's language,
+and PostgreSQL ``t`` and ``f``."""
 
 _HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
 """An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""

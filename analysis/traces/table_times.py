@@ -133,12 +133,16 @@ class Times:
     def _is_day_first(self) -> bool:
         """Tell whether dates such as ``2/3/2026`` begin with the day, in all columns alike."""
         matched = {
-            name: [part for v in values if isinstance(v, str) and (part := _SLASHED.match(v))]
+            name: [
+                part
+                for v in values
+                if isinstance(v, str) and (part := _SLASHED.match(v)) and part[2] != "."
+            ]
             for name, values in self._said.values()
         }
         parts = [part for some in matched.values() for part in some]
-        day_first = any(part[2] == "." or int(part[1]) > 12 for part in parts)
-        month_first = any(part[2] != "." and int(part[3]) > 12 for part in parts)
+        day_first = any(int(part[1]) > 12 for part in parts)
+        month_first = any(int(part[3]) > 12 for part in parts)
         names = " and ".join(repr(name) for name, some in matched.items() if some)
         if day_first and month_first:
             self._notes.append(
@@ -154,6 +158,7 @@ class Times:
         parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
         if not any(parts):
             return values
+        day_first = day_first or any(part is not None and part[2] == "." for part in parts)
         with warnings.catch_warnings(action="ignore"):
             read = pd.to_datetime(
                 pd.Series(values, dtype=object), dayfirst=day_first, errors="coerce", utc=True,

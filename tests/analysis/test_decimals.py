@@ -97,3 +97,25 @@ def test_durations_with_their_unit_may_have_decimal_commas(
     path.write_text("model;duration\n" + "".join(f"m;{each}\n" for each in durations))
     calls = read_traces([path]).calls
     assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == seconds
+
+
+START = "2026-03-02T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "seconds"),
+    [
+        ("agent;start;duration_s;input_tokens;version", f"a;{START};4,505;900;2.1", 4.505),
+        ("agent;start;duration_s;input_tokens;depends_on", f"a;{START};4.505;900;1,2", 4.505),
+        ("agent\tstart\tduration_s\tcost_usd", f"a\t{START}\t3,505\t0,2825", 3.505),
+        ("agent\tstart\tduration_s\tcost_usd", f"a\t{START}\t3,505\t0.2825", 3505.0),
+    ],
+    ids=["version", "list", "tabs and commas", "tabs and points"],
+)
+def test_only_amounts_show_how_other_amounts_are_written(
+    header: str, row: str, seconds: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"{header}\n{row}\n")
+    calls = read_traces([path]).calls
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == [seconds]

@@ -226,6 +226,36 @@ def test_dates_of_all_columns_begin_alike(rows: str, said: str | None, tmp_path:
     assert all(said is not None and said in note for note in notes)
 
 
+def test_dates_with_points_say_nothing_of_dates_with_strokes(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    row = "03/02/2026 09:00:00,{}.03.2026 09:00:03\n"
+    path.write_text("start,end\n" + row.format("02") * 2)
+    calls = read_traces([path]).calls
+    assert (calls["end_ns"] - calls["start_ns"]).tolist() == [3_000_000_000] * 2
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "second"),
+    [
+        ("status", "error", "ok"),
+        ("attempt,status", "1,error", "2,ok"),
+        ("http_status", "429", "200"),
+    ],
+)
+def test_tries_with_one_id_are_no_parts_of_an_answer(
+    names: str, first: str, second: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    row = "a,r1,2026-03-02T10:00:00Z,2026-03-02T10:00:0{},100,{},{},{}\n"
+    path.write_text(
+        f"agent,request_id,start,end,input_tokens,output_tokens,finish_reason,{names}\n"
+        + row.format("1Z", 0, "", first)
+        + row.format("3Z", 50, "stop", second)
+    )
+    calls = read_traces([path]).calls
+    assert sorted(calls["status"]) == ["error", "ok"]
+
+
 def test_one_name_in_two_forms_of_unicode_is_one_agent(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     rows = "caf\u00e9,m,0,3\ncafe\u0301,m,4,7\n"
@@ -254,8 +284,8 @@ def test_lines_of_a_session_may_be_in_any_order(tmp_path: Path) -> None:
     ("name", "fine", "failed"),
     [
         ("is_error", ["0", "false", "no", "FALSCH", ""], ["1", "true", "yes", "WAHR"]),
-        ("failed", ["False", "0.0"], ["True", "1.0"]),
-        ("success", ["1", "true", "yes", "WAHR"], ["0", "false", "no", "FALSCH"]),
+        ("failed", ["False", "0.0", "f", "n", "off", "nein"], ["True", "1.0", "t", "y"]),
+        ("success", ["1", "true", "yes", "WAHR", "t", "ja"], ["0", "false", "no", "FALSCH", "f"]),
     ],
 )
 def test_a_column_says_yes_or_no_to_whether_calls_failed(

@@ -13,6 +13,7 @@ from analysis.traces.canonical import CACHE_HIT, CALLS, CHATS
 from analysis.traces.collector import Collector
 from analysis.traces.column_names import (
     TIMES,
+    amounts_in,
     cache_in,
     cents_in,
     currency_in,
@@ -24,7 +25,7 @@ from analysis.traces.column_names import (
     total_in,
     unread_counts,
 )
-from analysis.traces.decimals import ENGLISH, Notation, Notations
+from analysis.traces.decimals import Notations
 from analysis.traces.reader import Reader
 from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
@@ -251,8 +252,8 @@ class _Table:
         self.rows = rows
         self._places = places
         self._out = out
-        self._is_european = source.head.may_have_decimal_commas
-        self._notations = Notations(rows)
+        amounts = amounts_in(dict.fromkeys(name for row in rows[:1000] for name in row))
+        self._notations = Notations(rows, amounts, source.head.may_have_decimal_commas)
 
     @property
     def name(self) -> str:
@@ -265,16 +266,13 @@ class _Table:
 
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
         """Return a column of times; invalid values are counted and become None."""
-        how = self._notation(name, is_count=False)
+        how = self._notations.of(name, is_count=False)
         if may_be_text and any(_is_words(how.plain(row.get(name))) for row in self.rows[:50]):
             return [row.get(name) for row in self.rows]
         return [
             None if pd.isna(each) else each
             for each in self._checked(name, low=-np.inf, most=np.inf).tolist()
         ]
-
-    def _notation(self, name: str, is_count: bool) -> Notation:
-        return self._notations.of(name, is_count) if self._is_european else ENGLISH
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
         """Return a column of counts or amounts; invalid values are counted and become None."""
@@ -284,7 +282,7 @@ class _Table:
 
     def holds_counts(self, name: str) -> bool:
         """Tell whether a column holds whole numbers, and one above 1: else it says yes or no."""
-        how = self._notations.told(name, is_count=True) if self._is_european else ENGLISH
+        how = self._notations.told(name, is_count=True)
         found = [
             amount(how.plain(row.get(name)))
             for row in self.rows
@@ -311,7 +309,7 @@ class _Table:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
         if most == MOST_COUNT:
             raw = raw.map(without_dollar)
-        raw = raw.map(self._notation(name, whole).plain)
+        raw = raw.map(self._notations.of(name, whole).plain)
         # pandas reads huge integers as objects.
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         blank = raw.isna().to_numpy() | raw.map(is_blank).to_numpy(dtype=bool)
