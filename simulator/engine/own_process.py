@@ -11,7 +11,9 @@ from simulator.engine.schedule import Due, Schedule
 
 
 class OwnProcess(Due):
-    """A process that nobody waits for, interrupts, or asks for a value: what SimPy's do besides.
+    """A process that cannot be waited for, interrupted or asked for a value, as SimPy's can.
+
+    So a step of it takes less time, which counts where there is one in each round.
 
     Parameters
     ----------
