@@ -37,6 +37,14 @@ def search_seldom() -> None:
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
+def search_only_new() -> None:
+    """Have this process look for garbage among objects that are made from now on.
+
+    To look through those that a copied process has from its main process would copy them, too.
+    """
+    gc.freeze()
+
+
 def search_no_more() -> None:
     """Let this process end without a last look for garbage through all that it has imported.
 

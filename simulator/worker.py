@@ -9,14 +9,15 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from multiprocessing.connection import Connection
 from typing import Any
 
 from simulator.errors import TeamsimError
-from simulator.garbage import search_seldom
+from simulator.garbage import search_only_new, search_seldom
 
 Tell = Callable[[float], None]
 """Tells the main process how much of the present call is done, in the call's own unit."""
@@ -70,6 +71,24 @@ def answer(calls: Connection) -> None:
             return
         except Exception as error:  # it cannot be pickled
             calls.send((TypeError(f"{reply!r:.500} cannot be sent: {error}"), None))
+
+
+def answer_as_copy(calls: Connection, unused: Iterable[Connection], signals: Set[int]) -> None:
+    """Answer calls in a process that is a copy of its main process.
+
+    Parameters
+    ----------
+    calls : Connection
+    unused : iterable of Connection
+        Of the main process to others: closed here.
+    signals : set of int
+        Those that are blocked; the main process blocked all while it was copied.
+    """
+    for each in unused:
+        each.close()
+    search_only_new()
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    answer(calls)
 
 
 def _end_with_parent() -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from simulator.cli.harmless import harmless
+from simulator.forking import Waiting
 from simulator.garbage import search_no_more
 
 _SIGNALS = [
@@ -87,10 +88,12 @@ def run_until_signal(program: Callable[[], None]) -> None:
     # Signals are written to this pipe even while the main thread is in a compiled function, when
     # Python's handlers have to wait.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
+    Waiting(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
     caught = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     for number in caught:
         signal.signal(number, _ending.interrupt)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: _leave_to_system(caught))
     try:
         try:
             program()
@@ -104,6 +107,13 @@ def run_until_signal(program: Callable[[], None]) -> None:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         _ending.end(error.number)
+
+
+def _leave_to_system(signals: list[signal.Signals]) -> None:
+    """Let signals end a copy of this process at once: it has nothing to say."""
+    signal.set_wakeup_fd(-1)
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -44,10 +44,10 @@ class Pacer:
         self._left = sum(span.count for span in self._waiting)
 
     @property
-    def has_much_left(self) -> bool:
-        """Whether the work not yet handed out takes longer than a chunk."""
+    def left_s(self) -> float:
+        """How many seconds the work not yet handed out takes, about."""
         pieces = (piece for span in self._waiting for piece in self._plan.pieces(span))
-        return sum(self._each_s(point) * len(each) for point, each in pieces) > TARGET_S
+        return sum(self._each_s(point) * len(each) for point, each in pieces)
 
     def next(self) -> Span | None:
         """Return the next chunk; none when all work is handed out."""

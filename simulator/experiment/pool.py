@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from simulator.errors import TeamsimError
-from simulator.worker import answer, load
+from simulator.experiment.pool_worker import Worker, blocked
+from simulator.forking import may_fork
+from simulator.worker import load
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -25,8 +25,9 @@ Progress = Callable[[float, int], None]
 part, and the number of all."""
 
 
-_WORTH_S = 3.0
-"""Seconds of the processor that are worth another process, which takes half of that to start."""
+_WORTH_S, _WORTH_COPY_S = 3.0, 0.2
+"""Seconds of the processor that are worth another process: one that has to import everything takes
+half of that to start, and a copy of this one some 20 ms."""
 _MANY = 8
 """Jobs of which a first one may be done here, to learn how long all take."""
 
@@ -78,12 +79,13 @@ def in_processes(
                 results.append(work(job))
                 tell(len(results))
             return results
-        began, is_short = time.process_time(), not workers.is_started and len(jobs) >= _MANY
+        worth_s = workers.worth_s
+        began, is_short = time.process_time(), bool(worth_s) and len(jobs) >= _MANY
         while is_short and len(results) < len(jobs):
             results.append(work(jobs[len(results)]))
             tell(len(results))
             each_s = (time.process_time() - began) / len(results)
-            is_short = each_s * (len(jobs) - len(results)) < _WORTH_S
+            is_short = each_s * (len(jobs) - len(results)) < worth_s
         if not (left := jobs[len(results) :]):
             return results
         before = len(results)
@@ -203,12 +205,26 @@ class Processes:
         """Whether the others run already."""
         return self._pool is not None
 
-    def prepare(self, module: str) -> None:
-        """Start the others, each of which imports a module while this process goes on.
+    @property
+    def worth_s(self) -> float:
+        """How many seconds of work are worth the others: 0 if they run already."""
+        if self.is_started:
+            return 0.0
+        return _WORTH_COPY_S if may_fork() else _WORTH_S
 
-        That is for work that is sure to come and worth it: a start takes half a second.
+    @property
+    def are_copies(self) -> bool:
+        """Whether the others run already, and have what this process had imported before."""
+        return self._pool is not None and self._pool.are_copies
+
+    def prepare(self, module: str) -> None:
+        """Start the others, with a module imported, for work that is sure to come and worth it.
+
+        Copies of this process have what it has imported; others import it while this one goes on.
         """
         if self.count > 1:
+            if may_fork():
+                load(module)
             others = self.started()
             for _ in range(self.count - 1):
                 others.submit(load, module)
@@ -226,20 +242,37 @@ class Pool(ThreadPoolExecutor):
     Unlike those of `concurrent.futures.ProcessPoolExecutor`, the processes share neither queues
     nor semaphores. So a process that is killed holds up no other, and a main process that is
     killed leaves nothing to clean up.
+
+    Parameters
+    ----------
+    workers : int
+        How many processes.
+
+    Attributes
+    ----------
+    are_copies : bool
+        Whether they started as copies of this process.
     """
 
     def __init__(self, workers: int) -> None:
         super().__init__(max_workers=workers)
         self._count = workers
-        self._started: list[_Worker] = []
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self.are_copies = False
+        self._started: list[Worker] = []
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
 
     def start(self) -> None:
-        """Start the processes."""
-        for _ in range(self._count):
-            worker = _Worker()
-            self._started.append(worker)
-            worker.start_with(super().submit)
+        """Start the processes: copies of this one where that may be, else new ones."""
+        self._started = [Worker() for _ in range(self._count)]
+        self.are_copies = may_fork()
+        if self.are_copies:
+            with blocked(signal.valid_signals()) as before:
+                for worker in self._started:
+                    worker.start_as_copy(self._started, {*before, signal.SIGINT, signal.SIGHUP})
+        else:
+            for worker in self._started:
+                worker.start_with(super().submit)
+        for worker in self._started:
             self._idle.put(worker)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
@@ -262,74 +295,3 @@ class Pool(ThreadPoolExecutor):
         for worker in self._started:
             worker.kill()
         self.shutdown(cancel_futures=True)
-
-
-class _Worker:
-    """A process that answers calls.
-
-    Attributes
-    ----------
-    told : float
-        How much of its present call is done, as it has told last.
-    """
-
-    def __init__(self) -> None:
-        self.told = 0.0
-        # A forked process would inherit locks held by threads that it does not have.
-        context = multiprocessing.get_context("spawn")
-        self._here, self._there = context.Pipe()
-        self._process = context.Process(target=answer, args=(self._there,), daemon=True)
-        self._starting: Future[None] | None = None
-
-    def start_with(self, submit: Callable[[Callable[[], None]], Future[None]]) -> None:
-        """Start the process in another thread, and wait for that.
-
-        A signal unwinds the main thread wherever that is. A process that is started halfway would
-        end with a traceback.
-        """
-        self._starting = submit(self._start)
-        self._starting.result()
-
-    def _start(self) -> None:
-        with _no_keyboard():
-            self._process.start()
-        self._there.close()  # else reading here would not end when the process ends
-
-    def call(self, function: Callable[..., Any], args: Any, more: Any) -> Any:
-        try:
-            self._here.send((function, args, more))
-            while isinstance(reply := self._here.recv(), float):
-                self.told = reply
-        except (EOFError, OSError):
-            raise BrokenExecutor("a process of the pool has ended") from None
-        finally:
-            self.told = 0.0
-        error, result = reply
-        if error is not None:
-            raise error
-        return result
-
-    def kill(self) -> None:
-        if self._starting is not None:
-            wait([self._starting])
-        if self._process.pid is not None:
-            self._process.kill()
-            self._process.join()
-
-
-@contextmanager
-def _no_keyboard() -> Iterator[None]:
-    """Shield processes started here from the terminal's signals: the main process handles them.
-
-    They inherit the signal mask, so that it holds from their first instruction on.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Started before the mask is set: else the first process starts it, and that resets the mask.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -17,7 +17,7 @@ from simulator.errors import TeamsimError, TeamsimWarning, what_is
 from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew
 from simulator.experiment.estimate import estimate
-from simulator.experiment.pacing import Pacer
+from simulator.experiment.pacing import TARGET_S, Pacer
 from simulator.experiment.plan import Span, without
 from simulator.experiment.points_job import PointsJob
 from simulator.experiment.pool import Processes, Progress
@@ -238,7 +238,7 @@ class _Work:
                 if progress is not None:
                     progress(done, self.allocation.most)
                 pacer.put(missing)
-                is_worth_it = pool.is_started or pacer.has_much_left
+                is_worth_it = pacer.left_s > min(pool.worth_s, TARGET_S)
                 if there is None and workers > 1 and is_worth_it:
                     others = pool.started()
                     there = Crew(self._job, others, workers - 1, others.under_way, takes_part=True)

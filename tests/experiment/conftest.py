@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -46,12 +47,16 @@ def scenario(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(scenario: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Return a function that starts `teamsim sweep` on it."""
+    """Return a function that starts `teamsim sweep` on it.
 
-    def started(out: Path, *options: str) -> subprocess.Popen[str]:
+    With more than one thread for matrices its workers are new processes, not copies.
+    """
+
+    def started(out: Path, *options: str, threads: int = 1) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "simulator.cli", "sweep", str(scenario)]
         return subprocess.Popen(
             [*command, "--out", str(out), *options],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": str(threads)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

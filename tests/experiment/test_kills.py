@@ -48,12 +48,16 @@ def test_the_main_process_is_killed(
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for workers in /proc")
-def test_a_worker_process_is_killed(start: Start, scenario: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("are_copies", [False, True])
+def test_a_worker_process_is_killed(
+    start: Start, scenario: Path, tmp_path: Path, are_copies: bool
+) -> None:
     out = tmp_path / "out"
-    process = start(out, "-w", "2")
+    process = start(out, "-w", "2", threads=1 if are_copies else 2)
     wait_for_parts(out, process, 2)
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(process.pid)}
-    workers = [pid for pid, command in commands.items() if b"spawn_main" in command]
+    told = b"simulator.cli" if are_copies else b"spawn_main"
+    workers = [pid for pid, command in commands.items() if told in command]
     assert len(workers) == 1  # the main process works, too
     os.kill(workers[0], signal.SIGKILL)
     _, said = process.communicate(timeout=60)
