@@ -75,6 +75,8 @@ def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
         TimeRemainingColumn,
     )
 
+    from simulator.cli.ticker import Ticker
+
     columns = (
         TextColumn(unit),
         BarColumn(),
@@ -83,7 +85,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors) as bar:
+    with Progress(*columns, console=errors, auto_refresh=False) as bar, Ticker(bar):
         task = bar.add_task(unit, total=None)
 
         def advance(done: float, total: int) -> None:
