@@ -173,9 +173,13 @@ def _matched_data(
 
 
 def fit_agents(agents: Sequence[AgentRuns], workers: int | Processes) -> list[list[CellFit]]:
-    """Fit all cells of each agent, in other processes if there are many calls."""
+    """Fit all cells of each agent, in other processes if these need not import what fits.
+
+    Or if there are many calls.
+    """
     calls = sum(len(agent.calls) for agent in agents)
-    return in_processes(fit_agent, agents, workers if calls > _MANY_CALLS else 1)
+    are_copies = isinstance(workers, Processes) and workers.are_copies
+    return in_processes(fit_agent, agents, workers if are_copies or calls > _MANY_CALLS else 1)
 
 
 def fit_agent(agent: AgentRuns) -> list[CellFit]:

@@ -53,17 +53,19 @@ def read_parquet(path: Path, columns: Sequence[str], numbers: Sequence[str] = ()
         what is no number, or has a null in the first column.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        # Arrow reads a path, and makes a table, with threads of its own; a process that has threads
+        # cannot be copied (see `simulator.forking`).
+        with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
             if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
                 raise TeamsimError(f"{path} has more than {MOST_CELLS:,} cells")
-            table = file.read()
+            table = file.read(use_threads=False)
     except FileNotFoundError:
         raise TeamsimError(f"{path}: no such file") from None
     except (OSError, ValueError, pa.ArrowException) as error:
         raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
     _check_columns(path, table.column_names, columns)
     try:
-        frame: pd.DataFrame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas(use_threads=False)
     except (pa.ArrowException, ValueError, OverflowError) as error:  # dates beyond all calendars
         raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
     frame = _without_index(frame)
