@@ -49,7 +49,7 @@ from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
-from analysis.calibration.waits import Waits, fit_waits
+from analysis.calibration.waits import IMPUTED, Waits, fit_waits
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Processes, Progress, begin, in_processes
@@ -146,17 +146,19 @@ def _with_pooled_habits(fits: Sequence[CellFit]) -> list[CellFit]:
     ]
 
 
-def observed(real: TeamRuns, together: list[str]) -> tuple[pd.DataFrame, Told]:
+def observed(
+    real: TeamRuns, together: list[str], imputed: int = IMPUTED
+) -> tuple[pd.DataFrame, Told]:
     """Return the replies, those in which an agent has forgotten a task marked, and the waits.
 
     The waits are those of agents that claim their tasks; runs alike in the columns `together` are
-    told apart together.
+    told apart together, `imputed` times.
     """
     parts: list[pd.DataFrame] = []
     told: Told = {}
     for key, calls in observe(real).groupby(together, sort=False):
         if (calls["mode"] == SELF_CLAIM).all():
-            told[key] = fit_waits(calls)
+            told[key] = fit_waits(calls, imputed)
             parts.append(mark_forgotten(calls, told[key]))
         else:
             parts.append(calls)

@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.statistics.covariances import principal_root
 from simulator import special
 from simulator.distributions import Floats
 
@@ -133,8 +134,7 @@ class VectorFit:
     @cached_property
     def _root(self) -> Floats:
         """A root of the covariance, found once for all draws."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        return np.asarray(vectors * np.sqrt(np.abs(values)))
+        return principal_root(self.covariance)
 
     def estimate(self, i: int, link: Link) -> Estimate:
         """Return one coordinate; its standard error is NaN where the fit has none."""

@@ -22,6 +22,9 @@ from analysis.calibration.waiting import WaitingTasks
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.distributions import Floats
 
+_IMPUTED = 400
+"""Times that waits are told apart: where an agent has forgotten little, a fit under the vague prior
+depends on which of them are of forgotten tasks, and one of 20 times may decide its mean."""
 _FARTHEST = 3.0
 """Largest standard deviation between agents or cells, in units of that of the vague prior."""
 
@@ -34,7 +37,7 @@ def fit_priors(real: TeamRuns) -> dict[str, Prior]:
     real : TeamRuns
         Of several agents: without others, an agent says little of how far they differ.
     """
-    calls, told = observed(real, AGENT)
+    calls, told = observed(real, AGENT, _IMPUTED)
     waiting = {key: WaitingTasks(tasks) for key, tasks in real.tasks.items()}
     agents: dict[str, list[Common]] = {"latency": [], "tokens": []}
     styled, forgetful = [], []

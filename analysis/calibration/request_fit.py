@@ -20,6 +20,7 @@ from analysis.calibration.requests import Requests, clusters
 from analysis.calibration.tool_times import SHORTEST_S, fit_tool_times
 from analysis.calibration.turn_counts import fit_turns
 from analysis.calibration.turn_laws import ChanceLaw, Design, TurnLaw, fit_chance, fit_turn_law
+from analysis.statistics.covariances import principal_root
 from simulator.distributions import Floats
 
 _SEVERAL = 6
@@ -192,8 +193,7 @@ class _Fit:
         table = pd.DataFrame(self._residuals)[list(EFFECTS)].reindex(many)
         correlation = table.corr(min_periods=FEWEST).fillna(0.0).to_numpy(copy=True)
         np.fill_diagonal(correlation, 1.0)
-        values, vectors = np.linalg.eigh(correlation)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+        return principal_root(correlation)
 
     def _design(self, rows: pd.DataFrame, covariates: list[str]) -> Design:
         return Design(

@@ -22,6 +22,7 @@ import scipy
 
 from analysis.calibration.dependence import fit_lags
 from analysis.calibration.turn_spread import fit_spread, shift_to_mean
+from analysis.statistics.covariances import principal_root
 from simulator.distributions import Floats
 
 _VAGUE = 1.0
@@ -302,9 +303,7 @@ def _root(bread: Floats, scores: Floats, session: Ints, prior: Floats) -> Floats
     summed = pd.DataFrame(scores).groupby(session).sum().to_numpy()
     k = len(summed)
     meat = summed.T @ summed * k / max(1, k - 1) + np.diag(prior)
-    covariance = bread @ meat @ bread.T
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    return principal_root(bread @ meat @ bread.T)
 
 
 def _weighted_quantiles(values: Floats, weights: Floats) -> Floats:

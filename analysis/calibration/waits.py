@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.calibration.draws import covariance_at, draws_of
+from analysis.calibration.draws import covariance_at, draws_of, mode_near
 from analysis.calibration.estimates import Estimate
 from analysis.statistics import optimisers
 from simulator.distributions import Floats
@@ -38,7 +38,7 @@ _MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0, 1.5, 1.0, 1.5, 1.5])
 
 _DRAWS = 2000
 """Draws from the posterior of the mixture."""
-_IMPUTED = 20
+IMPUTED = 20
 """Times that waits are told apart at random, by what is known of them."""
 _SEED = 20261128
 _SAME, _ALWAYS = 20.0, 1.0 - 1e-9
@@ -124,6 +124,8 @@ class Waits:
     ----------
     found : DataFrame
         As `waits` returns them.
+    weights : ndarray, shape (waits,)
+        Probability of each to be one of forgotten tasks.
     drawn : ndarray of bool, shape (M, waits)
         Whether each is one of forgotten tasks, drawn from what is known of it.
     notice : Estimate
@@ -133,27 +135,33 @@ class Waits:
     """
 
     found: pd.DataFrame
+    weights: Floats
     drawn: npt.NDArray[np.bool_]
     notice: Estimate
     all_or_nothing: Estimate
 
-    @property
-    def weights(self) -> Floats:
-        """Probability of each wait to be one of forgotten tasks."""
-        return np.asarray(self.drawn.mean(axis=0))
 
+def fit_waits(calls: pd.DataFrame, imputed: int = IMPUTED) -> Waits:
+    """Tell the waits of an agent apart, in all of its calls (see `waits`).
 
-def fit_waits(calls: pd.DataFrame) -> Waits:
-    """Tell the waits of an agent apart, in all of its calls (see `waits`)."""
+    Parameters
+    ----------
+    calls : DataFrame
+    imputed : int
+        How many times.
+    """
     found = waits(calls)
     those = calls[["n_teammates", "waiting"]].reindex(found["claimed"])
     has_company = those["n_teammates"].to_numpy() > 1
     waiting = those["waiting"].to_numpy() - calls["waiting"].mean()
-    return Waits(found, *_mixture(found.assign(has_company=has_company, waiting=waiting)))
+    told = _mixture(found.assign(has_company=has_company, waiting=waiting), imputed)
+    return Waits(found, *told)
 
 
-def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate, Estimate]:
-    """Return draws of which waits are of forgotten tasks, and the last two of `Waits`."""
+def _mixture(
+    found: pd.DataFrame, imputed: int
+) -> tuple[Floats, npt.NDArray[np.bool_], Estimate, Estimate]:
+    """Return weights and draws of which waits are of the forgotten, and the last of `Waits`."""
     # Those that are some of what was handed in later tell neither.
     is_all, several = found["tasks"] == found["claims"], found["claims"] > 1
     found = found.assign(are_all=several & is_all, are_some=found["at_once"] > 0)
@@ -190,10 +198,16 @@ def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate, Esti
         return -float(densities(at[None])[0])
 
     found_at, *_ = optimisers.fmin_l_bfgs_b(loss, _MIXTURE, approx_grad=True)
-    mode = np.asarray(found_at, dtype=np.float64)
+    mode = mode_near(densities, np.asarray(found_at, dtype=np.float64))
     posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
-    works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
-    chances = expit(forgot - works_on)[:, row.ravel()]
-    known = posterior.moments()
-    drawn = rng.random(chances.shape) < chances
-    return drawn, known.estimate(1, "logit"), known.estimate(6, "logit")
+
+    def chances(at: Floats) -> Floats:
+        """Return the probabilities of waits, in `rows`, to be ones of the forgotten."""
+        works_on, forgot = logs(at)
+        return np.asarray(expit(forgot - works_on))
+
+    row, known = row.ravel(), posterior.moments()
+    some = chances(posterior.pick(imputed, rng))[:, row]
+    drawn = rng.random(some.shape) < some
+    weights = (posterior.weights @ chances(posterior.at))[row]
+    return weights, drawn, known.estimate(1, "logit"), known.estimate(6, "logit")

@@ -10,8 +10,8 @@ import sys
 from simulator.experiment.pool import Processes, default_workers
 
 _RUNS_EACH = 500
-"""Simulated runs that are worth another process: at 2 ms they take a second, a start half of one.
-"""
+"""Simulated runs that are worth another process: at 2 ms they take a second, and a start takes half
+of one where it is no copy."""
 
 
 def processes_for(runs: int, workers: int, jobs: int = sys.maxsize) -> Processes:
