@@ -344,6 +344,18 @@ def log_of(
     )
 
 
+def test_how_likely_waits_are_forgotten_is_known_better_than_a_few_draws_of_it_tell() -> None:
+    truth = {"logit": -4.0, "claims": 0.0, "company": 0.5, "waiting": 0.0, "notice": -1.0}
+    truth |= {"a": 2.0, "b": 2.0, "together": 0.5}
+    log = log_of(np.random.default_rng(1), truth, WAITING[0], 30)
+    few, many = fit_waits(log, 2), fit_waits(log, 4000)
+    assert (few.weights == many.weights).all()
+    shares = many.drawn.mean(axis=0)
+    assert ((shares > 0.05) & (shares < 0.95)).sum() >= 5  # which they are is not plain
+    # Five standard errors of a share of 4,000.
+    assert np.abs(many.weights - shares).max() < 5 * np.sqrt(0.25 / 4000)
+
+
 @pytest.mark.thorough
 @pytest.mark.theory
 def test_ranks_of_forgetting_are_uniform() -> None:
