@@ -159,8 +159,8 @@ ROWS = [
         ],
         tolerance=EXPONENT,
         not_reached="An attempt at a task writes its file once here. One simulated agent who "
-        "claims makes more of them than the real one (79 in a run, all p), and four more add less: "
-        "189 for five. Dealt work is hardly ever written twice.",
+        "claims makes more of them than the real one (76 in a run, all p), and four more add less: "
+        "187 for five. Dealt work is hardly ever written twice.",
         thorough=True,
     ),
     Row(
@@ -321,24 +321,25 @@ ROWS = [
     Row(
         key="tokens-at-0.9",
         name="Tokens of agents who claim at p = 0.9",
-        law="Over those of one agent: 1.34, 2.92, 2.79 and 3.88 for n = 2..5, three models.",
+        law="Over those of one agent: 1.34, 2.79 and 3.88 for n = 2, 4 and 5, three models.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=functools.partial(tokens_at, times=MANY),
-        cases=_of_ways({"claimed": {2: 1.34, 3: 2.92, 4: 2.79, 5: 3.88}}, 0.9),
+        cases=_of_ways({"claimed": {2: 1.34, 4: 2.79, 5: 3.88}}, 0.9),
         tolerance=QUARTER,
         note=FITTED,
         thorough=True,
     ),
     Row(
         key="tokens-at-0.9-far",
-        name="Tokens of dealt work at p = 0.9",
-        law="5.06, 2.43, 2.23 and 3.78 for n = 2..5.",
+        name="Tokens of dealt work at p = 0.9, and of three agents who claim",
+        law="5.06, 2.43, 2.23 and 3.78 for n = 2..5, and 2.92 for three who claim.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=functools.partial(tokens_at, times=MANY),
-        cases=_of_ways({"dealt": {2: 5.06, 3: 2.43, 4: 2.23, 5: 3.78}}, 0.9),
+        cases=_of_ways({"dealt": {2: 5.06, 3: 2.43, 4: 2.23, 5: 3.78}, "claimed": {3: 2.92}}, 0.9),
         tolerance=QUARTER,
         not_reached="Published means of dealt work are those of three models, of which one has "
-        "11.8 for n = 2; the one whose runs were fitted has 1.33 for n = 5. " + FITTED,
+        "11.8 for n = 2; the one whose runs were fitted has 1.33 for n = 5. Three agents who claim "
+        "take more than four there (2.92 and 2.79), and here a little too few. " + FITTED,
         thorough=True,
     ),
     Row(
