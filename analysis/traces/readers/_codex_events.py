@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
+from analysis.traces.readers._codex_order import (
+    META,
+    Event,
+    apart,
+    identity_of,
+    in_order,
+    parent_of,
+)
 from analysis.traces.source import Source
 from analysis.traces.values import count, mapping, nanoseconds, pick, text
 
@@ -87,34 +95,49 @@ class Session:
         }
 
 
-def read_rollout(source: Source, out: Collector) -> Session:
-    """Return the session in a file."""
-    session = Session(source, source.path.stem)
+def read_rollouts(source: Source, out: Collector) -> list[Session]:
+    """Return the sessions in a file: one, unless files were put together."""
+    events = []
     for record in source.records(frozenset(), out.skip):
         out.report.rows += 1
-        event = record.node
-        payload, moment = event.get("payload"), nanoseconds(event.get("timestamp"))
+        payload, moment = record.node.get("payload"), nanoseconds(record.node.get("timestamp"))
         if not isinstance(payload, dict) or moment is None:
             out.skip(record.place, "no payload or timestamp")
             continue
-        kind, inner = text(event.get("type")), text(payload.get("type"))
-        if kind == "session_meta":
+        events.append(Event(record.place, moment, text(record.node.get("type")), payload))
+    name = source.path.stem
+    ordered = (in_order(some, name) for some in apart(events, name))
+    sessions, moved = [], 0
+    for some, is_moved in ordered:
+        moved += is_moved
+        sessions.append(_session(source, some, out))
+    if moved:
+        out.notes.append(f"{source.name}: its lines are not in the order of their times: put in it")
+    return sessions
+
+
+def _session(source: Source, events: Sequence[Event], out: Collector) -> Session:
+    """Return what the events of a session tell, in their order."""
+    session = Session(source, source.path.stem)
+    for place, moment, kind, payload in events:
+        inner = text(payload.get("type"))
+        if kind == META:
             _note_meta(session, payload, moment)
         elif kind == "turn_context":
             session.model, session.asked = text(payload.get("model")) or session.model, moment
         elif inner == "token_count":
-            _note_count(session, record.place, payload, moment, out)
+            _note_count(session, place, payload, moment, out)
         elif inner in _FAILURES:
             said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
             if inner == _ABORTED and said != inner:  # by the person: nothing has failed
                 said = f"{inner}: {said}"
             key, model = (inner, said, moment), session.model
-            call = Call(record.place, session.asked, moment, model, None, key, said[:200])
+            call = Call(place, session.asked, moment, model, None, key, said[:200])
             call.turn = session.turn
             session.calls.append(call)
             session.asked = moment
         else:
-            _note_tool(session, record.place, payload, moment)
+            _note_tool(session, place, payload, moment)
             _note_stop(session, inner, payload)
             if inner == _ASKED:
                 _end_turn(session)
@@ -131,9 +154,9 @@ def _note_meta(session: Session, payload: Mapping[str, Any], moment: int) -> Non
     sub = mapping(source).get("subagent")
     spawn = mapping(mapping(sub).get("thread_spawn"))
     session.has_meta = True
-    session.own = text(pick(payload, "id", "session_id")) or session.own
+    session.own = identity_of(payload) or session.own
     session.began = moment
-    session.parent = text(pick(payload, "parent_thread_id")) or text(spawn.get("parent_thread_id"))
+    session.parent = parent_of(payload)
     session.forked_from = text(payload.get("forked_from_id"))
     session.depth = count(spawn.get("depth"))
     session.name = text(pick(payload, "agent_nickname")) or text(spawn.get("agent_nickname"))

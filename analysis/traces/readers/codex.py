@@ -9,7 +9,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
-from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollout
+from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollouts
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import count, text
@@ -37,7 +37,7 @@ class Codex(Reader):
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        sessions = [read_rollout(source, out) for source in sources]
+        sessions = [each for source in sources for each in read_rollouts(source, out)]
         by_id = {session.own: session for session in sessions}
         for session in sessions:
             _add(session, by_id, self.kind, out)
