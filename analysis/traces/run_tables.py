@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from analysis.traces.column_names import plain
 from analysis.traces.decimals import Notations
-from analysis.traces.encodings import WINDOWS, encoding_of
-from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, is_blank_line
+from analysis.traces.encodings import WINDOWS, delimiter_of, encoding_of, is_blank_line
+from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source
 from analysis.traces.table_rows import is_blank
 from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name
@@ -120,7 +120,8 @@ def note_on_runs(names: Iterable[str]) -> str | None:
     missing = [name for name in _needed() if {name, *COLUMNS[name].also}.isdisjoint(there)]
     if not missing:
         return "each row is taken for a call; if they are runs, give them to `teamsim calibrate`"
-    if missing == ["protocol"]:
+    says_agents = not there.isdisjoint(COLUMNS["n"].also)
+    if missing == ["protocol"] or (says_agents and set(missing) <= {"protocol", "seconds"}):
         return (
             "each row is taken for a call; if they are runs, `teamsim calibrate` needs a column "
             "that says how each team shared its work: 'protocol', or --column protocol=NAME"
@@ -219,7 +220,8 @@ def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]
     first = next((line for line in text.splitlines() if not is_blank_line(line)), "")
     delimiter = delimiter_of(first)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    header = [name.strip() for name in next(filter(any, reader), [])]
+    said = (row for row in reader if not is_blank_line(delimiter.join(row)))
+    header = [name.strip() for name in next(said, [])]
     if not header:
         raise TeamsimError(f"{path} is empty")
     return header, _lines(path, reader, len(header)), delimiter == ";"
