@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.traces.reading import read_traces
-from tests.analysis.trace_samples import codex, codex_count, codex_line, lines
+from tests.analysis.trace_samples import codex, codex_count, codex_line, compressed, lines
 
 COLUMNS = ["run_id", "agent_id", "operation_name", "start_ns", "end_ns", "input_tokens",
            "output_tokens", "tool_name", "status", "finish_reason"]  # fmt: skip
@@ -52,3 +52,48 @@ def test_sessions_that_were_put_into_one_file_are_as_many(tmp_path: Path) -> Non
     one.write_text("".join(path.read_text() for path in paths))
     pd.testing.assert_frame_equal(calls(one), expected)
     assert json.loads(one.read_text().splitlines()[0])["payload"]["id"] == "P"
+
+
+def long_ids(folder: Path) -> Path:
+    """Give the sessions ids as programs write them."""
+    for path in sorted(folder.iterdir()):
+        said = path.read_text()
+        for name in "PCGF":
+            said = said.replace(f'"{name}"', f'"{name * 4}-0000-0000-{name * 4}"')
+        stem = path.stem[-1]
+        path.with_name(f"rollout-2026-{stem * 4}-0000-0000-{stem * 4}.jsonl").write_text(said)
+        path.unlink()
+    return folder
+
+
+def test_copies_of_a_session_count_once_with_their_messages(tmp_path: Path) -> None:
+    folder = codex(tmp_path)
+    expected, messages = calls(folder), len(read_traces([folder]).messages)
+    for path in list(folder.iterdir()):
+        compressed(path)
+    found = read_traces([folder])
+    pd.testing.assert_frame_equal(calls(folder), expected)
+    assert len(found.messages) == messages
+    assert found.report.duplicates.count == 15  # 4 of what C and F copy of P, 11 counts again
+    twice = folder / "rollout-G.jsonl"
+    twice.write_text(2 * twice.read_text())
+    pd.testing.assert_frame_equal(calls(folder), expected)
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+@pytest.mark.parametrize("both", [0, 1])
+def test_parts_of_a_session_are_put_together(tmp_path: Path, at: int, both: int) -> None:
+    folder = long_ids(codex(tmp_path))
+    expected = calls(folder)
+    whole = next(folder.glob("*PPPP*"))
+    said = whole.read_text().splitlines(keepends=True)
+    whole.write_text("".join(said[: at + both]))
+    whole.with_name(f"{whole.stem}-part2.jsonl").write_text("".join(said[at:]))
+    pd.testing.assert_frame_equal(calls(folder), expected)
+
+
+def test_lines_without_the_beginning_of_their_session_are_said_to_lack_it(tmp_path: Path) -> None:
+    rows = [codex_line(0, "turn_context", model="g"), codex_count(5, 1000, 0, 10, {})]
+    found = read_traces([lines(tmp_path / "rest.jsonl", rows)])
+    assert len(found.calls) == 1
+    assert any("its beginning, which names the session, is missing" in n for n in found.notes)

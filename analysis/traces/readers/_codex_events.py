@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
+from analysis.traces.jsonstream import Skip
 from analysis.traces.readers._codex_order import (
     META,
     Event,
     apart,
     identity_of,
     in_order,
+    once,
     parent_of,
 )
 from analysis.traces.source import Source
@@ -30,6 +33,9 @@ _FAILURES = {"error", "stream_error", _ABORTED}
 _EXIT = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d+)\s*$", re.MULTILINE)
 _TOLD = 400
 """Characters at the beginning of a tool's output in which its exit code is told."""
+
+_LONG_ID = 16
+"""Characters of an id that a file's name does not have by chance."""
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
@@ -82,6 +88,7 @@ class Session:
     turn: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     has_meta: bool = False
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def names(self) -> dict[str, str | None]:
@@ -95,30 +102,74 @@ class Session:
         }
 
 
-def read_rollouts(source: Source, out: Collector) -> list[Session]:
-    """Return the sessions in a file: one, unless files were put together."""
-    events = []
-    for record in source.records(frozenset(), out.skip):
-        out.report.rows += 1
-        payload, moment = record.node.get("payload"), nanoseconds(record.node.get("timestamp"))
-        if not isinstance(payload, dict) or moment is None:
-            out.skip(record.place, "no payload or timestamp")
-            continue
-        events.append(Event(record.place, moment, text(record.node.get("type")), payload))
-    name = source.path.stem
-    ordered = (in_order(some, name) for some in apart(events, name))
-    sessions, moved = [], 0
-    for some, is_moved in ordered:
-        moved += is_moved
-        sessions.append(_session(source, some, out))
-    if moved:
-        out.notes.append(f"{source.name}: its lines are not in the order of their times: put in it")
+def read_rollouts(sources: Sequence[Source], out: Collector) -> list[Session]:
+    """Return the sessions in files.
+
+    A file has one, unless several were put together. One that is in several files, such as copies
+    or parts, is put together, and lines that several of them have count once.
+    """
+    found = [each for source in sources for each in _sessions(source, out.skip, out)]
+    ids = {session.own for session in found if session.has_meta}
+    parts: dict[str, list[Session]] = {}
+    for session in found:
+        named = (own for own in ids if len(own) >= _LONG_ID and own in session.own)
+        own = session.own if session.has_meta else next(named, session.own)
+        parts.setdefault(own, []).append(session)
+    sessions = []
+    for own, some in parts.items():
+        if not any(session.has_meta for session in some):
+            out.notes.append(
+                f"{some[0].source.name}: its beginning, which names the session, is missing"
+            )
+        if len(some) > 1:
+            out.notes.append(f"session {own} is in {len(some)} files: read as one")
+        sessions.append(some[0] if len(some) == 1 else _joined(own, some, out))
     return sessions
 
 
-def _session(source: Source, events: Sequence[Event], out: Collector) -> Session:
+def _events(source: Source, skip: Skip) -> Iterator[Event]:
+    for record in source.records(frozenset(), skip):
+        payload, moment = record.node.get("payload"), nanoseconds(record.node.get("timestamp"))
+        if isinstance(payload, dict) and moment is not None:
+            yield Event(record.place, moment, text(record.node.get("type")), payload)
+        else:
+            skip(record.place, "no payload or timestamp")
+
+
+def _sessions(source: Source, skip: Skip, out: Collector) -> Iterator[Session]:
+    """Yield the sessions in a file."""
+    name, events = stem_of(source.path), list(_events(source, skip))
+    out.report.rows += len(events)
+    is_moved = False
+    for some in apart(events, name):
+        ordered, moved = in_order(some, name)
+        is_moved |= moved
+        yield _session(source, ordered)
+    if is_moved:
+        out.notes.append(f"{source.name}: its lines are not in the order of their times: put in it")
+
+
+def _joined(own: str, parts: Sequence[Session], out: Collector) -> Session:
+    """Return a session that is in several files, or several times in one."""
+
+    def ignore(place: str, why: str) -> None:
+        """Report nothing: the first reading has."""
+
+    events = []
+    for source in {part.source.path: part.source for part in parts}.values():
+        name = stem_of(source.path)
+        for some in apart(list(_events(source, ignore)), name):
+            metas = {identity_of(each.payload) for each in some if each.kind == META}
+            events += some if own in metas or not metas else []
+    found, copies = once(events)
+    for place in copies:
+        out.duplicate(place)
+    return _session(parts[0].source, in_order(found, own)[0])
+
+
+def _session(source: Source, events: Sequence[Event]) -> Session:
     """Return what the events of a session tell, in their order."""
-    session = Session(source, source.path.stem)
+    session = Session(source, stem_of(source.path))
     for place, moment, kind, payload in events:
         inner = text(payload.get("type"))
         if kind == META:
@@ -126,7 +177,7 @@ def _session(source: Source, events: Sequence[Event], out: Collector) -> Session
         elif kind == "turn_context":
             session.model, session.asked = text(payload.get("model")) or session.model, moment
         elif inner == "token_count":
-            _note_count(session, place, payload, moment, out)
+            _note_count(session, place, payload, moment)
         elif inner in _FAILURES:
             said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
             if inner == _ABORTED and said != inner:  # by the person: nothing has failed
@@ -165,9 +216,7 @@ def _note_meta(session: Session, payload: Mapping[str, Any], moment: int) -> Non
     session.provider = text(payload.get("model_provider"))
 
 
-def _note_count(
-    session: Session, place: str, payload: Mapping[str, Any], moment: int, out: Collector
-) -> None:
+def _note_count(session: Session, place: str, payload: Mapping[str, Any], moment: int) -> None:
     info = mapping(payload.get("info"))
     said = mapping(info.get("total_token_usage"))
     total = {name: n for name, each in said.items() if (n := count(each)) is not None}
@@ -184,7 +233,7 @@ def _note_count(
     start = session.asked
     session.asked = moment
     if start is None or start > moment:
-        out.skip(place, "a token count without anything asked before it")
+        session.skipped.append((place, "a token count without anything asked before it"))
         return
     stopped, session.stopped = session.stopped, None
     session.calls.append(

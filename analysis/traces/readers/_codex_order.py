@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,6 +11,10 @@ from analysis.traces.values import count, mapping, pick, text
 
 META = "session_meta"
 """The line with which a session begins; a fork has those of the sessions before it, too."""
+
+
+COUNT = "token_count"
+"""The event of a line with which a call ends."""
 
 
 class Event(NamedTuple):
@@ -62,6 +67,20 @@ def apart(events: list[Event], name: str) -> Iterator[list[Event]]:
     yield some
 
 
+def once(events: Sequence[Event]) -> tuple[list[Event], list[str]]:
+    """Return the lines without those that repeat another, and the places of these that count.
+
+    No two lines of a session say the same at one time.
+    """
+    found: dict[tuple[int, str | None, str], Event] = {}
+    copies = []
+    for event in events:
+        key = event.moment, event.kind, json.dumps(event.payload, sort_keys=True)
+        if found.setdefault(key, event) is not event and event.payload.get("type") == COUNT:
+            copies.append(event.place)
+    return list(found.values()), copies
+
+
 def in_order(events: list[Event], name: str) -> tuple[list[Event], bool]:
     """Return the lines of a session in the order in which they were written.
 
@@ -87,6 +106,7 @@ def in_order(events: list[Event], name: str) -> tuple[list[Event], bool]:
     is_sorted = all(a.moment <= b.moment for a, b in pairwise(rest))
     if is_sorted and (not metas or events[0].kind == META):
         return events, False
+    rest, _ = once(rest)
     by_time = sorted(rest, key=lambda event: (event.moment, _total(event) or 0))
     if not is_sorted and _falls(by_time) > _falls(rest):
         return events, False
@@ -104,7 +124,7 @@ def _named(metas: Sequence[Event], name: str) -> list[Event]:
 
 def _total(event: Event) -> int | None:
     """Return the tokens of the session so far; None if a line does not tell them."""
-    if event.payload.get("type") != "token_count":
+    if event.payload.get("type") != COUNT:
         return None
     said = mapping(mapping(event.payload.get("info")).get("total_token_usage"))
     known = [n for name in ("input_tokens", "output_tokens") if (n := count(said.get(name)))]

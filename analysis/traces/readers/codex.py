@@ -37,7 +37,7 @@ class Codex(Reader):
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        sessions = [each for source in sources for each in read_rollouts(source, out)]
+        sessions = read_rollouts(sources, out)
         by_id = {session.own: session for session in sessions}
         for session in sessions:
             _add(session, by_id, self.kind, out)
@@ -67,6 +67,8 @@ def _add(session: Session, by_id: Mapping[str, Session], form: str, out: Collect
             kind="delegate",
             inferred=False,
         )
+    for where, why in session.skipped:
+        out.skip(where, why)
     copied = _copied(session, by_id)
     mine = session.calls[copied:]
     for call in session.calls[:copied]:
