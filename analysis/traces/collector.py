@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import pandas_dtype
 
+from analysis.traces.answers import failed_by
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.clocks import late_chunk, notes_on_clocks
 from analysis.traces.copied_calls import may_be_copies, parts_of_answers, told_before
@@ -82,13 +83,16 @@ class Collector:
             column.append(get(name))
         self._calls["source"][-1] = source
         self._calls["source_format"][-1] = source_format
+        chat = get("operation_name") in CHATS
+        if chat and get("status") in {"ok", None} and (failed := failed_by(get("finish_reason"))):
+            self._calls["status"][-1] = failed
+            self._calls["error_type"][-1] = f"finish_reason: {get('finish_reason')}"
         if (late := late_chunk(get("first_chunk_s"), start_ns, end_ns)) is not None:
             self.skip(where, late)
             self._calls["first_chunk_s"][-1] = None
-        chat = get("operation_name") in CHATS
         if get("operation_name") == CACHE_HIT:
             self.report.cache_hits.add(where)
-        if chat and get("status") not in {"ok", None}:
+        if chat and self._calls["status"][-1] not in {"ok", None}:
             self.report.failed.add(where)
         is_placeholder = get("quality_tokens") == "placeholder"
         if chat and get("input_tokens") == 0:  # no prompt is empty

@@ -31,8 +31,12 @@ _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "d
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
 
-_NO_ERROR = {"none", "null", "nan", *FALSE}
+_NO_ERROR = {"none", "null", "nan", "no error", "no errors", "ok", "success", "successful",
+             "succeeded", "completed", *FALSE}  # fmt: skip
 """Words for calls without an error."""
+
+_NO_ERROR_CODES = range(100, 400)
+"""HTTP statuses of calls without an error."""
 
 _FAILING = re.compile(
     "err|fail|exce|time.?out|timed|deadline|cancel|abort|den(y|ied)|refus|reject|limit|invalid|"
@@ -326,6 +330,14 @@ def _word(said: str) -> str:
     return said.lower().replace("-", "_")
 
 
+def _is_no_error(said: str) -> bool:
+    """Tell whether what stands in a column of errors says that there was none."""
+    if flag(said) is False or said.lower() in _NO_ERROR:
+        return True
+    code = count(said)
+    return code is not None and code in _NO_ERROR_CODES
+
+
 def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status under our names, from words, codes, or the name of an error."""
     said, error = fields.get("status"), fields.get("error_type")
@@ -333,7 +345,7 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     code = count(http_text[1] if http_text else said) if said is not None else None
     http = fields.get("http_status")
     http = code if http is None and code is not None and code >= 100 else http
-    if error is not None and (flag(error) is False or error.lower() in _NO_ERROR):
+    if error is not None and _is_no_error(error):
         error = None
     failed = error is not None or (http is not None and http >= 400)
     if (said is not None and code is None) or code == 0:

@@ -26,6 +26,7 @@ from analysis.traces.time_units import (
     unit_of_lengths,
     units_of,
     unlike_others,
+    without_signs,
 )
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
@@ -58,9 +59,10 @@ _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
 
 _MONTH = re.compile(
-    r"\b(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b.*\d:\d\d", re.IGNORECASE
+    r"\b(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b.*\d:\d\d|\d:\d\d.* [ap]m$",
+    re.IGNORECASE,
 )
-"""Times with the name of their month."""
+"""Times with the name of their month, or of the half of the day."""
 
 _CLOCK = re.compile(r":\d\d(?:[.,]\d+)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
 """The end of a text with a time of day, and its zone if it says one."""
@@ -117,7 +119,9 @@ class Times:
         first = found.get("first_chunk")
         self._first = None if first is None else self._lengths(column, *first)
         moments: dict[str, tuple[tuple[str, int | None], list[Any]]] = {
-            what: (found[what], dates(found[what][0])) for what in ("start", "end") if what in found
+            what: (found[what], self._with_signs(found[what][0], dates(found[what][0])))
+            for what in ("start", "end")
+            if what in found
         }
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
@@ -128,6 +132,13 @@ class Times:
             units = self._factors(name, values, told_unit, factor)
             days = self._dates(values, day_first)
             self._moments[what] = [_moment(v, each) for v, each in zip(days, units, strict=True)]
+
+    def _with_signs(self, name: str, values: list[Any]) -> list[Any]:
+        """Return dates, those that are digits alone as ISO texts."""
+        read = without_signs(values)
+        if read is not None:
+            self._notes.append(f"{self._file}: {name!r} taken as dates without signs between them")
+        return values if read is None else read
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,8 @@ FIRST_DATE, LAST_DATE = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 Ns = list[int | None]
 """Moments or lengths of rows, in ns."""
 
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+
 _APART = 20.0
 """Durations in seconds and in milliseconds are so many times apart, or more."""
 
@@ -42,6 +45,31 @@ _NUMBER = re.compile(r"[0-9](?:[0-9.,]*[0-9])?")
 
 _FEWEST, _FEWER = 3, 5
 """So many calls must overlap if times are starts, and so many times fewer if they are ends."""
+
+
+def without_signs(values: Sequence[Any]) -> list[Any] | None:
+    """Return dates that are written as one number (``20260301100000``) as ISO texts.
+
+    None if not all of the column are: in no unit would such be a date of this century.
+    """
+    known = [v for v in values if v is not None]
+    read = {v: _of_digits(v) for v in dict.fromkeys(known)}
+    if not known or None in read.values():
+        return None
+    return [None if v is None else read[v] for v in values]
+
+
+def _of_digits(value: Any) -> str | None:
+    if not isinstance(value, (int, float)) or value != int(value):
+        return None
+    digits = str(int(value))
+    form = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    if form is None or not _FIRST_YEAR <= int(digits[:4]) <= _LAST_YEAR:
+        return None
+    try:
+        return datetime.strptime(digits, form).replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return None
 
 
 def unit_of_lengths(middle: float) -> int:

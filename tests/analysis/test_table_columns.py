@@ -298,3 +298,39 @@ def test_days_are_dates_but_no_times(tmp_path: Path) -> None:
     assert lengths(found) == [3.0]
     assert column(found, "agent_id") == ["a"]
     assert said in found.notes
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "expected"),
+    [
+        ("finish_reason", ["stop", "error", "cancelled"], ["ok", "error", "cancelled"]),
+        ("error", ["No error", "OK", "boom"], ["ok", "ok", "error"]),
+        ("error_message", ["Success", "Rate limit"], ["ok", "error"]),
+        ("error_code", ["200", "429", "0"], ["ok", "error", "ok"]),
+    ],
+)
+def test_words_of_errors_and_stop_reasons_say_which_calls_failed(
+    tmp_path: Path, head: str, cells: list[str], expected: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD},{head}", *(f"{CALL},{each}" for each in cells))
+    assert column(found, "status") == expected
+    assert found.report.failed.count == len(cells) - expected.count("ok")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("20260301100000", "20260301100003"), ("2026-03-01 10:00:00 AM", "2026-03-01 10:00:03 am")],
+)
+def test_dates_may_be_digits_alone_or_have_halves_of_days(
+    tmp_path: Path, start: str, end: str
+) -> None:
+    found = read(tmp_path, HEAD, f"{start},{end},100,10")
+    assert lengths(found) == [3.0]
+    assert found.calls["start_ns"].tolist() == [1_772_359_200 * 10**9]
+
+
+def test_days_may_be_digits_alone(tmp_path: Path) -> None:
+    found = read(tmp_path, "date,duration_s,prompt_tokens", "20260301,3,1", "20260302,3,1")
+    assert found.calls["start_ns"].tolist() == [day * 86_400 * 10**9 for day in (20_513, 20_514)]
+    found = read(tmp_path, "start,end,prompt_tokens", "20269901,20269904,1")  # no month
+    assert lengths(found) == [3.0]
