@@ -29,8 +29,6 @@ from analysis.traces.table_counts import (
     is_of_gateway,
     note_on_totals,
     reasoning_apart,
-    status_in,
-    without_unknown,
 )
 from analysis.traces.table_rows import (
     flat,
@@ -39,6 +37,7 @@ from analysis.traces.table_rows import (
     says_operations,
     tool_of,
 )
+from analysis.traces.table_status import status_in, without_unknown
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
