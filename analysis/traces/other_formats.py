@@ -90,7 +90,7 @@ def printed_events(head: Head) -> str | None:
 
     One of them has the length and the tokens of the whole run, and would pass for a call.
     """
-    rows = [row for row in head.rows[:_SEEN] if "type" in row]
+    rows = [row for row in head.rows[:_SEEN] if isinstance(row.get("type"), str)]
     for what, kinds, fields, instead in _STREAMS:
         known = [row for row in rows if row["type"] in kinds and fields <= row.keys()]
         is_timed = any(_TIMED & row.keys() for row in known)

@@ -92,3 +92,13 @@ def test_a_cost_that_is_no_amount_is_an_error(tmp_path: Path) -> None:
     found = read_traces([whole(tmp_path / "a.json", [seen])])
     assert found.calls["cost_usd"].isna().all()
     assert "totalCost is '0,5', which is no amount" in found.skipped[0]
+
+
+def test_an_error_of_the_agents_sdk_says_more_in_its_data(tmp_path: Path) -> None:
+    span = {"object": "trace.span", "id": "s", "trace_id": "t", "parent_id": None,
+            "started_at": "2026-03-01T10:00:00+00:00", "ended_at": "2026-03-01T10:00:03+00:00",
+            "span_data": {"type": "generation", "model": "m"},
+            "error": {"message": "Error getting response",
+                      "data": {"error": "Request timed out."}}}  # fmt: skip
+    calls = read_traces([lines(tmp_path / "spans.jsonl", [span])]).calls
+    assert calls["status"].tolist() == ["timeout"]
