@@ -286,6 +286,11 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
     return found
 
 
+def unit_in(name: str) -> int | None:
+    """Return the unit at the end of a column's name, in ns; None if it has none."""
+    return _split(plain(name))[1]
+
+
 def _split(name: str) -> tuple[str, int | None]:
     """Return a name without the unit at its end, and the unit."""
     if name == "seconds":
