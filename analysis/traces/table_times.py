@@ -119,10 +119,9 @@ class Times:
         first = found.get("first_chunk")
         self._first = None if first is None else self._lengths(column, *first)
         moments: dict[str, tuple[tuple[str, int | None], list[Any]]] = {
-            what: (found[what], self._with_signs(found[what][0], dates(found[what][0])))
-            for what in ("start", "end")
-            if what in found
+            what: (found[what], dates(found[what][0])) for what in ("start", "end") if what in found
         }
+        self._read_digits(moments)
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         self._read_days(moments)
@@ -133,12 +132,13 @@ class Times:
             days = self._dates(values, day_first)
             self._moments[what] = [_moment(v, each) for v, each in zip(days, units, strict=True)]
 
-    def _with_signs(self, name: str, values: list[Any]) -> list[Any]:
-        """Return dates, those that are digits alone as ISO texts."""
-        read = without_signs(values)
-        if read is not None:
-            self._notes.append(f"{self._file}: {name!r} taken as dates without signs between them")
-        return values if read is None else read
+    def _read_digits(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
+        """Make ISO texts of dates that are digits alone, in all columns whose names say no unit."""
+        read = {what: without_signs(values, len(moments)) for what, (_, values) in moments.items()}
+        if all(unit is None for (_, unit), _ in moments.values()) and None not in read.values():
+            for what, ((name, unit), _) in list(moments.items()):
+                self._notes.append(f"{self._file}: {name!r} taken as dates without signs in them")
+                moments[what] = (name, unit), read[what] or []
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""

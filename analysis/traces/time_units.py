@@ -47,23 +47,24 @@ _FEWEST, _FEWER = 3, 5
 """So many calls must overlap if times are starts, and so many times fewer if they are ends."""
 
 
-def without_signs(values: Sequence[Any]) -> list[Any] | None:
+def without_signs(values: Sequence[Any], columns: int) -> list[Any] | None:
     """Return dates that are written as one number (``20260301100000``) as ISO texts.
 
-    None if not all of the column are: in no unit would such be a date of this century.
+    None if not all of the column are: in no unit would such be a date of this century. Days alone
+    are none where there are two `columns`, starts and ends: calls take seconds.
     """
     known = [v for v in values if v is not None]
-    read = {v: _of_digits(v) for v in dict.fromkeys(known)}
+    read = {v: _of_digits(v, columns < 2) for v in dict.fromkeys(known)}
     if not known or None in read.values():
         return None
     return [None if v is None else read[v] for v in values]
 
 
-def _of_digits(value: Any) -> str | None:
+def _of_digits(value: Any, may_be_day: bool) -> str | None:
     if not isinstance(value, (int, float)) or value != int(value):
         return None
     digits = str(int(value))
-    form = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    form = {8: "%Y%m%d" if may_be_day else None, 14: "%Y%m%d%H%M%S"}.get(len(digits))
     if form is None or not _FIRST_YEAR <= int(digits[:4]) <= _LAST_YEAR:
         return None
     try:

@@ -332,5 +332,7 @@ def test_dates_may_be_digits_alone_or_have_halves_of_days(
 def test_days_may_be_digits_alone(tmp_path: Path) -> None:
     found = read(tmp_path, "date,duration_s,prompt_tokens", "20260301,3,1", "20260302,3,1")
     assert found.calls["start_ns"].tolist() == [day * 86_400 * 10**9 for day in (20_513, 20_514)]
-    found = read(tmp_path, "start,end,prompt_tokens", "20269901,20269904,1")  # no month
+    found = read(tmp_path, "start,end,prompt_tokens", "20260301,20260304,1")  # since some start
+    assert lengths(found) == [3.0]
+    found = read(tmp_path, "start_ms,end_ms,prompt_tokens", "20260301,20263301,1")
     assert lengths(found) == [3.0]
