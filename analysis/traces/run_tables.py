@@ -29,6 +29,9 @@ MEASURES = ("seconds", "tokens", "rounds", "calls")
 
 _SECOND = UNITS["s"]
 
+_FEWEST_RUNS = 4
+"""Runs of which some may be in another unit: a few may well differ as much."""
+
 _MOST_AGENTS = 10_000
 
 
@@ -211,7 +214,8 @@ def _doubts(runs: pd.DataFrame, there: Sequence[tuple[str, Sequence[str | None]]
             f"{counted(int(copies.sum()), 'row')} like another one in all columns (first: {first})"
             ": each is taken for a run"
         )
-    if (odd := unlike_others(runs["seconds"].tolist(), _SECOND)) is not None:
+    odd = unlike_others(runs["seconds"].tolist(), _SECOND)
+    if odd is not None and len(runs) >= _FEWEST_RUNS:
         notes.append(f"{there[odd[0]][0]}: the duration is {odd[1]}")
     return notes
 
