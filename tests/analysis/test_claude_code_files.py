@@ -54,3 +54,13 @@ def test_a_session_may_be_in_two_files(tmp_path: Path, at: int) -> None:
     whole.write_text("".join(said[:at]))
     (folder / "S1-rest.jsonl").write_text("".join(said[at:]))
     pd.testing.assert_frame_equal(calls(folder), expected)
+
+
+@pytest.mark.parametrize("at", range(3, 10))
+def test_a_copy_that_ends_earlier_takes_nothing_away(tmp_path: Path, at: int) -> None:
+    folder = claude_code(tmp_path)
+    expected = calls(folder)
+    said = (folder / "S1.jsonl").read_text().splitlines(keepends=True)
+    (folder / "old").mkdir()
+    (folder / "old" / "S1.jsonl").write_text("".join(said[:at]))
+    pd.testing.assert_frame_equal(calls(folder), expected)

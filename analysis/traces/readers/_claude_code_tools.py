@@ -47,6 +47,7 @@ def _join_messages(files: Sequence[SessionFile]) -> None:
 
 
 def _join_results(files: Sequence[SessionFile]) -> None:
+    """Give results to the files whose calls have none, as of a copy that ends earlier."""
     holders: dict[tuple[str | None, str], SessionFile] = {}
     for file in files:
         answered = {used for used, *_ in file.results}
@@ -57,8 +58,11 @@ def _join_results(files: Sequence[SessionFile]) -> None:
         kept: list[Result] = []
         for result in file.results:
             used, told, *_ = result
-            there = None if used in file.uses else holders.get((text(told.get("sessionId")), used))
-            (kept if there is None else there.results).append(result)
+            there = holders.get((text(told.get("sessionId")), used))
+            if there is not None and there is not file:
+                there.results.append(result)
+            if there is None or used in file.uses:
+                kept.append(result)
         file.results = kept
 
 
