@@ -18,8 +18,8 @@ from analysis.traces.source import Source
 from analysis.traces.table_rows import is_blank, without_dollar
 from analysis.traces.values import MOST_COUNT, amount, text
 
-_EXACT = 1e-6
-"""Counts are nearer to whole numbers, as programs add them."""
+_EXACT = 0.01
+"""Counts are nearer to whole numbers, relative to them: means of counts may be rounded."""
 
 _ROUNDED = re.compile(r"\d[.,]?\d{0,7}[eE]\+?(?:9|1\d)")
 """Dates as numbers of more digits than these have."""
@@ -123,7 +123,7 @@ class TableCells:
         self._say(np.isnan(numbers) & ~blank, name, raw, "is no number")
         with np.errstate(invalid="ignore"):
             low_, high = numbers < low, (numbers > most) | np.isinf(numbers)
-            part = whole & (np.abs(numbers - np.round(numbers)) > _EXACT) & ~high
+            part = whole & (np.abs(numbers - np.round(numbers)) > _EXACT * np.abs(numbers)) & ~high
             self._say(low_, name, raw, f"is below {low:g}")
             self._say(high & ~low_, name, raw, "is too large")
             self._say(part & ~low_, name, raw, "is no whole number")

@@ -129,6 +129,8 @@ def test_counts_with_a_fraction_are_no_counts(tmp_path: Path) -> None:
     assert found.calls["input_tokens"].isna().tolist() == [False, True]
     assert column(found, "output_tokens") == [10, 10]
     assert "'1.25' is no whole number" in found.skipped[0]
+    found = read(tmp_path, HEAD, f"{START},2026-03-01T10:00:03Z,964.7,0")  # a mean
+    assert column(found, "input_tokens") == [965]
 
 
 @pytest.mark.parametrize(
