@@ -201,7 +201,7 @@ class _Parts:
         n, seconds = len(self._calls), self._calls["duration_s"].to_numpy()
         has_tokens = self._calls[["input", "output"]].notna().all(axis=1).to_numpy()
         if n == 0:
-            self._miss("durations", "no call went well", self._reference.said)
+            self._miss("durations", "no call went well and has a length", self._reference.said)
             return self._reference.latency()
         if by_time is not None:
             why = f"calls with known tokens: {int(has_tokens.sum())}, {FEWEST} are needed"

@@ -268,7 +268,7 @@ class CellFit:
         """Return the fit as a row of the report."""
         row: dict[str, Any] = {**self.cell, "runs": self.runs, "calls": self.calls}
         for name, estimate in self.parameters().items():
-            is_told = name not in self.untold
+            is_told = name not in self.untold and not np.isnan(estimate.error)
             row[name] = estimate.value if is_told else None
             row[f"{name}_se"] = estimate.error if is_told else None
         for name, counts in (("first_batch", self.habits.first), ("batch", self.habits.later)):

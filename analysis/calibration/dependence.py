@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate
+from analysis.calibration.estimates import NOT_SEEN, Estimate
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
@@ -98,8 +98,7 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
     elif values.min() == values.max():
         why_not = "all values are equal"
     if why_not is not None:
-        unknown = Estimate.of(0.0, float("nan"))
-        return Dependence(unknown, unknown, 10.0, why_not)
+        return Dependence(NOT_SEEN, NOT_SEEN, 10.0, why_not)
     everything = np.ones(20)
     found = solve(everything)
     groups = np.flatnonzero(pairs.sum(axis=0) > 0)  # with few sessions, some folds are empty

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.calibration.estimates import Estimate
+from analysis.calibration.estimates import NOT_SEEN, Estimate
 from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.shares import Share
 from analysis.statistics import optimisers
@@ -67,7 +67,8 @@ def independent(calls: pd.DataFrame, correlation: float) -> Share:
 def run_sigma(shares: Sequence[Share]) -> Estimate:
     """Return the spread between runs of the logit of a probability (at most 3).
 
-    The likeliest, if a run's logit is normal and every share's mean is as observed.
+    The likeliest, if a run's logit is normal and every share's mean is as observed. It is not known
+    of fewer than five runs, nor where nothing fails, or everything.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def run_sigma(shares: Sequence[Share]) -> Estimate:
     """
     known = [share for share in shares if 0.0 < share.mean < 1.0]
     if sum(len(share.hits) for share in known) < 5:
-        return Estimate.of(0.0)
+        return NOT_SEEN
 
     def loss(sigma: float) -> float:
         return -sum(_log_likelihood(share, sigma) for share in known)
@@ -118,7 +119,8 @@ def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
 
     Its square is the probability that two attempts both have it, and so their intra-class
     correlation, from which it is estimated (by moments). One run alone says nothing of how far runs
-    differ: the error is that of any value from 0 to 1.
+    differ: the error is that of any value from 0 to 1. It is not known if no call tries several
+    times, or all attempts of such calls end alike.
     """
     calls = pd.concat(working)
     completed = calls["completed"].to_numpy(dtype=float)
@@ -128,7 +130,7 @@ def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
     t, f = tried[several], failed[several]
     run = pd.factorize(calls["run_dir"].to_numpy()[several])[0]
     if not several.any() or not 0 < f.sum() < t.sum():
-        return Estimate.of(0.0)
+        return NOT_SEEN
 
     def correlation(keep: npt.NDArray[np.bool_]) -> float:
         tries, misses = t[keep], f[keep]

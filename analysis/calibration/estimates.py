@@ -57,8 +57,12 @@ class Estimate:
         return self.error * self.value * (1.0 - self.value) if self.link == "logit" else self.error
 
     def draw(self, rng: np.random.Generator) -> Estimate:
-        """Return a value drawn from the uncertainty, as a certain estimate."""
-        return Estimate(self.at + self.error * float(rng.standard_normal()), 0.0, self.link)
+        """Return a value drawn from the uncertainty, as a certain estimate.
+
+        One whose uncertainty is not known stays as it is.
+        """
+        error = self.error if math.isfinite(self.error) else 0.0
+        return Estimate(self.at + error * float(rng.standard_normal()), 0.0, self.link)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the central interval that holds the parameter with probability `level`."""
@@ -81,6 +85,9 @@ def _backward(at: float, link: Link) -> float:
         return float(special.expit(at))
     return float(np.sqrt(max(0.0, at))) if link == "square" else at
 
+
+NOT_SEEN = Estimate(0.0, math.nan)
+"""A spread or a correlation of which the data say nothing: simulated as 0, with no error of it."""
 
 UNTOLD = Estimate(0.5, 12**-0.5)
 """A probability of which nothing is known: mean and standard deviation of a uniform one."""

@@ -6,7 +6,6 @@ tasks are written, `other` ones are only claimed or handed in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.calibration.estimates import Estimate, VectorFit, prior_of
+from analysis.calibration.estimates import NOT_SEEN, Estimate, VectorFit, prior_of
 from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.rounding import four_digits
@@ -299,7 +298,7 @@ def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
     sums["products"] = sums["total"] ** 2 - sums["squares"]
     sums["pairs"] = sums["size"] * (sums["size"] - 1.0)
     if (sums["pairs"] > 0).sum() < 10:
-        return Estimate(0.0, math.nan, "square")
+        return NOT_SEEN
     sums["sizes"] = sums["size"] ** 2.0
     of_run = sums.groupby("run")
     n, alike = of_run["size"].transform("sum"), of_run["sizes"].transform("sum")
@@ -325,13 +324,13 @@ def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
 
 
 def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
-    """Return the standard deviation between runs (Paule & Mandel 1982, not below 0)."""
+    """Return the standard deviation between runs, if they tell it (Paule & Mandel 1982)."""
     group = pd.factorize(runs)[0]
     sizes = np.bincount(group).astype(float)
     means = np.bincount(group, logs) / sizes
     k, n = len(sizes), float(sizes.sum())
     if k < 3 or n - k < 3:
-        return Estimate.of(0.0)
+        return NOT_SEEN
     noise = np.maximum(within_runs(logs, runs) ** 2, _LEAST_VARIANCE) / sizes
 
     def excess(variance: float) -> float:

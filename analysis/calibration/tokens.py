@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.estimates import Estimate, VectorFit, prior_of
+from analysis.calibration.estimates import NOT_SEEN, Estimate, VectorFit, prior_of
 from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
 from analysis.statistics import optimisers
@@ -303,5 +303,5 @@ def _between_runs(residuals: Floats) -> Estimate:
     """
     sigma, free = _spread(residuals), max(1, len(residuals) - 2)
     if sigma == 0.0:
-        return Estimate.of(0.0)
+        return Estimate.of(0.0) if len(residuals) > 2 else NOT_SEEN
     return Estimate.of(sigma * (len(residuals) / free) ** 0.5, 1.166 / free**0.5, "log")

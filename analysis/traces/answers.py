@@ -25,6 +25,13 @@ _INSIDE = ("choices", "candidates", "generations", "messages", "output", "conten
            "generationInfo", "response", "outputs")  # fmt: skip
 """Where an answer holds messages, and these what was written."""
 
+_FAILED = {
+    "error": "error",
+    "failed": "error",
+    **dict.fromkeys(("cancelled", "canceled", "aborted"), "cancelled"),
+}
+"""Stop reasons of answers that are none (OpenTelemetry's and OpenRouter's have ``error``)."""
+
 _DEEPEST = 8
 _WORD = re.compile(r"[A-Za-z][\w-]{0,39}")
 """A stop reason; what a model writes under the same name into an object of its own is none."""
@@ -40,6 +47,11 @@ def reason_in(value: Any) -> str | None:
     reason = text(listed[0] if listed else value)
     member = None if reason is None else _MEMBER.match(reason)
     return reason if member is None else member.group(1)
+
+
+def failed_by(reason: str | None) -> str | None:
+    """Return the status of a call whose stop reason says that it failed; None if it does not."""
+    return None if reason is None else _FAILED.get(reason.lower())
 
 
 def reason_of(answer: Any) -> str | None:

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from analysis.traces.source import ZIP
+from analysis.traces.source import COMPRESSIONS, ZIP
 from simulator.errors import TeamsimError
 
 _MOST_FILES = 100_000
@@ -21,6 +21,11 @@ def is_archive(path: Path) -> bool:
             return stream.read(len(ZIP)) == ZIP
     except OSError:
         return False
+
+
+def is_named_archive(path: Path) -> bool:
+    """Tell whether a file is a zip archive by its name too: documents and packages are archives."""
+    return path.suffix.lower() == ".zip" and is_archive(path)
 
 
 def unpacked(path: Path, into: Path) -> Path:
@@ -44,3 +49,9 @@ def unpacked(path: Path, into: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError) as error:
         raise TeamsimError(f"{path} cannot be unpacked: {error}") from None
     return directory
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a file without its end, nor that of its compression: ``a.csv.gz`` is a."""
+    name = path.name
+    return Path(Path(name).stem if Path(name).suffix.lower() in COMPRESSIONS else name).stem

@@ -4,17 +4,48 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.traces.canonical import CHATS
 from analysis.traces.time_units import FIRST_DATE, LAST_DATE
-from simulator.words import percent
+from simulator.words import counted, percent
+
+_DAY_NS = 86_400 * 10**9
+
+_LATE, _CLOCK_S = 1.05, 0.1
+"""A first token comes before the end of its call, but for clocks that differ a little."""
+
+
+def late_chunk(first_s: float | None, start_ns: int | None, end_ns: int | None) -> str | None:
+    """Return what to say of a first token that came after the end of its call; None if none did."""
+    if first_s is None or start_ns is None or end_ns is None:
+        return None
+    lasted = (end_ns - start_ns) / 1e9
+    if first_s <= _LATE * lasted + _CLOCK_S:
+        return None
+    return f"its first token came after {first_s:g} s, and it took {lasted:g} s"
 
 
 def notes_on_clocks(calls: pd.DataFrame) -> list[str]:
     """Return what is odd in the times of the calls of a canonical table."""
     known = calls[calls["quality_time"] != "estimated"].dropna(subset=["start_ns"])
-    return [note for note in (_quantised(known["start_ns"]), _early(known)) if note is not None]
+    said = _quantised(known["start_ns"]), _early(known), _momentary(calls)
+    return [note for note in said if note is not None]
+
+
+def _momentary(calls: pd.DataFrame) -> str | None:
+    """Return what to say of answered calls of a model that end when they begin."""
+    answered = calls[calls["operation_name"].isin(CHATS) & (calls["status"].fillna("ok") == "ok")]
+    at_once = answered[(answered["start_ns"] == answered["end_ns"]).fillna(False)]
+    if at_once.empty:
+        return None
+    return (
+        f"{counted(len(at_once), 'call')} of {len(answered):,} of a model end when they begin, the "
+        f"first in {at_once['source'].iloc[0]}: their lengths are not known, and taken as 0"
+    )
 
 
 def _quantised(starts: pd.Series) -> str | None:
+    if starts.ge(FIRST_DATE).any() and (starts % _DAY_NS == 0).all():
+        return "calls begin at midnight: only their days are known, and all of a day overlap"
     if len(starts) < 50:
         return None
     whole = float((starts % 1_000_000_000 == 0).mean())

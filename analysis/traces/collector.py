@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import pandas_dtype
 
+from analysis.traces.answers import failed_by
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
-from analysis.traces.clocks import notes_on_clocks
-from analysis.traces.copied_calls import parts_of_answers, told_before
+from analysis.traces.clocks import late_chunk, notes_on_clocks
+from analysis.traces.copied_calls import may_be_copies, parts_of_answers, told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
@@ -83,9 +84,15 @@ class Collector:
         self._calls["source"][-1] = source
         self._calls["source_format"][-1] = source_format
         chat = get("operation_name") in CHATS
+        if chat and get("status") in {"ok", None} and (failed := failed_by(get("finish_reason"))):
+            self._calls["status"][-1] = failed
+            self._calls["error_type"][-1] = f"finish_reason: {get('finish_reason')}"
+        if (late := late_chunk(get("first_chunk_s"), start_ns, end_ns)) is not None:
+            self.skip(where, late)
+            self._calls["first_chunk_s"][-1] = None
         if get("operation_name") == CACHE_HIT:
             self.report.cache_hits.add(where)
-        if chat and get("status") not in {"ok", None}:
+        if chat and self._calls["status"][-1] not in {"ok", None}:
             self.report.failed.add(where)
         is_placeholder = get("quality_tokens") == "placeholder"
         if chat and get("input_tokens") == 0:  # no prompt is empty
@@ -218,7 +225,13 @@ class Collector:
             n = int(repeated.sum())
             note = f"{counted(n, 'call')} left out that other files, or rows, tell of too"
             self._left_out(calls[repeated], note)
-        return calls[~repeated]
+        calls = calls[~repeated]
+        self.notes += [
+            f"{name}: its calls are all alike, and other files have as many of the same runs: if "
+            "it is a copy, leave it out"
+            for name in may_be_copies(calls)
+        ]
+        return calls
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that repeat one of another run: same model, tokens, start and length."""

@@ -47,12 +47,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "status": ("status", "state", "outcome", "success", "ok", "is_success"),
     "http_status": ("http_status", "status_code", "http_status_code", "response_code",
                     "response_status", "response_status_code"),
-    "error_type": ("error_type", "error", "error_message", "exception", "error_code",
-                   "is_error", "has_error", "failed"),
+    "error_type": ("error_type", "error", "error_message", "exception", "error_code"),
     "finish_reason": ("finish_reason", "stop_reason", "finish_reason_normalized"),
     "tool_name": ("tool_name", "tool"),
-    "operation_name": ("operation_name", "operation", "op", "span_type", "event_type", "kind",
-                       "type"),
+    "operation_name": ("operation_name", "operation", "op", "span_type", "span_kind", "run_type",
+                       "observation_type", "call_type", "event_type", "kind", "type"),
     "call_id": ("call_id", "request_id"),
     "task_id": ("task_id", "subtask_id"),
 }  # fmt: skip
@@ -90,6 +89,12 @@ _COUNTS = re.compile(r"token|cache")
 _TOTALS = ("total_tokens", "tokens_total", "token_count", "total_token_count", "tokens")
 
 _CENTS = ("cost_cents", "cost_in_cents", "total_cost_cents", "spend_cents", "cost_usd_cents")
+_PARTS_OF_COST = (
+    ("input_cost", "prompt_cost", "cost_input", "input_cost_usd", "prompt_cost_usd"),
+    ("output_cost", "completion_cost", "cost_output", "output_cost_usd", "completion_cost_usd"),
+    ("cache_read_cost", "cached_input_cost", "cache_cost", "cache_read_cost_usd"),
+    ("cache_write_cost", "cache_creation_cost", "cache_write_cost_usd"),
+)
 _PORTKEY = {"cost", "cost_currency", "ai_model", "ai_org", "req_units", "res_units"}
 """Columns of Portkey's exports of logs: cost in cents, ``response_time`` in milliseconds (its
 manual, "Logs export")."""
@@ -100,7 +105,14 @@ _IN_ANOTHER = re.compile(
 )
 """Names of costs in a currency that is not the US dollar."""
 
+CACHED = "cached"
+"""A column that says of truths that a gateway answered, and of numbers how many were cached."""
+
 _CACHE = ("cache_hit", "cache_status", "is_cache_hit", "from_cache")
+
+_SEVERAL = {"requests", "num_requests", "n_requests", "request_count", "successful_requests",
+            "num_model_requests", "calls", "n_calls", "num_calls", "llm_calls", "api_calls",
+            "call_count", "num_turns", "n_turns", "turns"}  # fmt: skip
 
 _TASK = ("task_id", "task", "subtask_id", "step_id")
 _NEEDS = ("depends_on", "blocked_by", "dependencies", "needs", "requires", "waits_for")
@@ -196,6 +208,26 @@ def _is_of_portkey(names: Iterable[str]) -> bool:
     return len(_PORTKEY.intersection(names)) >= _FEWEST_OF_PORTKEY
 
 
+def parts_of_cost_in(names: Iterable[str]) -> list[str]:
+    """Return the columns that add up to the cost of a call, if there are input and output."""
+    by_plain = {plain(name): name for name in names}
+    found = [
+        next((by_plain[each] for each in some if each in by_plain), None) for some in _PARTS_OF_COST
+    ]
+    known = [name for name in found if name is not None]
+    return [] if None in found[:2] else known
+
+
+def unread_costs(names: Iterable[str], used: Iterable[str]) -> list[str]:
+    """Return the columns that may hold costs of calls by their names, and are not read."""
+    used = set(used)
+    return [
+        name
+        for name in names
+        if name not in used and {"cost", "costs", "spend"} & set(plain(name).split("_"))
+    ]
+
+
 def cents_in(names: Iterable[str]) -> str | None:
     """Return the column whose costs are in cents: by its name, or as Portkey writes them."""
     by_plain = {plain(name): name for name in names}
@@ -215,6 +247,11 @@ def currency_in(names: Iterable[str], cost: str) -> str | None:
 def other_costs_in(names: Iterable[str]) -> list[str]:
     """Return the columns of costs in other currencies than the US dollar."""
     return [name for name in names if _IN_ANOTHER.fullmatch(plain(name))]
+
+
+def several_in(names: Iterable[str]) -> list[str]:
+    """Return the columns that may say how many calls a row tells of."""
+    return [name for name in names if plain(name) in _SEVERAL]
 
 
 def cache_in(names: Iterable[str]) -> str | None:
@@ -247,6 +284,11 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
         name, unit = found["duration"]
         found["duration"] = name, unit or UNITS["ms"]
     return found
+
+
+def unit_in(name: str) -> int | None:
+    """Return the unit at the end of a column's name, in ns; None if it has none."""
+    return _split(plain(name))[1]
 
 
 def _split(name: str) -> tuple[str, int | None]:

@@ -24,6 +24,9 @@ _ALIKE = [
 """What a call and its copy have in common."""
 
 
+_FEWEST_OF_COPY = 3
+"""Calls of a file, not all alike, that are not all those of another one by chance."""
+
 _OF_ONE_ANSWER = [
     "source",
     "run_id",
@@ -75,7 +78,8 @@ def told_before(calls: pd.DataFrame) -> pd.Series[bool]:
     They are of the same run and agent, with the same dates and counts. Calls that are alike in one
     file are that many calls, and as many of another file are theirs, unless they have one id where
     others have ids of their own. Tools and others without counts are copies where calls of models
-    of the same file and run are.
+    of the same file and run are. So are all calls of a file, whatever their times, where each is in
+    another file.
 
     Parameters
     ----------
@@ -89,12 +93,45 @@ def told_before(calls: pd.DataFrame) -> pd.Series[bool]:
         return again
     number = calls.groupby([*_ALIKE, "source"], dropna=False).cumcount()
     repeated = calls[_ALIKE].assign(number=number).duplicated()
+    whole = _whole_files(calls, repeated)
     repeated &= calls["start_ns"].ge(DATE_NS).fillna(False).astype(bool) & calls["end_ns"].notna()
     repeated &= calls["quality_time"].ne("estimated").fillna(True).astype(bool)
     counted = calls["operation_name"].isin(CHATS)
     counted &= calls[["input_tokens", "output_tokens"]].notna().all(axis=1)
     surely = (repeated & counted).groupby([calls["run_id"], calls["source"]], dropna=False)
-    return (again | repeated & (counted | surely.transform("any"))).astype(bool)
+    return (again | whole | repeated & (counted | surely.transform("any"))).astype(bool)
+
+
+def _whole_files(calls: pd.DataFrame, repeated: pd.Series[bool]) -> pd.Series[bool]:
+    """Tell which calls are in a file all of whose calls are those of runs of other files.
+
+    So copies are found of tables whose times are those since the start of a run, or not known.
+    """
+    whole = _is_whole(calls, repeated)
+    return (whole & _vary(calls[whole]).reindex(calls.index, fill_value=False)).astype(bool)
+
+
+def may_be_copies(calls: pd.DataFrame) -> list[str]:
+    """Return files that may be copies: their calls, all alike, are each in another file too."""
+    if calls["source"].nunique() < 2:
+        return []
+    number = calls.groupby([*_ALIKE, "source"], dropna=False).cumcount()
+    some = calls[_is_whole(calls, calls[_ALIKE].assign(number=number).duplicated())]
+    return sorted(some.loc[~_vary(some), "source"].unique())
+
+
+def _is_whole(calls: pd.DataFrame, repeated: pd.Series[bool]) -> pd.Series[bool]:
+    sizes = calls.groupby("source")["source"].transform("size")
+    all_are = repeated.groupby(calls["source"]).transform("all")
+    return (sizes.ge(_FEWEST_OF_COPY) & all_are).astype(bool)
+
+
+def _vary(calls: pd.DataFrame) -> pd.Series[bool]:
+    """Tell of each call whether those of its file differ."""
+    lengths = calls["end_ns"] - calls["start_ns"]
+    said = zip(lengths, calls["input_tokens"], calls["output_tokens"], strict=True)
+    kinds = pd.Series(list(map(str, said)), index=calls.index)
+    return kinds.groupby(calls["source"]).transform("nunique").gt(1).astype(bool)
 
 
 def _told_again(calls: pd.DataFrame) -> pd.Series[bool]:

@@ -9,7 +9,14 @@ from typing import Any
 
 from analysis.traces.answers import ASKS, reason_in, reason_of, usage_in
 from analysis.traces.attribute_names import KNOWN
-from analysis.traces.usage import cost_of, counts, is_cache_apart, of_api, of_buckets
+from analysis.traces.usage import (
+    cost_of,
+    counts,
+    is_cache_apart,
+    is_reasoning_apart,
+    of_api,
+    of_buckets,
+)
 from analysis.traces.values import amount, count, flag, mapping, parsed, pick, seconds, text
 
 OPERATIONS = {
@@ -53,13 +60,17 @@ OPERATIONS = {
 }
 """Words for operations, and which of ours each is."""
 
+FIRST_TOKEN = {"First Token Stream Event", "llm.content.completion.chunk"}
+"""Events of a streamed answer (OpenInference, OpenLLMetry), whose first one is its first token."""
+
 ONLY_READING = ("embeddings", "rerank")
 """Operations of models that read tokens, and write none."""
 
 READING = frozenset({"chat", *ONLY_READING})
 """Operations of models that read tokens."""
 
-_NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}
+NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}
+"""Words for spans that are no operation, but have some within them."""
 
 _NAMED = {
     "claude_code.llm_request": "chat",
@@ -128,7 +139,7 @@ def operation_of(name: str, said: Slots) -> str | None:
             word = word.strip('"').lower()
             if word in OPERATIONS:
                 return OPERATIONS[word]
-            if word not in _NO_OPERATION:
+            if word not in NO_OPERATION:
                 return word if slot == "operation" else None
             if slot == "kind":
                 return None
@@ -206,6 +217,15 @@ def doubtful_cache(said: Slots) -> tuple[bool | None, int] | None:
         return None
     total = count(said.get("total"))
     return is_cache_apart(plain, parts, count(said.get("output")), total), parts
+
+
+def doubtful_reasoning(said: Slots) -> tuple[bool | None, int] | None:
+    """Return the same of the output and the tokens of reasoning (see `doubtful_cache`)."""
+    wrote, thought = count(said.get("output")), count(said.get("reasoning"))
+    if wrote is None or not thought or "buckets" in said:
+        return None
+    total = count(said.get("total"))
+    return is_reasoning_apart(_input_of(said)[0], wrote, thought, total), thought
 
 
 def call_fields(said: Slots, operation: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Bytes of trace files as text: UTF-8 or UTF-16, and bytes that are none as Windows writes them."""
+"""Bytes of trace files as text: UTF-8 or UTF-16, and bytes that are none as Windows writes them.
+
+And the first lines of tables: what their cells are apart by, and which lines say nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Any, BinaryIO, cast
 WINDOWS = "teamsim-windows"
 """How to decode bytes that are no UTF-8: as Windows-1252, in which Excel writes CSV files. Names
 that differ stay apart."""
+
+_DELIMITERS = ",\t;|"
 
 _SEPARATOR_LINE = re.compile(r'"?sep=[^\w\r\n]*(?=\r?\n)')
 """It tells Excel what the cells of a table are apart by, as the header shows, too. Who has stored
@@ -68,3 +73,14 @@ class _Marked(io.RawIOBase):
     def close(self) -> None:
         self._rest.close()
         super().close()
+
+
+def is_blank_line(line: str) -> bool:
+    """Return whether a line has nothing in it, only empty cells, or a remark (``# of March``)."""
+    said = line.strip(f"\ufeff \r\n{_DELIMITERS}")
+    return not said or (said[0] == "#" and set(said).isdisjoint(_DELIMITERS))
+
+
+def delimiter_of(header: str) -> str:
+    """Return what cells of a table are apart by, told by its first line."""
+    return max(_DELIMITERS, key=header.count)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.traces.column_names import found_columns, found_times
-from analysis.traces.encodings import encoding_of
-from analysis.traces.source import ZIP, Head, delimiter_of
+from analysis.traces.encodings import delimiter_of, encoding_of
+from analysis.traces.source import ZIP, Head
 from analysis.traces.values import items, mapping
 
 _AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
@@ -40,6 +40,24 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
 )
 """What rows are, the fields by which it is seen, and what to do."""
 
+_STREAMS: tuple[tuple[str, frozenset[str], frozenset[str], str], ...] = (
+    (
+        "what `claude -p --output-format stream-json` prints (or a program like it)",
+        frozenset({"system", "assistant", "user", "result"}),
+        frozenset({"type", "session_id"}),
+        "its messages have no times; the session's file in ~/.claude/projects has them",
+    ),
+    (
+        "what `codex exec --json` prints",
+        frozenset({"thread.started", "turn.started", "turn.completed", "item.completed"}),
+        frozenset({"type"}),
+        "its events have no times; the session's file in ~/.codex/sessions has them",
+    ),
+)
+"""What programs print while they work: kinds of events, fields of all of them, what to do."""
+
+_TIMED = {"timestamp", "time", "ts", "created_at"}
+
 _SEEN = 20
 """Rows that are looked at."""
 
@@ -58,10 +76,26 @@ def other_format(head: Head) -> str | None:
     """
     if head.start.startswith(ZIP):
         return f"it is a zip archive without traces (as .eval logs of Inspect AI are): {_AS_TABLE}"
+    if (printed := printed_events(head)) is not None:
+        return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
     for what, fields, instead in _OTHERS:
         if any(fields <= row.keys() for row in rows):
             return f"it holds {what}, a format that is not read: {instead}"
+    return None
+
+
+def printed_events(head: Head) -> str | None:
+    """Return which events of a program these are, that say no times, and what to read instead.
+
+    One of them has the length and the tokens of the whole run, and would pass for a call.
+    """
+    rows = [row for row in head.rows[:_SEEN] if isinstance(row.get("type"), str)]
+    for what, kinds, fields, instead in _STREAMS:
+        known = [row for row in rows if row["type"] in kinds and fields <= row.keys()]
+        is_timed = any(_TIMED & row.keys() for row in known)
+        if 2 * len(known) > len(head.rows[:_SEEN]) and not is_timed:
+            return f"it is {what}, a format that is not read: {instead}"
     return None
 
 

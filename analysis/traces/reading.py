@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from analysis.traces.archives import is_archive, unpacked
+from analysis.traces.archives import is_archive, is_named_archive, unpacked
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
 from analysis.traces.other_formats import columns_of, other_format
+from analysis.traces.pages import Pages, notes_on_pages
 from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
 from simulator.documents import is_there
@@ -165,7 +166,7 @@ class _Search:
                     self.observed.append(each)
                 else:
                     self._directory(each)
-            elif each.is_file() and not (_is_zip(each) and self._archive_within(each)):
+            elif each.is_file() and not (is_named_archive(each) and self._archive_within(each)):
                 self._file(each, str(each), is_named=False)
 
     def _archive_within(self, path: Path) -> bool:
@@ -278,11 +279,6 @@ def _matching(pattern: str) -> list[Path]:
         return []
 
 
-def _is_zip(path: Path) -> bool:
-    """Tell whether a file is a zip archive by its name too: documents and packages are archives."""
-    return path.suffix.lower() == ".zip" and is_archive(path)
-
-
 def _is_observed(directory: Path) -> bool:
     return (directory / _OF_OBSERVE).is_file()
 
@@ -306,13 +302,15 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
         if progress is not None:
             progress(done, total)
 
-    out = Collector()
+    out, pages = Collector(), Pages()
     with collector_paused():
         for reader in search.readers:
             some = search.found.get(reader.kind)
             if some:
                 out.report.files[reader.kind] += len(some)
-                reader.read([Source(path, name, watch) for path, name in some], out, columns)
+                sources = [Source(path, name, watch, pages) for path, name in some]
+                reader.read(sources, out, columns)
+    out.notes += notes_on_pages(pages)
     for problem in search.problems:
         out.skip(problem, "the file was left out")
     for each in search.observed:

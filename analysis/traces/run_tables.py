@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,19 +14,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.traces.column_names import plain
+from analysis.traces.column_names import UNITS, plain, unit_in
 from analysis.traces.decimals import Notations
-from analysis.traces.encodings import WINDOWS, encoding_of
-from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source, delimiter_of, is_blank_line
-from analysis.traces.table_rows import is_blank
+from analysis.traces.encodings import WINDOWS, delimiter_of, encoding_of, is_blank_line
+from analysis.traces.source import COMPRESSIONS, UNREADABLE, Source
+from analysis.traces.table_rows import is_blank, truth
+from analysis.traces.time_units import unlike_others
 from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES
 from simulator.errors import TeamsimError, unknown_name
+from simulator.words import counted
 
 MEASURES = ("seconds", "tokens", "rounds", "calls")
 """What is measured of a run: positive, and compared by its logarithm."""
 
+_SECOND = UNITS["s"]
+
+_FEWEST_RUNS = 4
+"""Runs of which some may be in another unit: a few may well differ as much."""
+
 _MOST_AGENTS = 10_000
-_YES_NO = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def note_on_runs(names: Iterable[str]) -> str | None:
     missing = [name for name in _needed() if {name, *COLUMNS[name].also}.isdisjoint(there)]
     if not missing:
         return "each row is taken for a call; if they are runs, give them to `teamsim calibrate`"
-    if missing == ["protocol"]:
+    says_agents = not there.isdisjoint(COLUMNS["n"].also)
+    if missing == ["protocol"] or (says_agents and set(missing) <= {"protocol", "seconds"}):
         return (
             "each row is taken for a call; if they are runs, `teamsim calibrate` needs a column "
             "that says how each team shared its work: 'protocol', or --column protocol=NAME"
@@ -164,10 +171,12 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
         Naming the file, and the column or the line and cell, that is wrong.
     """
     header, rows, is_european = _rows(path)
-    places = _places(path, header, columns or {})
+    there = list(rows)
+    filled = {name for i, name in enumerate(header) if any(cells[i] for _, cells in there)}
+    places = _places(path, header, filled, columns or {})
     found: dict[str, list[str | float]] = {name: [] for name in places}
     uncounted = dict.fromkeys(places, 0)
-    there = list(rows)
+    unit = unit_in(header[places["seconds"]]) or _SECOND
     amounts = {header[place] for name, place in places.items() if COLUMNS[name].kind != "text"}
     cells_by_name = [dict(zip(header, cells, strict=True)) for _, cells in there]
     written = Notations(cells_by_name, amounts, is_european)
@@ -180,6 +189,8 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
             if value == 0.0 and name != "success":
                 value = float("nan")
                 uncounted[name] += 1
+            if name == "seconds" and isinstance(value, float) and unit != _SECOND:
+                value = value * unit / _SECOND
             found[name].append(value)
     if not found["n"]:
         raise TeamsimError(f"{path} has no runs: it has no rows")
@@ -188,10 +199,25 @@ def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunT
         if name not in runs:
             runs[name] = "" if column.kind == "text" else np.nan
     runs["n"] = runs["n"].astype(int)
-    if "tokens" not in places:
-        runs["tokens"] = runs["input_tokens"] + runs["output_tokens"]
+    runs["tokens"] = runs["tokens"].fillna(runs["input_tokens"] + runs["output_tokens"])
     notes = [f"{count} runs have 0 {name}: not known" for name, count in uncounted.items() if count]
-    return RunTable(runs[list(COLUMNS)], notes + written.notes())
+    return RunTable(runs[list(COLUMNS)], [*notes, *written.notes(), *_doubts(runs, there)])
+
+
+def _doubts(runs: pd.DataFrame, there: Sequence[tuple[str, Sequence[str | None]]]) -> list[str]:
+    """Return what to say of rows that are copies of others, and of durations in other units."""
+    notes = []
+    rows = pd.Series([str(cells) for _, cells in there])
+    if (copies := rows.duplicated()).any():
+        first = there[int(copies.to_numpy().argmax())][0]
+        notes.append(
+            f"{counted(int(copies.sum()), 'row')} like another one in all columns (first: {first})"
+            ": each is taken for a run"
+        )
+    odd = unlike_others(runs["seconds"].tolist(), _SECOND)
+    if odd is not None and len(runs) >= _FEWEST_RUNS:
+        notes.append(f"{there[odd[0]][0]}: the duration is {odd[1]}")
+    return notes
 
 
 def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]], bool]:
@@ -219,7 +245,8 @@ def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]
     first = next((line for line in text.splitlines() if not is_blank_line(line)), "")
     delimiter = delimiter_of(first)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    header = [name.strip() for name in next(filter(any, reader), [])]
+    said = (row for row in reader if not is_blank_line(delimiter.join(row)))
+    header = [name.strip() for name in next(said, [])]
     if not header:
         raise TeamsimError(f"{path} is empty")
     return header, _lines(path, reader, len(header)), delimiter == ";"
@@ -256,8 +283,10 @@ def _lines(
         raise TeamsimError(f"{path}, line {line + 1}: {error}") from None
 
 
-def _places(path: Path, header: list[str], columns: Mapping[str, str]) -> dict[str, int]:
-    """Return where in a row each of our columns is."""
+def _places(
+    path: Path, header: list[str], filled: Collection[str], columns: Mapping[str, str]
+) -> dict[str, int]:
+    """Return where in a row each of our columns is; those that say something hide empty ones."""
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise TeamsimError(f"{path} has the column {twice!r} twice")
@@ -266,13 +295,17 @@ def _places(path: Path, header: list[str], columns: Mapping[str, str]) -> dict[s
             raise TeamsimError(f"--column: {unknown_name('column of a run', ours, COLUMNS)}")
         if theirs not in header:
             raise TeamsimError(f"{path}: {unknown_name('column', theirs, header)}")
+    numbers = [theirs for ours, theirs in columns.items() if COLUMNS[ours].kind != "text"]
+    if (both := next((name for name in numbers if numbers.count(name) > 1), None)) is not None:
+        raise TeamsimError(f"{path}: --column names {both!r} for two of our columns")
     places = {}
     by_plain = {plain(name): name for name in reversed(header)}
     for name, column in COLUMNS.items():
-        names = [by_plain.get(each) for each in (name, *column.also)]
+        known = [by_plain[each] for each in (name, *column.also) if each in by_plain]
+        names = [each for each in known if each in filled] or known
         if name in columns:
             names = [columns[name]]
-        found = next((each for each in names if each is not None), None)
+        found = next(iter(names), None)
         if found is not None:
             places[name] = header.index(found)
         elif column.is_needed:
@@ -301,10 +334,10 @@ def _value(cell: str | None, name: str, where: str) -> str | float:
     if column.kind == "text":
         return cell
     if column.kind == "yes or no":
-        said = _YES_NO.get(cell.lower().removesuffix(".0"))
+        said = truth(cell)
         if said is None:
             raise TeamsimError(f"{where} is {cell[:60]!r}, not true or false")
-        return said
+        return float(said)
     try:
         number = float(cell)
     except ValueError:

@@ -33,6 +33,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
         if span.name == "claude_code.tool.blocked_on_user":
             _add_wait(span, above)
     outer: set[int] = set()
+    untold = 0
     for operation, ends in (
         ("chat", {"invoke_agent", "execute_tool"}),
         *((each, {"invoke_agent", "execute_tool", "chat"}) for each in ONLY_READING),
@@ -42,10 +43,16 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
         for around, inside in nested:
             outer.add(id(around))
             out.duplicate(around.where)
+            untold += _give_counts(around, inside)
             yield inside[0], around, len(inside) == 1
     if outer:
         out.notes.append(
             f"{counted(len(outer), 'span')} left out, each around another of the same call"
+        )
+    if untold:
+        out.notes.append(
+            f"{counted(untold, 'span')} left out with tokens of several calls, which do not say "
+            "their own: these are not known"
         )
     n = 0
     for operation in ("chat", *ONLY_READING, "execute_tool"):
@@ -72,6 +79,21 @@ def _nested(
             if each.operation == operation and _may_hold(each, span, operation):
                 found.setdefault(id(each), (each, []))[1].append(span)
     return list(found.values())
+
+
+def _give_counts(around: Span, inside: list[Span]) -> bool:
+    """Give the counts of a span to the only answered one of several within it, such as attempts.
+
+    Return whether they are of several that were answered, and cannot be given.
+    """
+    answered = [span for span in inside if span.status == "ok"]
+    if len(inside) == 1 or not around.has_counts or any(span.has_counts for span in answered):
+        return False
+    if len(answered) != 1:
+        return bool(answered)
+    counts = {k: n for k, n in around.fields.items() if k.endswith("_tokens") or k == "cost_usd"}
+    answered[0].fields = counts | answered[0].fields
+    return False
 
 
 def _may_hold(around: Span, inside: Span, operation: str) -> bool:

@@ -15,9 +15,14 @@ from analysis.traces.span import Key, Span
 _SAME = ("request_model", "response_model", "input_tokens", "output_tokens", "tool_name")
 """Fields that are equal in two versions of a span, where both have them."""
 
+_STORE = "langfuse"
+_TOLD_AT_FIRST = tuple(name for name in _SAME if name != "output_tokens")
+"""The same of versions that end at one time, in a store that is told later how much was written;
+its ids are drawn anew in every run."""
+
 
 def unique_spans(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
-    """Return spans by key, each once: the version that ends last.
+    """Return spans by key, each once: the version that ends last, or that has written most.
 
     If most of a file's spans that have the ids of others of their trace differ from these, they are
     of another run: its trace and its session get a number. So do runs one after another in a file.
@@ -78,10 +83,16 @@ def _is_same(one: Span, other: Span) -> bool:
     """Tell whether two spans of one id are the same; log records tell of parts of a span."""
     if one.is_log or other.is_log:
         return True
-    pairs = ((one.fields.get(name), other.fields.get(name)) for name in _SAME)
-    return one.start_ns == other.start_ns and all(
-        a == b for a, b in pairs if a is not None and b is not None
-    )
+    if one.start_ns != other.start_ns:
+        return False
+    is_update = one.form == other.form == _STORE and one.end_ns == other.end_ns
+    names = _TOLD_AT_FIRST if is_update else _SAME
+    pairs = ((one.fields.get(name), other.fields.get(name)) for name in names)
+    return all(a == b for a, b in pairs if a is not None and b is not None)
+
+
+def _wrote(span: Span) -> int:
+    return span.fields.get("output_tokens") or 0
 
 
 def _take(spans: Sequence[Span], known: dict[str, Span], number: int, out: Collector) -> None:
@@ -101,7 +112,7 @@ def _take(spans: Sequence[Span], known: dict[str, Span], number: int, out: Colle
         out.duplicate(span.where)
         if not _is_same(before, span):
             unlike.append(span)
-        if span.end_ns > before.end_ns:
+        if (span.end_ns, _wrote(span)) > (before.end_ns, _wrote(before)):
             known[span.span_id] = span
     if unlike:
         out.notes.append(

@@ -19,8 +19,15 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.traces.encodings import WINDOWS, encoding_of, without_separator_line
+from analysis.traces.encodings import (
+    WINDOWS,
+    delimiter_of,
+    encoding_of,
+    is_blank_line,
+    without_separator_line,
+)
 from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
+from analysis.traces.pages import Pages, noted
 from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
 
@@ -47,8 +54,6 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 
 ZIP = b"PK\x03\x04"
 """The first bytes of a zip archive."""
-
-_DELIMITERS = ",\t;|"
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 """Errors of reading a file that is missing, forbidden or damaged."""
@@ -84,12 +89,14 @@ class Head:
     def may_have_decimal_commas(self) -> bool:
         """Whether a table's cells are apart by semicolons, as where decimals have commas."""
         lines = self.start[:4096].decode(encoding_of(self.start), "ignore").splitlines()
-        first = next(dropwhile(is_blank_line, lines), "")
-        return self.layout == "table" and delimiter_of(first) == ";"
+        return (
+            self.layout == "table"
+            and delimiter_of(next(dropwhile(is_blank_line, lines), "")) == ";"
+        )
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
         """Return the share of the rows of some kind."""
-        return sum(map(is_one, self.rows)) / len(self.rows) if self.rows else 0.0
+        return sum(map(is_one, self.rows)) / max(1, len(self.rows))
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,14 @@ class Source:
         Its name in messages.
     watch : callable
         Called with the number of bytes read.
+    pages : list of dict
+        What `records` has read of pages of an API.
     """
 
     path: Path
     name: str
     watch: Watch = field(default=lambda _: None, repr=False, compare=False)
+    pages: Pages = field(default_factory=list, repr=False, compare=False)
 
     def open(self) -> BinaryIO:
         """Return the decompressed content; an `OSError` says that it cannot be opened."""
@@ -134,10 +144,11 @@ class Source:
         if start.startswith(b"PAR1"):
             return self._parquet_head(start)
         text = start.decode(encoding_of(start), WINDOWS)
-        sign = text.lstrip("\ufeff\x1e\x00 \t\r\n")[:1]
+        json_text = text.lstrip("\ufeff\x1e\x00 \t\r\n")
+        sign = json_text[:1]
         if not sign or (b"\x00" in start[:4096] and encoding_of(start) == "utf-8"):
             return Head(start, "binary", [], [])
-        if sign in "{[" or text.lstrip("\ufeff\x1e\x00 \t\r\n").startswith(_TEXT_OF_JSON):
+        if sign in "{[" or json_text.startswith(_TEXT_OF_JSON):
             layout = _layout(text)
             rows = list(_sampled(text, layout))
             return Head(start, layout, rows, list(dict.fromkeys(k for row in rows for k in row)))
@@ -158,8 +169,7 @@ class Source:
                 batch = next(file.iter_batches(batch_size=_SAMPLE), None)
         except (*UNREADABLE, ValueError) as error:
             raise TeamsimError(f"{self.name} cannot be read as Parquet: {_why(error)}") from None
-        rows = [] if batch is None else batch.to_pylist()
-        return Head(start[:8], "parquet", rows, columns)
+        return Head(start[:8], "parquet", [] if batch is None else batch.to_pylist(), columns)
 
     def records(self, nested: frozenset[str], skip: Skip) -> Iterator[Record]:
         """Yield the objects or rows of the file; lists named in `nested` element by element.
@@ -170,12 +180,12 @@ class Source:
         try:
             with self.open() as stream:
                 if layout in {"table", "parquet"}:
-                    rows = self._rows(stream, skip)
-                    for number, row in rows:
+                    for number, row in self._rows(stream, skip):
                         yield from walked(row, f"{self.name}, row {number}", nested, skip)
                 elif layout in {"lines", "document"}:
                     text = _as_utf8(stream, encoding_of(self.head.start))
-                    yield from json_records(text, self.name, layout == "lines", nested, skip)
+                    found = json_records(text, self.name, layout == "lines", nested, skip)
+                    yield from noted(found, self.pages)
                 else:
                     skip(self.name, "neither JSON nor a table")
         except UNREADABLE as error:
@@ -292,8 +302,8 @@ def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
 
 
 def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
-    lines = list(dropwhile(is_blank_line, text.splitlines(keepends=True)))
-    text, delimiter = "".join(lines), delimiter_of(lines[0] if lines else "")
+    lines = list(dropwhile(is_blank_line, text.splitlines(keepends=True))) or [""]
+    text, delimiter = "".join(lines), delimiter_of(lines[0])
     try:
         reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
         columns = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
@@ -303,16 +313,6 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     except csv.Error:
         return [], []
     return rows, columns
-
-
-def is_blank_line(line: str) -> bool:
-    """Return whether a line has nothing in it, or only empty cells."""
-    return not line.strip(f"\ufeff \r\n{_DELIMITERS}")
-
-
-def delimiter_of(header: str) -> str:
-    """Return what cells of a table are apart by, told by its first line."""
-    return max(_DELIMITERS, key=header.count)
 
 
 def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from analysis.traces.dialects import (
     ANY_AGENTS_NODE,
     call_fields,
     doubtful_cache,
+    doubtful_reasoning,
     error_of,
     may_be_chat,
     operation_of,
@@ -66,7 +67,7 @@ class Span:
     its call took has no start. `task` is its task, if it has a name, `parent_task` the one that it
     is a part of, `needs` are those that it waits for; `links` are the spans that it names as
     causes. `cache` says whether the input lacks the cached tokens, where that is in doubt, and how
-    many they are.
+    many they are; `thought` whether the output lacks those of the reasoning.
     """
 
     place: str
@@ -97,6 +98,7 @@ class Span:
     parent_task: str | None = None
     needs: tuple[str, ...] = ()
     cache: tuple[bool | None, int] | None = None
+    thought: tuple[bool | None, int] | None = None
     links: tuple[Key, ...] = ()
 
     @property
@@ -119,12 +121,6 @@ class Span:
             name = _TOOL_RUN.sub("", self.name).strip()
             if name and not name.startswith(CLAUDE_CODE):
                 self.fields["tool_name"] = name
-
-    def add_cached(self) -> None:
-        """Add the cached tokens to an input that lacks them."""
-        if self.cache is not None and "input_tokens" in self.fields:
-            self.fields["input_tokens"] += self.cache[1]
-            self.cache = None
 
     def forget_zeros(self) -> None:
         """Forget the counts of a call that failed, if all are 0: so writers say that none came."""
@@ -178,9 +174,13 @@ class Span:
         self.fill_from(end)
 
     def fill_from(self, other: Span) -> None:
-        """Take over the fields that only another span of the same call has."""
+        """Take over the fields that only another span of the same call has.
+
+        Where it has the answer's tokens itself, the model has answered, whatever failed later.
+        """
+        is_answered = bool(self.fields.get("output_tokens"))
         self.fields = other.fields | self.fields
-        if self.status == "ok" and other.status != "ok":
+        if self.status == "ok" and other.status != "ok" and not is_answered:
             self.status, self.error_type = other.status, other.error_type
         self.operation = self.operation or other.operation
         self.session = self.session or other.session
@@ -315,6 +315,7 @@ def span_of(
         text(said.get("parent_task")),
         tuple(names_in(said.get("needs"))),
         doubtful_cache(said) if operation == "chat" or is_whole else None,
+        doubtful_reasoning(said) if operation == "chat" or is_whole else None,
     )
 
 

@@ -1,43 +1,33 @@
-"""What numbers and words of a plain table mean: counts of tokens, and how calls ended."""
+"""What numbers of a plain table mean: counts of tokens, and which of them are parts of others."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from analysis.traces.column_names import UNCACHED, plain
-from analysis.traces.dialects import status_of
+from analysis.traces.table_columns import Columns
+from analysis.traces.table_rows import is_missing, truth
 from analysis.traces.usage import (
     caches_are_apart,
     counts,
     is_cache_apart,
     is_cache_apart_in_all,
+    is_reasoning_apart,
     may_have_several_apis,
     shows_both,
     writer_of,
 )
-from analysis.traces.values import amount, count, flag, text
+from analysis.traces.values import amount, text
 from simulator.words import counted
-
-_FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
-         "passed", "true", "t", "yes", "y", "on", "1", "wahr", "ja", "vrai", "oui",
-         "none", "nan", "status_code_ok",
-         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
-         "function_call", "pause_turn"}  # fmt: skip
-"""Words for calls that were answered; the last ones say why an answer ended."""
-
-_NO_ERROR = {"none", "null", "0", "0.0", "nan", "f", "no", "n", "off",
-             "falsch", "nein", "faux", "non"}  # fmt: skip
-"""Words for calls without an error: Excel writes yes and no in the user's language,
-and PostgreSQL ``t`` and ``f``."""
-
-_HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
-"""An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""
 
 _MOST_VALUES = 20
 """Values of a column that may say what has written its rows."""
+_TELLING = 0.1
+"""Share of the rows that must have a total of another size before it is said."""
+
 _FEWEST = 5
 """Rows that must show whether the input holds the cached tokens, with one of them at least."""
 
@@ -48,7 +38,7 @@ _OF_ANTHROPIC = {"input_tokens", "cache_creation_input_tokens"}
 def caches_apart(
     read: Mapping[str, Sequence[Any]],
     totals: Sequence[Any] | None,
-    chosen: Mapping[str, str],
+    columns: Columns,
     words: Mapping[str, Sequence[str | None]],
     rows: Sequence[Mapping[str, Any]],
 ) -> tuple[list[bool], list[str]]:
@@ -66,26 +56,34 @@ def caches_apart(
         The counts and the texts, by canonical name.
     totals : sequence or None
         Input and output together, if the table has them.
-    chosen : mapping
-        The table's columns, by canonical name.
+    columns : Columns
+        The columns that are read.
     rows : sequence of mapping
         The rows, with all columns.
     """
-    names = {plain(name) for name in chosen.values()}
-    named = plain(chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
+    names = {plain(name) for name in columns.chosen.values()}
+    named = plain(columns.chosen.get("input_tokens", "")) in UNCACHED or names >= _OF_ANTHROPIC
     none = [None] * len(rows)
     makers = [words.get(name, none) for name in ("provider_name", "response_model")]
     pairs = list(zip(*makers, strict=True))
-    providers = [writer_of(*pair) for pair in pairs]
+    elsewhere = columns.inputs_of_others
+    providers = [
+        writer_of(*pair) + (f" ({elsewhere[i]!r})" if i in elsewhere else "")
+        for i, pair in enumerate(pairs)
+    ]
+    usually = dict.fromkeys(providers, named) | {providers[i]: False for i in elsewhere}
     by_provider = _shown(read, totals, providers)
     of_all = is_cache_apart_in_all([each for some in by_provider.values() for each in some], named)
-    usual = {who: caches_are_apart(some, named, of_all) for who, some in by_provider.items()}
+    usual = {
+        who: caches_are_apart(some, usually[who], of_all and usually[who] == named)
+        for who, some in by_provider.items()
+    }
     writers = _told_apart(providers, [writer_of(None, model) for _, model in pairs])
     writers, notes = _told_by_columns(read, totals, writers, rows)
     shown = _shown(read, totals, writers)
     provider_of = dict(zip(writers, providers, strict=True))
     are_apart = {
-        who: caches_are_apart(some, named, usual[provider_of[who]])
+        who: caches_are_apart(some, usually[provider_of[who]], usual[provider_of[who]])
         for who, some in shown.items()
         if some
     }
@@ -179,10 +177,84 @@ def _shown(
     return found
 
 
-def counts_of(fields: Mapping[str, Any], apart: bool, total: float | None) -> dict[str, Any]:
-    """Return the counts of a row in our convention; `apart` if its input lacks the cache.
+def reasoning_apart(
+    read: Mapping[str, Sequence[Any]],
+    totals: Sequence[Any] | None,
+    words: Mapping[str, Sequence[str | None]],
+    n_rows: int,
+) -> tuple[list[bool], list[str]]:
+    """Tell of each row whether its output excludes the reasoning; note where it does.
 
-    The output holds the reasoning, unless the total shows that it does not.
+    It shows it, where the reasoning is more than the output or the total is that of both, or the
+    contrary; else it does as most rows of its writer that show it (see `caches_apart`).
+    """
+    none = [None] * n_rows
+    makers = [words.get(name, none) for name in ("provider_name", "response_model")]
+    writers = [writer_of(*pair) for pair in zip(*makers, strict=True)]
+    names = ("input_tokens", "output_tokens", "reasoning_output_tokens")
+    columns = (read.get(name, none) for name in names)
+    shown = [is_reasoning_apart(*row) for row in zip(*columns, totals or none, strict=True)]
+    of: dict[str, list[bool | None]] = {writer: [] for writer in writers}
+    for writer, thought, each in zip(writers, read.get(names[2], none), shown, strict=True):
+        if thought:
+            of[writer].append(each)
+    usual = {writer: is_cache_apart_in_all(some, usual=False) for writer, some in of.items()}
+    apart = [usual[w] if each is None else each for w, each in zip(writers, shown, strict=True)]
+    whose = sorted(writer for writer, is_so in usual.items() if is_so)
+    said = "" if len(whose) == len(usual) else f" of {', '.join(whose)}"
+    return apart, [f"the output{said} does not hold the reasoning: added"] if whose else []
+
+
+def is_of_gateway(cached: Sequence[Any], costs: Sequence[Any]) -> bool | None:
+    """Tell whether a column ``cached`` says that a gateway has answered; None if it says neither.
+
+    Answers of a gateway cost nothing; prompts that a model reads from its cache do.
+    """
+    known = [(truth(each), cost) for each, cost in zip(cached, costs, strict=True)]
+    if any(
+        said is None and not is_missing(each) for (said, _), each in zip(known, cached, strict=True)
+    ):
+        return None
+    hits = {cost for said, cost in known if said}
+    others = {cost for said, cost in known if said is False}
+    return None if not hits else hits <= {0, None} and any(others - {None, 0})
+
+
+def note_on_totals(read: Mapping[str, Sequence[Any]], totals: Sequence[Any] | None) -> str | None:
+    """Return what to say of totals that are not the sum of what is read, in whatever convention."""
+    if totals is None:
+        return None
+    none = [None] * len(totals)
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens",
+             "cache_write_input_tokens", "reasoning_output_tokens")  # fmt: skip
+    columns = (read.get(name, none) for name in names)
+    known = [
+        (total, n + out, [each for each in parts if each])
+        for n, out, *parts, total in zip(*columns, totals, strict=True)
+        if total is not None and n is not None and out is not None
+    ]
+    odd = [
+        (total, least)
+        for total, least, parts in known
+        if not any(total == least + sum(some) for k in range(4) for some in combinations(parts, k))
+    ]
+    if not odd or len(odd) < _TELLING * len(known):
+        return None
+    return (
+        f"in {counted(len(odd), 'row')} of {len(known):,} the total of tokens is not the sum of "
+        f"input and output, as {odd[0][0]:,} of {odd[0][1]:,}: check which columns they are"
+    )
+
+
+def counts_of(fields: Mapping[str, Any], apart: bool, thinks_apart: bool) -> dict[str, Any]:
+    """Return the counts of a row in our convention.
+
+    Parameters
+    ----------
+    fields : mapping
+        Its values by canonical name.
+    apart, thinks_apart : bool
+        Whether its input is without the cached tokens, and its output without the reasoning.
     """
     found = counts(
         fields.get("input_tokens"),
@@ -192,27 +264,6 @@ def counts_of(fields: Mapping[str, Any], apart: bool, total: float | None) -> di
         for_1h=fields.get("cache_write_1h_input_tokens"),
         reasoning=fields.get("reasoning_output_tokens"),
         includes_cache=not apart,
+        includes_reasoning=not thinks_apart,
     )
-    wrote, thought = found["output_tokens"], found["reasoning_output_tokens"]
-    read = found["input_tokens"]
-    if read is not None and wrote is not None and thought is not None:
-        found["output_tokens"] = wrote + thought * (total == read + wrote + thought)
     return {name: n for name, n in found.items() if n is not None}
-
-
-def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status under our names, from words, codes, or the name of an error."""
-    said, error = fields.get("status"), fields.get("error_type")
-    http_text = _HTTP.match(str(said))
-    code = count(http_text[1] if http_text else said) if said is not None else None
-    http = fields.get("http_status")
-    http = code if http is None and code is not None and code >= 100 else http
-    if error is not None and (flag(error) is False or error.lower() in _NO_ERROR):
-        error = None
-    failed = error is not None or (http is not None and http >= 400)
-    if (said is not None and code is None) or code == 0:
-        failed = failed or str(said).lower().replace("-", "_") not in _FINE
-    found: dict[str, Any] = {"status": "ok", "error_type": None}
-    if failed:
-        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
-    return found if http is None else found | {"http_status": http}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.traces.dialects import OPERATIONS
+from analysis.traces.dialects import NO_OPERATION, OPERATIONS
 from analysis.traces.usage import of_api
 from analysis.traces.values import mapping, text
 
@@ -15,6 +16,12 @@ _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
 _NO_NAME = {"nan", "null", "none", "<na>", "\\n"}
 """How programs and data bases write a name that is missing."""
+
+TRUE = {"true", "t", "yes", "y", "on", "1", "1.0", "wahr", "ja", "vrai", "oui"}
+FALSE = {"false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non"}
+"""Programs write these, PostgreSQL ``t`` and ``f``, and Excel words of the user's language."""
+
+_OF_PYTHON = re.compile(r"(\w*tokens)=(\d+)")
 
 _DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
 
@@ -25,7 +32,11 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     Counts of an object of usage get their canonical names, also of one inside another object, such
     as a whole answer of an API.
     """
-    inside = {name: value for name, value in row.items() if isinstance(value, dict)}
+    inside = {
+        name: said
+        for name, value in row.items()
+        if (said := value if isinstance(value, dict) else _shown(name, value))
+    }
     if not inside:
         return row
     found = dict(row)
@@ -41,11 +52,30 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _shown(name: str, value: Any) -> dict[str, Any]:
+    """Return the counts of a usage object as Python shows it: ``Usage(prompt_tokens=9, ...)``.
+
+    Those of the reasoning are in an object of their own, as in the answers of the APIs.
+    """
+    if name not in _USAGES or not isinstance(value, str) or "tokens=" not in value:
+        return {}
+    found = {each: int(n) for each, n in _OF_PYTHON.findall(value)}
+    thought = found.pop("reasoning_tokens", None)
+    return found | (
+        {} if thought is None else {"output_tokens_details": {"reasoning_tokens": thought}}
+    )
+
+
 def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
     return {name: n for name, n in of_api(usage).items() if n is not None}
 
 
-def operation_of(said: str | None, is_sure: bool, row: Mapping[str, Any]) -> str:
+def says_operations(said: Sequence[str | None]) -> bool:
+    """Tell whether a column says of some rows that they are calls of models."""
+    return any(OPERATIONS.get((each or "").lower()) == "chat" for each in said)
+
+
+def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mapping[str, Any]) -> str:
     """Return the operation of a row.
 
     Parameters
@@ -54,13 +84,15 @@ def operation_of(said: str | None, is_sure: bool, row: Mapping[str, Any]) -> str
         What a column says.
     is_sure : bool
         Whether the column has no other meaning: then a word that is not known stays as it is.
+    tells_chats : bool
+        Whether it says of other rows that they are calls of models: then chains are none.
     row : mapping
         The row's values by canonical name.
     """
     known = OPERATIONS.get((said or "").lower())
     if known is not None:
         return known
-    if said is not None and is_sure:
+    if said is not None and (is_sure or (tells_chats and said.lower() in NO_OPERATION)):
         return said
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
@@ -72,15 +104,31 @@ def tool_of(row: Mapping[str, Any]) -> str | None:
     return text(named.get("name")) or text(mapping(named.get("tool")).get("name"))
 
 
-def name_in(value: Any) -> str | None:
-    """Return the name in a cell; None where a word stands for one that is missing."""
+def name_in(value: Any, is_id: bool = False) -> str | None:
+    """Return the name in a cell; None where a word stands for one that is missing.
+
+    An id that is a whole number has no decimals: data frames write ``1.0`` if others are missing.
+    """
     name = text(value)
-    return None if name is None or name.lower() in _NO_NAME else name
+    if name is None or name.lower() in _NO_NAME:
+        return None
+    return name.removesuffix(".0") if is_id and name.replace(".", "", 1).isdigit() else name
 
 
 def is_blank(value: Any) -> bool:
     """Tell whether a cell holds nothing, or a word that stands for nothing."""
     return isinstance(value, str) and value.strip().lower() in _BLANK
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a cell holds nothing: no value, NaN, or a word that stands for nothing."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or is_blank(value)
+
+
+def truth(value: Any) -> bool | None:
+    """Return what a cell says that may be true or false; None if it says neither."""
+    said = str(value).strip().lower()
+    return True if said in TRUE else False if said in FALSE else None
 
 
 def without_dollar(value: Any) -> Any:

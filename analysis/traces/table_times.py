@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.traces.column_names import found_times
+from analysis.traces.report import shortened
 from analysis.traces.time_units import (
-    LONGEST_S,
     WORDS,
+    Ns,
+    added,
+    are_coarse,
+    disagreeing,
+    filled_from,
     lengths_in,
     may_be_ends,
     scaled,
+    unit_of_lengths,
     units_of,
     unlike_others,
+    without_signs,
 )
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
@@ -51,10 +58,14 @@ _BEGINS = re.compile("start|beg[ai]n")
 _SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
 """Dates that begin with the month or the day; with the day, if dots are between them."""
 
+_MONTH = re.compile(
+    r"\b(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b.*\d:\d\d|\d:\d\d.* [ap]m$",
+    re.IGNORECASE,
+)
+"""Times with the name of their month, or of the half of the day."""
+
 _CLOCK = re.compile(r":\d\d(?:[.,]\d+)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
 """The end of a text with a time of day, and its zone if it says one."""
-
-Ns = list[int | None]
 
 
 class Times:
@@ -64,8 +75,12 @@ class Times:
     ----------
     column : callable
         Returns a column by its name, given whether it may be text: numbers, texts or None.
+    dates : callable
+        Returns a column of dates.
     names : sequence of str
         All columns.
+    empty : collection of str
+        Those that say nothing in any row.
     told : mapping
         Canonical names to columns, as the user has named them.
     file : str
@@ -77,7 +92,9 @@ class Times:
     def __init__(
         self,
         column: Callable[[str, bool], list[Any]],
+        dates: Callable[[str], list[Any]],
         names: Sequence[str],
+        empty: Collection[str],
         told: Mapping[str, str],
         file: str,
         places: Sequence[str],
@@ -85,24 +102,26 @@ class Times:
         self._file = file
         self._places = places
         self._notes: list[str] = []
-        found = found_times(names)
+        found = found_times(name for name in names if name not in empty)
         for name, (what, unit) in _TOLD.items():
             if name in told:
                 found = {key: pair for key, pair in found.items() if pair[0] != told[name]}
                 found[what] = (told[name], unit)
         if "duration" not in found and not {"start", "end"} <= found.keys():
+            none = [repr(name) for name, _ in found_times(empty).values()]
+            said = f"; {' and '.join(none)} have no times" if none else ""
+            there = shortened(", ".join(names))
             raise TeamsimError(
-                f"{file} lacks a duration: say --column duration_s=NAME (it has {', '.join(names)})"
+                f"{file} lacks a duration: say --column duration_s=NAME (it has {there}{said})"
             )
         duration = found.get("duration")
         self._duration = None if duration is None else self._lengths(column, *duration)
         first = found.get("first_chunk")
         self._first = None if first is None else self._lengths(column, *first)
         moments: dict[str, tuple[tuple[str, int | None], list[Any]]] = {
-            what: (found[what], column(found[what][0], True))
-            for what in ("start", "end")
-            if what in found
+            what: (found[what], dates(found[what][0])) for what in ("start", "end") if what in found
         }
+        self._read_digits(moments)
         self._note_zones([v for _, values in moments.values() for v in values])
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         self._read_days(moments)
@@ -110,8 +129,16 @@ class Times:
         self._moments: dict[str, Ns] = {}
         for what, ((name, told_unit), values) in moments.items():
             units = self._factors(name, values, told_unit, factor)
-            dates = self._dates(values, day_first)
-            self._moments[what] = [_moment(v, each) for v, each in zip(dates, units, strict=True)]
+            days = self._dates(values, day_first)
+            self._moments[what] = [_moment(v, each) for v, each in zip(days, units, strict=True)]
+
+    def _read_digits(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
+        """Make ISO texts of dates that are digits alone, in all columns whose names say no unit."""
+        read = {what: without_signs(values, len(moments)) for what, (_, values) in moments.items()}
+        if all(unit is None for (_, unit), _ in moments.values()) and None not in read.values():
+            for what, ((name, unit), _) in list(moments.items()):
+                self._notes.append(f"{self._file}: {name!r} taken as dates without signs in them")
+                moments[what] = (name, unit), read[what] or []
 
     def _note_zones(self, values: Iterable[Any]) -> None:
         """Note it where some times say their zone and others do not: these may be hours away."""
@@ -154,19 +181,22 @@ class Times:
         return day_first
 
     def _dates(self, values: list[Any], day_first: bool) -> list[Any]:
-        """Return times, those with dates such as ``6/13/2026`` or ``13.6.2026`` as ISO texts."""
-        parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
-        if not any(parts):
+        """Return times, those with dates such as ``6/13/2026`` or ``Jun 13, 2026`` as ISO texts."""
+        texts = [v if isinstance(v, str) else "" for v in values]
+        parts = [_SLASHED.match(v) for v in texts]
+        is_date = [bool(part or _MONTH.search(v)) for part, v in zip(parts, texts, strict=True)]
+        if not any(is_date):
             return values
         day_first = day_first or any(part is not None and part[2] == "." for part in parts)
+        texts = [v.replace(" @ ", " ") for v in texts]  # as Kibana writes them
         with warnings.catch_warnings(action="ignore"):
             read = pd.to_datetime(
-                pd.Series(values, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
+                pd.Series(texts, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
                 format="mixed",
             )  # fmt: skip
         return [
-            v if part is None or pd.isna(moment) else moment.isoformat()
-            for v, part, moment in zip(values, parts, read, strict=True)
+            moment.isoformat() if is_known and not pd.isna(moment) else v
+            for v, is_known, moment in zip(values, is_date, read, strict=True)
         ]
 
     def _factors(self, name: str, values: Sequence[Any], told: int | None, usual: int) -> list[int]:
@@ -197,8 +227,21 @@ class Times:
         starts, ends = self._moments.get("start"), self._moments.get("end")
         lengths = self._duration
         if starts is not None and ends is not None:
-            if lengths is None or not _coarse(starts, ends, lengths):
+            if lengths is None:
                 return starts, ends, self._notes
+            if not are_coarse(starts, ends, lengths):
+                if (odd := disagreeing(starts, ends, lengths)) is not None:
+                    row, why, are_in_zones = odd
+                    used = "start and duration" if are_in_zones else "the times"
+                    self._notes.append(f"{self._places[row]}: {why}: {used} are used")
+                    if are_in_zones:
+                        return starts, added(starts, lengths), self._notes
+                back = [None if n is None else -n for n in lengths]
+                return (
+                    filled_from(starts, added(ends, back)),
+                    filled_from(ends, added(starts, lengths)),
+                    self._notes,
+                )
             self._notes.append(f"{self._file}: ends are coarse: start and duration are used")
         assert lengths is not None
         if starts is not None:
@@ -206,9 +249,9 @@ class Times:
             is_told = _BEGINS.search(name.lower()) is not None
             if not is_told and (note := may_be_ends(starts, lengths, groups)) is not None:
                 self._notes.append(f"{self._file}: {name!r} is taken as the start of calls; {note}")
-            return starts, _sum(starts, lengths), self._notes
+            return starts, added(starts, lengths), self._notes
         if ends is not None:
-            return _sum(ends, [None if n is None else -n for n in lengths]), ends, self._notes
+            return added(ends, [None if n is None else -n for n in lengths]), ends, self._notes
         name = self._file.rpartition("/")[2]
         self._notes.append(f"{name} has no start times: calls are taken to follow each other")
         at: dict[str, int] = defaultdict(int)
@@ -216,7 +259,7 @@ class Times:
         for group, length in zip(groups, lengths, strict=True):
             starts.append(at[group])
             at[group] = in_range(at[group] + (length or 0)) or 0
-        return starts, _sum(starts, lengths), self._notes
+        return starts, added(starts, lengths), self._notes
 
     def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
         values = column(name, True)
@@ -229,7 +272,7 @@ class Times:
         if unit is None:
             known = [v for v in values if v is not None and v >= 0]
             middle = float(np.median(known)) if known else 0.0
-            unit = 10**6 if middle > LONGEST_S else 10**9
+            unit = unit_of_lengths(middle)
             self._notes.append(
                 f"{self._file}: {name!r} is taken as {WORDS[unit]} (its median is {middle:,.4g})"
             )
@@ -279,7 +322,7 @@ class Times:
         elif {"start", "end"} <= moments.keys():
             pairs = zip(moments["start"][1], moments["end"][1], strict=True)
             lengths = [b - a for a, b in pairs if _is_number(a) and _is_number(b)]
-            factor = 10**6 if lengths and float(np.median(lengths)) > LONGEST_S else 10**9
+            factor = unit_of_lengths(float(np.median(lengths)) if lengths else 0.0)
         else:
             factor = 10**9
         names = " and ".join(repr(name) for (name, unit), _ in moments.values() if unit is None)
@@ -304,25 +347,3 @@ def _moment(value: Any, factor: int) -> int | None:
     if isinstance(value, (int, float)):
         return in_range(scaled(value, factor))
     return nanoseconds(value)
-
-
-def _sum(moments: Ns, lengths: Ns) -> Ns:
-    return [
-        None if at is None or n is None else in_range(at + n)
-        for at, n in zip(moments, lengths, strict=True)
-    ]
-
-
-def _coarse(starts: Ns, ends: Ns, lengths: Ns) -> bool:
-    """Tell whether ends are in whole seconds from starts, though durations are finer and agree."""
-    spans = [
-        (b - a, n)
-        for a, b, n in zip(starts, ends, lengths, strict=True)
-        if a is not None and b is not None and n is not None
-    ]
-    return (
-        bool(spans)
-        and all(span % 10**9 == 0 for span, _ in spans)
-        and any(n % 10**9 for _, n in spans)
-        and float(np.median([abs(span - n) for span, n in spans])) < 2e9
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -18,20 +19,63 @@ from simulator.words import counted
 LONGEST_S = 100.0
 """Durations whose median is above this are milliseconds: hardly any call takes minutes."""
 
+_LONGEST = ((LONGEST_S, 10**9), (3_600_000.0, 10**6), (100_000_000.0, 1000))
+"""Medians of durations up to these are in the unit beside it; larger ones are nanoseconds."""
+
 WORDS = {10**9: "seconds", 10**6: "milliseconds", 1000: "microseconds", 1: "nanoseconds"}
 """Units of times, by the ns that they have."""
 
 FIRST_DATE, LAST_DATE = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 """1 January 2000 and 2100, in ns since 1970."""
 
+Ns = list[int | None]
+"""Moments or lengths of rows, in ns."""
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+
 _APART = 20.0
 """Durations in seconds and in milliseconds are so many times apart, or more."""
 
+
+_UNLIKE, _MANY = 0.2, 0.1
+"""Durations that are so much of them from others are not the same; few rows may be like that."""
+_QUARTER_S, _NEAR_S = 900.0, 5.0
 
 _NUMBER = re.compile(r"[0-9](?:[0-9.,]*[0-9])?")
 
 _FEWEST, _FEWER = 3, 5
 """So many calls must overlap if times are starts, and so many times fewer if they are ends."""
+
+
+def without_signs(values: Sequence[Any], columns: int) -> list[Any] | None:
+    """Return dates that are written as one number (``20260301100000``) as ISO texts.
+
+    None if not all of the column are: in no unit would such be a date of this century. Days alone
+    are none where there are two `columns`, starts and ends: calls take seconds.
+    """
+    known = [v for v in values if v is not None]
+    read = {v: _of_digits(v, columns < 2) for v in dict.fromkeys(known)}
+    if not known or None in read.values():
+        return None
+    return [None if v is None else read[v] for v in values]
+
+
+def _of_digits(value: Any, may_be_day: bool) -> str | None:
+    if not isinstance(value, (int, float)) or value != int(value):
+        return None
+    digits = str(int(value))
+    form = {8: "%Y%m%d" if may_be_day else None, 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    if form is None or not _FIRST_YEAR <= int(digits[:4]) <= _LAST_YEAR:
+        return None
+    try:
+        return datetime.strptime(digits, form).replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return None
+
+
+def unit_of_lengths(middle: float) -> int:
+    """Return the unit of durations, in ns, by their median: hardly any call takes an hour."""
+    return next((unit for longest, unit in _LONGEST if middle <= longest), 1)
 
 
 def units_of(
@@ -168,3 +212,60 @@ def may_be_ends(
 def _overlaps(spans: Iterable[tuple[int, int]]) -> int:
     """Return how many spans begin before the one before them has ended."""
     return sum(start < end for (_, end), (start, _) in pairwise(sorted(spans)))
+
+
+def added(moments: Ns, lengths: Ns) -> Ns:
+    """Return moments with lengths added to them, in ns."""
+    return [
+        None if at is None or n is None else in_range(at + n)
+        for at, n in zip(moments, lengths, strict=True)
+    ]
+
+
+def disagreeing(starts: Ns, ends: Ns, lengths: Ns) -> tuple[int, str, bool] | None:
+    """Return a row whose duration is not the time from start to end, and what to say of such rows.
+
+    And whether start and end are in different zones: then they are the same number of quarters of
+    an hour apart in all rows. None if hardly any row is like that: calls may wait at first.
+    """
+    known = [
+        (i, b - a - n, n)
+        for i, (a, b, n) in enumerate(zip(starts, ends, lengths, strict=True))
+        if a is not None and b is not None and n is not None
+    ]
+    odd = [(i, more) for i, more, n in known if abs(more) > max(10**9, _UNLIKE * n)]
+    if not odd or len(odd) < _MANY * len(known):
+        return None
+    middle = float(np.median([more for _, more in odd])) / 1e9
+    whole = round(middle / _QUARTER_S) * _QUARTER_S
+    are_in_zones = whole != 0.0 and all(abs(more / 1e9 - whole) < _NEAR_S for _, more, _ in known)
+    said = (
+        f"in {counted(len(odd), 'row')} of {len(known):,} the times from start to end are not the "
+        f"durations (by {middle:,.4g} s, their median)"
+    )
+    return odd[0][0], said + "; they are in different zones" * are_in_zones, are_in_zones
+
+
+def filled_from(moments: Ns, others: Ns) -> Ns:
+    """Return moments, and others where they are missing."""
+    return [b if a is None else a for a, b in zip(moments, others, strict=True)]
+
+
+def are_coarse(starts: Ns, ends: Ns, lengths: Ns) -> bool:
+    """Tell whether ends are in whole seconds from starts, though durations are finer and agree.
+
+    They may be the starts again, where a log has one time for each call.
+    """
+    spans = [
+        (b - a, n)
+        for a, b, n in zip(starts, ends, lengths, strict=True)
+        if a is not None and b is not None and n is not None
+    ]
+    if any(n for _, n in spans) and not any(span for span, _ in spans):
+        return True
+    return (
+        bool(spans)
+        and all(span % 10**9 == 0 for span, _ in spans)
+        and any(n % 10**9 for _, n in spans)
+        and float(np.median([abs(span - n) for span, n in spans])) < 2e9
+    )

@@ -140,6 +140,24 @@ def is_cache_apart(plain: int, parts: int, output: int | None, total: int | None
     return None if total is None else sums.get(total)
 
 
+def is_reasoning_apart(
+    plain: int | None, output: int | None, reasoning: int | None, total: int | None
+) -> bool | None:
+    """Return whether the numbers show that the output is without the reasoning; None if not.
+
+    Parameters
+    ----------
+    plain, output, reasoning, total : int or None
+        Input and output as they are written, tokens of reasoning, and all together, if given.
+    """
+    if output is None or not reasoning:
+        return None
+    if reasoning > output:
+        return True
+    sums = {(plain or 0) + output: False, (plain or 0) + output + reasoning: True}
+    return None if total is None else sums.get(total)
+
+
 def is_cache_apart_in_all(shown: Iterable[bool | None], usual: bool) -> bool:
     """Return whether the inputs of one writer's calls are without their parts.
 
@@ -267,8 +285,12 @@ def of_buckets(
     written = _larger(_sum(known, "cache_creation", "cache_write"), _sum(known, _EPHEMERAL))
     # Sums that Langfuse adds may lack Anthropic's cached tokens, whose names begin otherwise.
     inputs = [n for n in inputs if (n or 0) >= (cached or 0) + (written or 0)] or inputs
-    fitting = ((a, b) for a in inputs for b in outputs if total == (a or 0) + (b or 0))
-    read, wrote = next(fitting, (inputs[0], outputs[0]))
+    pairs = [(a, b) for a in inputs for b in outputs]
+    sums = [(a or 0) + (b or 0) for a, b in pairs]
+    fitting = (pair for pair, n in zip(pairs, sums, strict=True) if n == total)
+    # Where none is the total, some may be more than all, which counted parts twice.
+    within = (pair for pair, n in zip(pairs, sums, strict=True) if total and n <= total)
+    read, wrote = next(fitting, next(within, pairs[0]))
     return {
         "input_tokens": read,
         "cache_read_input_tokens": cached,

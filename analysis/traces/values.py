@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from unicodedata import normalize
 
@@ -88,6 +88,8 @@ def text(value: Any) -> str | None:
     """
     if value is None:
         return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         if not value.isascii():  # half a surrogate pair is no text that tables can hold
             value = normalize("NFC", value.encode("utf-8", "replace").decode("utf-8"))
@@ -154,6 +156,8 @@ def nanoseconds(value: Any) -> int | None:
     ISO 8601 texts (UTC where no zone is said), and numbers whose size tells their unit: seconds,
     milliseconds, microseconds or nanoseconds since 1970.
     """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime):
         return _of_datetime(value)
     if isinstance(value, str) and not _is_number(value):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.calibration.cell import CellFit
-from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
+from analysis.calibration.estimates import NOT_SEEN, UNTOLD, Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.output_limits import Capacity
@@ -171,6 +171,16 @@ def test_who_is_dealt_tasks_has_no_habits_of_claiming(tmp_path: Path) -> None:
     write_profile(dealt, path, "runs")
     assert "noise" not in path.read_text()
     assert cell().report()["deference"] == 0.35
+
+
+def test_a_spread_that_runs_do_not_tell_is_not_reported_as_0(tmp_path: Path) -> None:
+    unseen = cell(error_run_sigma=NOT_SEEN)
+    report = unseen.report()
+    assert report["error_run_sigma"] is None
+    assert report["error_run_sigma_se"] is None
+    assert unseen.agent() == cell().agent()
+    write_profile(unseen, tmp_path / "agent.yaml", "runs")
+    assert "#   error_run_sigma: 0.0, not estimated" in (tmp_path / "agent.yaml").read_text()
 
 
 def test_an_only_cell_is_as_unsure_of_an_agent_as_it_is() -> None:

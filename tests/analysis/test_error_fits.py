@@ -10,6 +10,7 @@ from scipy.special import expit, logit, logsumexp
 from scipy.stats import norm
 
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
+from analysis.calibration.latency import between_runs
 from analysis.calibration.shares import Share
 
 
@@ -105,3 +106,33 @@ def test_runs_count_alike_however_often_they_try() -> None:
     assert abs(share.mean - mean) < 4 * spread
     of_attempts = 1.0 - calls["completed"].sum() / calls["tried"].sum()
     assert of_attempts - mean > 0.1
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        [Share(np.array([1.0, 0.0, 2.0, 1.0]), np.full(4, 10.0))],  # four runs
+        [Share(np.zeros(30), np.full(30, 10.0))],  # nothing fails
+        [],
+    ],
+)
+def test_a_spread_that_runs_do_not_tell_has_no_error_of_0(shares: list[Share]) -> None:
+    found = run_sigma(shares)
+    assert found.value == 0.0
+    assert np.isnan(found.error)
+    assert np.isnan(found.shown_error)
+    assert found.draw(np.random.default_rng(1)).value == 0.0
+
+
+def test_a_correlation_that_calls_do_not_tell_has_no_error_of_0() -> None:
+    alone = pd.DataFrame({"run_dir": ["a", "b"], "tried": 1, "completed": [0, 1]})
+    fine = pd.DataFrame({"run_dir": ["a", "b"], "tried": 3, "completed": 3})
+    for calls in (alone, fine):
+        found = call_correlation([calls])
+        assert found.value == 0.0
+        assert np.isnan(found.error)
+
+
+def test_two_runs_do_not_tell_how_far_runs_differ() -> None:
+    logs, runs = np.log([1.0, 2.0, 3.0, 1.5]), pd.Series(["a", "a", "b", "b"])
+    assert np.isnan(between_runs(logs, runs).error)

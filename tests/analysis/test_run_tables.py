@@ -186,3 +186,34 @@ def test_runs_of_some_protocols_and_sizes_are_chosen_by_name(tmp_path: Path) -> 
         table.of(["c"])
     with pytest.raises(TeamsimError, match=r"unknown n of a run '3'"):
         table.of(sizes=[3])
+
+
+def test_empty_columns_hide_no_others(tmp_path: Path) -> None:
+    text = "protocol,condition,n,n_agents,seconds,wall_s,tokens,input_tokens,output_tokens\n"
+    runs = read_run_table(written(tmp_path, text + ",static,,3,,2.5,,30,12\n")).runs
+    assert runs[["protocol", "n", "seconds", "tokens"]].values.tolist() == [
+        ["static", 3, 2.5, 42.0]
+    ]
+
+
+def test_a_duration_has_the_unit_in_the_name_of_its_column(tmp_path: Path) -> None:
+    path = written(tmp_path, "protocol,n,wall_ms\nstatic,3,2500\n")
+    assert read_run_table(path, {"seconds": "wall_ms"}).runs["seconds"].tolist() == [2.5]
+
+
+def test_what_is_doubtful_of_runs_is_said(tmp_path: Path) -> None:
+    rows = "static,3,100000\nstatic,3,120000\nstatic,3,90\nstatic,3,90\n"
+    notes = read_run_table(written(tmp_path, "protocol,n,seconds\n" + rows)).notes
+    assert "1 row like another one in all columns (first: line 5): each is taken" in notes[0]
+    assert "the duration is 100,000; 2 of 4 are like that" in notes[1]
+
+
+def test_one_column_is_not_two_of_ours(tmp_path: Path) -> None:
+    path = written(tmp_path, "protocol,n,s\nstatic,3,100\n")
+    with pytest.raises(TeamsimError, match="--column names 's' for two of our columns"):
+        read_run_table(path, {"seconds": "s", "tokens": "s"})
+
+
+def test_success_may_be_a_letter(tmp_path: Path) -> None:
+    path = written(tmp_path, "protocol,n,seconds,success\nstatic,3,1,T\nstatic,3,1,n\n")
+    assert read_run_table(path).runs["success"].tolist() == [1.0, 0.0]

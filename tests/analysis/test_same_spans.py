@@ -11,7 +11,7 @@ import pytest
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
-from tests.analysis.trace_samples import document, lines, otel
+from tests.analysis.trace_samples import document, lines, observation, otel
 
 
 def calls(begins: float = 0.0, model: str = "m", wrote: int = 50, **said: Any) -> dict[str, Any]:
@@ -81,3 +81,13 @@ def test_one_span_that_is_told_in_two_ways_is_said(tmp_path: Path) -> None:
     found = read(tmp_path, calls(), again)
     assert (len(found.chats), found.report.runs, found.report.duplicates.count) == (3, 1, 4)
     assert "told twice, and not alike: 1;" in note(found)
+
+
+def test_a_store_that_is_told_later_how_much_was_written_has_one_call(tmp_path: Path) -> None:
+    seen = [
+        observation("g", "GENERATION", 0, 3, model="m", usageDetails={"input": 100, "output": n})
+        for n in (1, 10, 4)
+    ]
+    found = read_traces([lines(tmp_path / "observations.jsonl", seen)])
+    assert found.calls[["input_tokens", "output_tokens"]].values.tolist() == [[100, 10]]
+    assert found.report.duplicates.count == 2

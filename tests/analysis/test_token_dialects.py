@@ -20,6 +20,7 @@ from tests.analysis.trace_samples import (
     observation,
     otel,
     stamp,
+    whole,
 )
 
 COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens")
@@ -588,3 +589,20 @@ def test_a_few_spans_do_not_say_how_all_are_read(
     usual = 1700 if is_apart else 1000
     assert found.calls["input_tokens"].tolist() == [2500] * wrong + [usual] * (40 - wrong)
     assert sum("cached tokens" in note for note in found.notes) == 1
+
+
+def test_outputs_of_one_instrumentation_hold_the_reasoning_or_none_does(tmp_path: Path) -> None:
+    """Gemini's API has 200 tokens of reasoning beside 50, so that 20 are beside 60, too."""
+
+    def call(number: int, model: str, wrote: int, thought: int) -> dict[str, Any]:
+        said: dict[str, Any] = {"gen_ai__operation__name": "chat", "gen_ai__request__model": model,
+                                "gen_ai__usage__input_tokens": 900,
+                                "gen_ai__usage__output_tokens": wrote,
+                                "gen_ai__usage__reasoning__output_tokens": thought}  # fmt: skip
+        return otel(number, None, "chat", 10.0 * number, 3, **said)
+
+    spans = [call(1, "gemini-2.5-pro", 50, 200), call(2, "gemini-2.5-pro", 60, 20),
+             call(3, "gpt-5", 60, 20)]  # fmt: skip
+    found = read_traces([whole(tmp_path / "spans.json", document(*spans))])
+    assert found.calls["output_tokens"].tolist() == [250, 80, 60]
+    assert any("1 calls: the output does not hold the reasoning" in n for n in found.notes)

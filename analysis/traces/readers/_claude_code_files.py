@@ -12,8 +12,9 @@ from typing import Any
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
+from analysis.traces.readers._claude_code_names import agent_of, role_beside, session_of
 from analysis.traces.source import Source
-from analysis.traces.values import count, items, mapping, nanoseconds, pick, seconds, text
+from analysis.traces.values import count, items, mapping, nanoseconds, seconds, text
 
 _MADE = re.compile(r"Task #(\w+) created")
 """How the tool that makes a task names it."""
@@ -52,6 +53,10 @@ class ToolUse:
     name: str | None
     at: int
     to: dict[str, Any]
+
+
+Result = tuple[str, dict[str, Any], dict[str, Any], int]
+"""The id of a tool's call, its result as the model and as the program has it, and its time."""
 
 
 class Chains:
@@ -118,7 +123,7 @@ class SessionFile:
     moments: dict[str, int] = field(default_factory=dict)
     attempts: dict[str, tuple[int, float]] = field(default_factory=dict)
     uses: dict[str, ToolUse] = field(default_factory=dict)
-    results: list[tuple[str, dict[str, Any], dict[str, Any], int]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     retries: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
     teams: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     noted: Counter[str] = field(default_factory=Counter)
@@ -139,7 +144,7 @@ class SessionFile:
             self.moments[uuid] = moment
         self.last = max(self.last, moment or 0)
         is_side = event.get("isSidechain") is True and text(event.get("agentId")) is None
-        if is_side and not self.source.path.stem.startswith("agent-"):
+        if is_side and agent_of(self.source.path) is None:
             event = {**event, "agentId": self.chains.agent_of(event, uuid)}
         self._note_team(event)
         message = event.get("message")
@@ -154,7 +159,8 @@ class SessionFile:
                 used = text(mapping(block).get("tool_use_id"))
                 if used is not None:
                     result = mapping(event.get("toolUseResult"))
-                    self.results.append((used, _slim_block(block), _slim_result(result), moment))
+                    told = _slim_block(block) | {"sessionId": event.get("sessionId")}
+                    self.results.append((used, told, _slim_result(result), moment))
             if not items(message.get("content")) and mapping(event.get("toolUseResult")):
                 result = mapping(event["toolUseResult"])
                 self.results.append(("", _slim(event, {}), _slim_result(result), moment))
@@ -277,7 +283,7 @@ class Agents:
         self._roles: dict[str, str] = {}
         self._teams: dict[str, tuple[str, str | None]] = {}
         for file in files:
-            self._roles |= _role_beside(file.source.path)
+            self._roles |= role_beside(file.source.path)
             for session, (team, name) in file.teams.items():
                 known = self._teams.get(session, (team, None))
                 self._teams[session] = team, known[1] or name
@@ -299,12 +305,11 @@ class Agents:
 
     def of(self, event: Mapping[str, Any], path: Path) -> tuple[str, str, str | None]:
         """Return run, agent and the agent's name."""
-        session = text(event.get("sessionId")) or _session_of(path)
+        session = text(event.get("sessionId")) or session_of(path)
         team, member = self._teams.get(session, (None, None))
         number, name = text(event.get("agentId")), text(event.get("agentName"))
         if number is None and event.get("isSidechain") is True:
-            number = path.stem.removeprefix("agent-") if path.stem.startswith("agent-") else None
-            number = number or "sidechain"
+            number = agent_of(path) or "sidechain"
         agent = number or member or MAIN
         return team or session, agent, name or (self._roles.get(agent) if number else member)
 
@@ -331,20 +336,3 @@ class Agents:
     def role(self, agent: str) -> str | None:
         """Return the type of a sub-agent."""
         return self._roles.get(agent)
-
-
-def _session_of(path: Path) -> str:
-    return path.parent.parent.name if path.parent.name == "subagents" else path.stem
-
-
-def _role_beside(path: Path) -> dict[str, str]:
-    """Return the type of a sub-agent from the small file beside its own."""
-    beside = path.with_name(path.stem + ".meta.json")
-    if not path.stem.startswith("agent-") or not beside.is_file():
-        return {}
-    try:
-        said = mapping(beside.read_text("utf-8", errors="replace").strip())
-    except OSError:
-        return {}
-    role = text(pick(said, "agentType", "name"))
-    return {} if role is None else {path.stem.removeprefix("agent-"): role}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.readers._claude_code_files import Agents, SessionFile
 from analysis.traces.values import nanoseconds, pick, text
@@ -55,7 +56,7 @@ def mail_in(row: Mapping[str, Any], path: Path) -> Mail | None:
     if sender is None or moment is None or kind is None:
         return None
     run = path.parent.parent.name
-    return Mail(run, sender, path.stem, f"{run}/{path.stem}/{moment}", moment, kind)
+    return Mail(run, sender, stem_of(path), f"{run}/{stem_of(path)}/{moment}", moment, kind)
 
 
 def sent_by(file: SessionFile, mine: set[str], agents: Agents) -> Iterator[Mail]:

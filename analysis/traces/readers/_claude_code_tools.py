@@ -2,18 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.readers._claude_code_files import (
     TASKS,
     Agents,
+    Result,
     SessionFile,
     ToolUse,
 )
 from analysis.traces.values import count, items, pick, seconds, text
+
+
+def join_sessions(files: Sequence[SessionFile]) -> None:
+    """Bring together what several files have of one message or tool of the same session.
+
+    Ids may be neutral ones, alike in each session: only those of one session are of one call. A
+    message that two files have in the same words is a copy, and stays in both.
+    """
+    _join_messages(files)
+    _join_results(files)
+
+
+def _join_messages(files: Sequence[SessionFile]) -> None:
+    holders: dict[tuple[str | None, str], SessionFile] = {}
+    for file in files:
+        for identity, message in list(file.messages.items()):
+            session = text(message.last.get("sessionId"))
+            holder = holders.setdefault((session, identity), file)
+            known = holder.messages[identity]
+            if holder is file or (known.began, known.ended) == (message.began, message.ended):
+                continue
+            if message.began < known.began:
+                known.first, known.began = message.first, message.began
+            if message.ended > known.ended:
+                known.last, known.ended = message.last, message.ended
+            del file.messages[identity]
+            for used in [used for used, use in file.uses.items() if use.message == identity]:
+                holder.uses.setdefault(used, file.uses.pop(used))
+
+
+def _join_results(files: Sequence[SessionFile]) -> None:
+    """Give results to the files whose calls have none, as of a copy that ends earlier."""
+    holders: dict[tuple[str | None, str], SessionFile] = {}
+    for file in files:
+        answered = {used for used, *_ in file.results}
+        for used, use in file.uses.items():
+            if used not in answered:
+                holders[text(use.event.get("sessionId")), used] = file
+    for file in files:
+        kept: list[Result] = []
+        for result in file.results:
+            used, told, *_ = result
+            there = holders.get((text(told.get("sessionId")), used))
+            if there is not None and there is not file:
+                there.results.append(result)
+            if there is None or used in file.uses:
+                kept.append(result)
+        file.results = kept
 
 
 def add_tools(
@@ -104,7 +154,7 @@ def _add_tool(
         file.source.name,
         form,
         run_id=run,
-        session_id=text(use.event.get("sessionId")) or file.source.path.stem,
+        session_id=text(use.event.get("sessionId")) or stem_of(file.source.path),
         trace_id=run,
         span_id=used,
         parent_span_id=use.message,

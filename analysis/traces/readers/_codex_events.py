@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
+from analysis.traces.jsonstream import Skip
+from analysis.traces.readers._codex_order import (
+    META,
+    Event,
+    apart,
+    identity_of,
+    in_order,
+    once,
+    parent_of,
+)
 from analysis.traces.source import Source
 from analysis.traces.values import count, mapping, nanoseconds, pick, text
 
@@ -22,6 +33,9 @@ _FAILURES = {"error", "stream_error", _ABORTED}
 _EXIT = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d+)\s*$", re.MULTILINE)
 _TOLD = 400
 """Characters at the beginning of a tool's output in which its exit code is told."""
+
+_LONG_ID = 16
+"""Characters of an id that a file's name does not have by chance."""
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
@@ -74,6 +88,7 @@ class Session:
     turn: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     has_meta: bool = False
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def names(self) -> dict[str, str | None]:
@@ -87,34 +102,93 @@ class Session:
         }
 
 
-def read_rollout(source: Source, out: Collector) -> Session:
-    """Return the session in a file."""
-    session = Session(source, source.path.stem)
-    for record in source.records(frozenset(), out.skip):
-        out.report.rows += 1
-        event = record.node
-        payload, moment = event.get("payload"), nanoseconds(event.get("timestamp"))
-        if not isinstance(payload, dict) or moment is None:
-            out.skip(record.place, "no payload or timestamp")
-            continue
-        kind, inner = text(event.get("type")), text(payload.get("type"))
-        if kind == "session_meta":
+def read_rollouts(sources: Sequence[Source], out: Collector) -> list[Session]:
+    """Return the sessions in files.
+
+    A file has one, unless several were put together. One that is in several files, such as copies
+    or parts, is put together, and lines that several of them have count once.
+    """
+    found = [each for source in sources for each in _sessions(source, out.skip, out)]
+    ids = {session.own for session in found if session.has_meta}
+    parts: dict[str, list[Session]] = {}
+    for session in found:
+        named = (own for own in ids if len(own) >= _LONG_ID and own in session.own)
+        own = session.own if session.has_meta else next(named, session.own)
+        parts.setdefault(own, []).append(session)
+    sessions = []
+    for own, some in parts.items():
+        if not any(session.has_meta for session in some):
+            out.notes.append(
+                f"{some[0].source.name}: its beginning, which names the session, is missing"
+            )
+        if len(some) > 1:
+            out.notes.append(f"session {own} is in {len(some)} files: read as one")
+        sessions.append(some[0] if len(some) == 1 else _joined(own, some, out))
+    return sessions
+
+
+def _events(source: Source, skip: Skip) -> Iterator[Event]:
+    for record in source.records(frozenset(), skip):
+        payload, moment = record.node.get("payload"), nanoseconds(record.node.get("timestamp"))
+        if isinstance(payload, dict) and moment is not None:
+            yield Event(record.place, moment, text(record.node.get("type")), payload)
+        else:
+            skip(record.place, "no payload or timestamp")
+
+
+def _sessions(source: Source, skip: Skip, out: Collector) -> Iterator[Session]:
+    """Yield the sessions in a file."""
+    name, events = stem_of(source.path), list(_events(source, skip))
+    out.report.rows += len(events)
+    is_moved = False
+    for some in apart(events, name):
+        ordered, moved = in_order(some, name)
+        is_moved |= moved
+        yield _session(source, ordered)
+    if is_moved:
+        out.notes.append(f"{source.name}: its lines are not in the order of their times: put in it")
+
+
+def _joined(own: str, parts: Sequence[Session], out: Collector) -> Session:
+    """Return a session that is in several files, or several times in one."""
+
+    def ignore(place: str, why: str) -> None:
+        """Report nothing: the first reading has."""
+
+    events = []
+    for source in {part.source.path: part.source for part in parts}.values():
+        name = stem_of(source.path)
+        for some in apart(list(_events(source, ignore)), name):
+            metas = {identity_of(each.payload) for each in some if each.kind == META}
+            events += some if own in metas or not metas else []
+    found, copies = once(events)
+    for place in copies:
+        out.duplicate(place)
+    return _session(parts[0].source, in_order(found, own)[0])
+
+
+def _session(source: Source, events: Sequence[Event]) -> Session:
+    """Return what the events of a session tell, in their order."""
+    session = Session(source, stem_of(source.path))
+    for place, moment, kind, payload in events:
+        inner = text(payload.get("type"))
+        if kind == META:
             _note_meta(session, payload, moment)
         elif kind == "turn_context":
             session.model, session.asked = text(payload.get("model")) or session.model, moment
         elif inner == "token_count":
-            _note_count(session, record.place, payload, moment, out)
+            _note_count(session, place, payload, moment)
         elif inner in _FAILURES:
             said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
             if inner == _ABORTED and said != inner:  # by the person: nothing has failed
                 said = f"{inner}: {said}"
             key, model = (inner, said, moment), session.model
-            call = Call(record.place, session.asked, moment, model, None, key, said[:200])
+            call = Call(place, session.asked, moment, model, None, key, said[:200])
             call.turn = session.turn
             session.calls.append(call)
             session.asked = moment
         else:
-            _note_tool(session, record.place, payload, moment)
+            _note_tool(session, place, payload, moment)
             _note_stop(session, inner, payload)
             if inner == _ASKED:
                 _end_turn(session)
@@ -131,9 +205,9 @@ def _note_meta(session: Session, payload: Mapping[str, Any], moment: int) -> Non
     sub = mapping(source).get("subagent")
     spawn = mapping(mapping(sub).get("thread_spawn"))
     session.has_meta = True
-    session.own = text(pick(payload, "id", "session_id")) or session.own
+    session.own = identity_of(payload) or session.own
     session.began = moment
-    session.parent = text(pick(payload, "parent_thread_id")) or text(spawn.get("parent_thread_id"))
+    session.parent = parent_of(payload)
     session.forked_from = text(payload.get("forked_from_id"))
     session.depth = count(spawn.get("depth"))
     session.name = text(pick(payload, "agent_nickname")) or text(spawn.get("agent_nickname"))
@@ -142,9 +216,7 @@ def _note_meta(session: Session, payload: Mapping[str, Any], moment: int) -> Non
     session.provider = text(payload.get("model_provider"))
 
 
-def _note_count(
-    session: Session, place: str, payload: Mapping[str, Any], moment: int, out: Collector
-) -> None:
+def _note_count(session: Session, place: str, payload: Mapping[str, Any], moment: int) -> None:
     info = mapping(payload.get("info"))
     said = mapping(info.get("total_token_usage"))
     total = {name: n for name, each in said.items() if (n := count(each)) is not None}
@@ -161,7 +233,7 @@ def _note_count(
     start = session.asked
     session.asked = moment
     if start is None or start > moment:
-        out.skip(place, "a token count without anything asked before it")
+        session.skipped.append((place, "a token count without anything asked before it"))
         return
     stopped, session.stopped = session.stopped, None
     session.calls.append(

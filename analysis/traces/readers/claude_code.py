@@ -8,12 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
 from analysis.traces.readers._claude_code_mail import Mail, add_mail, is_mail, mail_in, sent_by
-from analysis.traces.readers._claude_code_tools import add_task, add_tools, is_copy, is_task
+from analysis.traces.readers._claude_code_names import agent_of, files_of_agents
+from analysis.traces.readers._claude_code_tools import (
+    add_task,
+    add_tools,
+    is_copy,
+    is_task,
+    join_sessions,
+)
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, count, mapping, pick, text
@@ -62,18 +70,17 @@ class ClaudeCode(Reader):
 
     def companions(self, path: Path) -> Sequence[Path]:
         """Return the files of the sub-agents of a session whose main file was named."""
-        if path.name.startswith("agent-"):
+        if agent_of(path) is not None:
             return ()
-        inside = sorted(path.with_suffix("").glob("**/agent-*.jsonl"))
-        beside = [
-            each for each in sorted(path.parent.glob("agent-*.jsonl")) if _of(each, path.stem)
-        ]
+        own = stem_of(path)
+        inside = files_of_agents(path.with_name(own), inside=True)
+        beside = [each for each in files_of_agents(path.parent, inside=False) if _of(each, own)]
         return [*inside, *beside]
 
     def knows(self, path: Path) -> bool:
         """Return whether a file describes a sub-agent or a team, or is an index of sessions."""
         is_of_team = path.name == "config.json" and path.parent.parent.name == "teams"
-        return is_of_team or path.name.endswith(".meta.json") or path.name == "sessions-index.json"
+        return is_of_team or stem_of(path).endswith(".meta") or path.name == "sessions-index.json"
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
@@ -93,6 +100,7 @@ class ClaudeCode(Reader):
         # A resumed session's file begins with a copy of the session that it continues, so the file
         # of that session, which ended earlier, comes first.
         files.sort(key=lambda file: file.last)
+        join_sessions(files)
         _emit(files, inboxes, self.kind, out)
 
 
@@ -123,9 +131,12 @@ def _emit(files: list[SessionFile], inboxes: list[Mail], form: str, out: Collect
                 owner_of[identity] = i
     copies, seen = 0, set[str]()
     moments = {uuid: at for file in files for uuid, at in file.moments.items()}
+    attempts = {uuid: tried for file in files for uuid, tried in file.attempts.items()}
     parents = Agents(files)
     for i, file in enumerate(files):
-        near = ChainMap(file.moments, moments)  # ids may be neutral ones, alike in each file
+        # Ids may be neutral ones, alike in each file.
+        near = ChainMap(file.moments, moments)
+        file.attempts = {k: v for k, v in attempts.items() if k not in file.moments} | file.attempts
         for identity, message in file.messages.items():
             if owner_of[identity] != i:
                 copies += 1
@@ -170,7 +181,8 @@ def _add_call(
     parent = parents.parent(run, agent, last)
     model = None if failed else text(message.get("model"))
     out.agent(run, agent, name=name, role=parents.role(agent), model=model, parent_agent_id=parent)
-    note_impossible(mapping(message.get("usage")), said.place, out)
+    usage_said = mapping(message.get("usage")) | {"costUSD": last.get("costUSD")}
+    note_impossible(usage_said, said.place, out)
     usage = {} if failed else of_api(mapping(message.get("usage")), includes_cache=False)
     if not stopped:
         usage |= {"output_tokens": None}
@@ -180,7 +192,7 @@ def _add_call(
         file.source.name,
         form,
         run_id=run,
-        session_id=text(last.get("sessionId")) or file.source.path.stem,
+        session_id=text(last.get("sessionId")) or stem_of(file.source.path),
         trace_id=run,
         span_id=identity,
         parent_span_id=parents.start(run, agent),
@@ -234,7 +246,7 @@ def _add_retries(
             file.source.name,
             form,
             run_id=run,
-            session_id=text(event.get("sessionId")) or file.source.path.stem,
+            session_id=text(event.get("sessionId")) or stem_of(file.source.path),
             trace_id=run,
             span_id=text(event.get("uuid")),
             parent_span_id=parents.start(run, agent),

@@ -9,7 +9,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
-from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollout
+from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollouts
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import count, text
@@ -37,7 +37,7 @@ class Codex(Reader):
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        sessions = [read_rollout(source, out) for source in sources]
+        sessions = read_rollouts(sources, out)
         by_id = {session.own: session for session in sessions}
         for session in sessions:
             _add(session, by_id, self.kind, out)
@@ -67,6 +67,8 @@ def _add(session: Session, by_id: Mapping[str, Session], form: str, out: Collect
             kind="delegate",
             inferred=False,
         )
+    for where, why in session.skipped:
+        out.skip(where, why)
     copied = _copied(session, by_id)
     mine = session.calls[copied:]
     for call in session.calls[:copied]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import READING, size_of
-from analysis.traces.impossible import note_impossible_buckets
+from analysis.traces.impossible import COSTS, note_impossible, note_impossible_buckets
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -124,6 +124,7 @@ def _span(
     )
     span.belong_to(text(pick(raw, "sessionId", "session_id")) or session or span.session)
     if span.operation in READING:
+        note_impossible({name: raw.get(name) for name in COSTS}, place, out)
         unit = str(pick(raw, "unit") or pick(mapping(raw.get("usage")), "unit") or _TOKENS)
         if unit.upper() == _TOKENS:
             for usage in (pick(raw, "usageDetails", "usage_details"), raw.get("usage")):

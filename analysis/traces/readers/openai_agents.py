@@ -109,10 +109,16 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         (start, end),
         {key: value for key, value in attributes.items() if value is not None},
         bool(error),
-        text(error.get("message")),
+        _said(error),
     )
     usage = mapping(data.get("usage")) or mapping(response.get("usage"))
     note_impossible(usage, place, out)
     if operation == "chat" and usage:
         span.know({key: n for key, n in of_api(usage).items() if n is not None})
     return span
+
+
+def _said(error: Mapping[str, Any]) -> str | None:
+    """Return what an error says: its message, and what the program adds."""
+    said = text(error.get("message")), text(mapping(error.get("data")).get("error"))
+    return ": ".join(each for each in said if each is not None) or None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.dialects import FIRST_TOKEN
 from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
@@ -26,6 +27,9 @@ from analysis.traces.values import exact_ns, items, mapping, pick, text, times_o
 _OUTERMOST = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "batches")
 _METRICS = ("resourceMetrics", "resource_metrics")
 _ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
+
+_FINE = (1, "STATUS_CODE_OK")
+"""Codes of spans whose writer says that they went well: an exception in them was handled."""
 
 _TELLING = {"exception", "gen_ai.client.inference.operation.details", "gen_ai.choice"}
 """Events in spans whose attributes tell more about the span."""
@@ -114,11 +118,16 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
     attributes = attributes_of(raw)
     for event in items(raw.get("events")):
         kind = text(mapping(event).get("name"))
-        if kind in _TELLING:
+        if kind in _TELLING and not (kind == "exception" and status.get("code") in _FINE):
             attributes = attributes_of(event) | attributes
         elif kind == _ARGUMENTS:
             said = attribute(event, "content")
             attributes = {"gen_ai.tool.call.arguments": said} | attributes
+        elif kind in FIRST_TOKEN:
+            at = exact_ns(pick(mapping(event), "timeUnixNano", "time_unix_nano"))
+            if at is not None and at >= start:  # the first of them
+                first = {"gen_ai.response.time_to_first_chunk": (at - start) / 1e9}
+                attributes = first | attributes
     if attributes.get("logfire.span_type") == _PENDING:
         return None
     note_impossible(attributes, place, out)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.dialects import FIRST_TOKEN
 from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
-from analysis.traces.values import items, mapping, pick, text, times_of
+from analysis.traces.values import items, mapping, nanoseconds, pick, text, times_of
 
 _PREFIX = "attributes."
 
@@ -72,6 +73,11 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     for event in items(raw.get("events")):
         if mapping(event).get("name") == "exception":
             attributes = mapping(mapping(event).get("attributes")) | attributes
+        elif mapping(event).get("name") in FIRST_TOKEN:
+            at = nanoseconds(mapping(event).get("timestamp"))
+            if at is not None and at >= start:  # the first of them
+                first = {"gen_ai.response.time_to_first_chunk": (at - start) / 1e9}
+                attributes = first | attributes
     status = mapping(raw.get("status"))
     code = text(pick(raw, "status_code", "statusCode")) or text(status.get("status_code"))
     parent = text(pick(raw, "parent_id", "parentId"))

@@ -1,0 +1,96 @@
+"""How the calls of plain tables ended, from words, codes and errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.dialects import status_of
+from analysis.traces.table_rows import FALSE, TRUE, is_blank
+from analysis.traces.values import count, flag
+
+_FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
+         "passed", *TRUE, "none", "nan", "status_code_ok",
+         "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
+         "function_call", "pause_turn"}  # fmt: skip
+"""Words for calls that were answered; the last ones say why an answer ended."""
+
+_NO_ERROR = {"none", "null", "nan", "no error", "no errors", "ok", "success", "successful",
+             "succeeded", "completed", *FALSE}  # fmt: skip
+"""Words for calls without an error."""
+
+_NO_ERROR_CODES = range(100, 400)
+"""HTTP statuses of calls without an error."""
+
+_FAILING = re.compile(
+    "err|fail|exce|time.?out|timed|deadline|cancel|abort|den(y|ied)|refus|reject|limit|invalid|"
+    "unavail|overload|crash|kill|interrupt|drop|block|filter|fals|^(f|n|no|off|nein|faux|non)$|"
+    "unsuccess|incomplete|unauth|forbid|not_found|bad_|broken|lost"
+)
+"""Parts of words for calls that failed."""
+
+_HTTP = re.compile(r"(?:http(?:/[0-9.]+)?\s*)?([1-5][0-9]{2})\b", re.IGNORECASE)
+"""An HTTP status with or without its words: ``200 OK``, ``HTTP/1.1 200 OK``."""
+
+_SHOWN = 6
+"""Most words of a column that a note lists."""
+
+
+def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str]) -> str | None:
+    """Leave out statuses of which no word is known; return what to say of words that are not.
+
+    Parameters
+    ----------
+    words : dict
+        The texts of the rows, by canonical name; statuses are taken out of it.
+    chosen : mapping
+        The table's columns, by canonical name.
+    """
+    said = [each for each in words.get("status", []) if each is not None and not is_blank(each)]
+    there = dict.fromkeys(map(_word, said))
+    unknown = [
+        word
+        for word in there
+        if count(word) is None
+        and not _HTTP.match(word)
+        and word not in _FINE
+        and not _FAILING.search(word)
+    ]
+    if not unknown:
+        return None
+    note = f"column {chosen['status']!r} says {', '.join(map(repr, unknown[:_SHOWN]))}"
+    if len(unknown) < len(there):
+        return f"{note}: taken for failures"
+    del words["status"]
+    return f"{note}, and nothing that is known: not read"
+
+
+def _word(said: str) -> str:
+    return said.lower().replace("-", "_")
+
+
+def _is_no_error(said: str) -> bool:
+    """Tell whether what stands in a column of errors says that there was none."""
+    if flag(said) is False or said.lower() in _NO_ERROR:
+        return True
+    code = count(said)
+    return code is not None and code in _NO_ERROR_CODES
+
+
+def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status under our names, from words, codes, or the name of an error."""
+    said, error = fields.get("status"), fields.get("error_type")
+    http_text = _HTTP.match(str(said))
+    code = count(http_text[1] if http_text else said) if said is not None else None
+    http = fields.get("http_status")
+    http = code if http is None and code is not None and code >= 100 else http
+    if error is not None and _is_no_error(error):
+        error = None
+    failed = error is not None or (http is not None and http >= 400)
+    if (said is not None and code is None) or code == 0:
+        failed = failed or _word(str(said)) not in _FINE
+    found: dict[str, Any] = {"status": "ok", "error_type": None}
+    if failed:
+        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
+    return found if http is None else found | {"http_status": http}
