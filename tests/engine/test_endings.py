@@ -440,3 +440,35 @@ def test_a_call_that_goes_on_when_enough_others_have_ended_is_late(share: float)
         limits={"max_rounds": 1},
     )
     assert (m.makespan_s, m.tasks_done, m.failed_calls) == (1.0, 4, 1)
+
+
+@pytest.mark.parametrize("timed", [{}, {"resilience": {"timeout": {"seconds": 1000}}}])
+@pytest.mark.parametrize("claims", ["at_commit", "immediate"])
+@pytest.mark.parametrize(("tasks", "each"), [(2, 2), (4, 3), (6, 100)])
+def test_nobody_begins_another_call_as_the_last_tasks_of_a_round_are_done(
+    tasks: int, each: int, claims: str, timed: dict[str, object]
+) -> None:
+    # Two workers do two tasks in ten seconds: whoever ends first must not begin an idle call.
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination__protocol="pre_assigned"
+        if claims == "at_commit"
+        else {"kind": "self_claim", "claims": claims},
+        coordination__calls_per_round=each,
+        workload__tasks=tasks,
+        **timed,
+    )
+    assert (m.outcome, m.makespan_s, m.calls) == ("completed", 5.0 * tasks, tasks)
+    assert (m.idle_calls, m.wasted_s) == (0, 0.0)
+
+
+@pytest.mark.parametrize("deadline_s", [10, 20, 25])
+def test_a_deadline_between_two_calls_of_a_round_is_a_deadline(deadline_s: int) -> None:
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination={"protocol": "pre_assigned", "calls_per_round": 100},
+        workload__tasks=50,
+        limits={"deadline_s": deadline_s},
+    )
+    assert (m.outcome, m.makespan_s) == ("deadline", deadline_s)
+    assert m.tasks_done == 2 * (deadline_s // 10)
