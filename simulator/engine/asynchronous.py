@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import simpy
+from simpy.events import URGENT
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
@@ -77,7 +78,7 @@ class Asynchronous(Timing):
         self._clock.start(self)
         if not self._calls.is_stepwise:
             self._ends = [CallDue(agent, self) for agent in self._agents]
-        self._env.process(self._begin(sorted(self._agents, key=_place)))
+        self._env.schedule(_Beginning(self), URGENT)
 
     def forget(self) -> None:
         """Break the circles of references to the timing, after the run."""
@@ -130,14 +131,13 @@ class Asynchronous(Timing):
         """Wake an agent, after what is already to happen now."""
         self._env.due(alarm, 0.0)
 
-    def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
+    def begin(self) -> None:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
-        for agent in agents:
+        for agent in sorted(self._agents, key=_place):
             pace = self._pace_of(agent)
             if pace is not None:
                 pace.join(agent.index)
             self.go_on(agent)
-        yield from ()
 
     def _pace_of(self, agent: AgentState) -> _Pace | None:
         """Return the pace that an agent keeps; staff keeps none."""
@@ -204,6 +204,19 @@ class Asynchronous(Timing):
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
+
+
+class _Beginning(Due):
+    """That all agents begin."""
+
+    __slots__ = ("_timing",)
+
+    def __init__(self, timing: Asynchronous) -> None:
+        self._timing = timing
+
+    def happen(self) -> None:
+        """Let them."""
+        self._timing.begin()
 
 
 class _Alarm(Due):
