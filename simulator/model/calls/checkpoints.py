@@ -54,7 +54,7 @@ class Checkpoints:
         self._answered: dict[int, tuple[CallPart, float]] = {}
         """Of each agent's call, the last part that is answered."""
 
-    def _share_saved(self, agent: AgentState) -> float:
+    def share_saved(self, agent: AgentState) -> float:
         """Return which share of the agent's call is saved, its tasks weighed by their work."""
         attempts = attempts_at(agent.call.picks, agent) if self._saved else []
         if not attempts:
@@ -67,7 +67,7 @@ class Checkpoints:
         """Return how long a part of the agent's call takes, with checkpoints, from the last on."""
         if agent.loop is not None:
             return part.seconds
-        left = self._left(part, self._share_saved(agent))
+        left = self._left(part, self.share_saved(agent))
         return left + self._between(left) * self._cost_s if agent.call.picks else left
 
     @staticmethod
@@ -86,7 +86,7 @@ class Checkpoints:
         """
         if agent.loop is not None or part.seconds <= 0.0:
             return
-        before = self._share_saved(agent)
+        before = self.share_saved(agent)
         made = int(done_s / (self._every_s + self._cost_s) * (1.0 + AN_INSTANT))
         made = min(made, self._between(self._left(part, before)))
         reached = max(before, part.begins) + made * self._every_s / part.seconds * part.share
