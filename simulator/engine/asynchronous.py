@@ -11,7 +11,7 @@ from simpy.events import URGENT
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import CallDue, Due, Schedule, Timing
+from simulator.engine.schedule import LAST, CallDue, Due, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 
@@ -40,6 +40,9 @@ class Asynchronous(Timing):
         Workers, then coordinators, then verifiers.
     staleness : int or None
         Calls that a worker may be ahead of the slowest at work; None for no bound.
+    looks_round : bool
+        Whether a worker's next call depends on what others have asked it by then: it begins after
+        all calls that end at the same instant.
     """
 
     __slots__ = (
@@ -49,6 +52,7 @@ class Asynchronous(Timing):
         "_clock",
         "_ends",
         "_env",
+        "_looks_round",
         "_pace",
         "_waiting",
     )
@@ -60,11 +64,13 @@ class Asynchronous(Timing):
         calls: Calls,
         agents: Sequence[AgentState],
         staleness: int | None,
+        looks_round: bool = False,
     ) -> None:
         self._env = env
         self._clock = clock
         self._calls = calls
         self._agents = agents
+        self._looks_round = looks_round
         self._pace = None if staleness is None else _Pace(env, staleness)
         # Finding the first key of a plain dict takes time for each key deleted before it.
         self._asleep: OrderedDict[int, _Alarm] = OrderedDict()
@@ -166,8 +172,18 @@ class Asynchronous(Timing):
 
     def call_ends(self, agent: AgentState) -> None:
         """End a call, and begin the next."""
-        if not self._is_over_after(agent):
+        if self._is_over_after(agent):
+            return
+        if self._looks_round and not agent.role:
+            self._clock.hold_up()
+            self._env.schedule(_Next(agent, self), LAST)
+        else:
             self.go_on(agent)
+
+    def look_round(self, agent: AgentState) -> None:
+        """Let an agent call, now that all has ended that ends at this instant."""
+        self._clock.let_go()
+        self.go_on(agent)
 
     def _is_over_after(self, agent: AgentState) -> bool:
         """End an agent's call; return whether the run is over."""
@@ -204,6 +220,19 @@ class Asynchronous(Timing):
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
+
+
+class _Next(Due):
+    """That an agent begins its next call, after all else that happens at this instant."""
+
+    __slots__ = ("_agent", "_timing")
+
+    def __init__(self, agent: AgentState, timing: Asynchronous) -> None:
+        self._agent, self._timing = agent, timing
+
+    def happen(self) -> None:
+        """Let it."""
+        self._timing.look_round(self._agent)
 
 
 class _Beginning(Due):
