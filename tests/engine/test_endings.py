@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -472,3 +473,29 @@ def test_a_deadline_between_two_calls_of_a_round_is_a_deadline(deadline_s: int) 
     )
     assert (m.outcome, m.makespan_s) == ("deadline", deadline_s)
     assert m.tasks_done == 2 * (deadline_s // 10)
+
+
+@pytest.mark.parametrize("for_s", [None, 5, 25])
+def test_the_harness_takes_no_time_after_the_last_round_of_who_goes_down_later(
+    for_s: float | None,
+) -> None:
+    # The one round ends at 10 s, the harness at 12 s; the task of 50 s has nobody who does it.
+    tasks = [{"id": "a", "worker": 2}, {"id": "b", "worker": 1, "arrival_s": 50}]
+    later = {"kind": "kill"} if for_s is None else {"kind": "crash", "for_s": for_s}
+    m = run_as_traced(
+        scenario(
+            team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            coordination__protocol="pre_assigned",
+            coordination__idle_agents="wait",
+            coordination__round_overhead_s=2,
+            workload={"kind": "dag", "tasks": tasks},
+            faults=[
+                {"kind": "kill", "agent": 0, "at_s": 5},
+                {"agent": 1, "at_s": 30, **later},
+            ],
+        )
+    )
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("deadlock", 50.0, 1)
+    down_s = 45.0 + min(20.0, for_s or math.inf)
+    assert (m.work_s, m.coordination_s, m.down_s) == (10.0, 0.0, down_s)
+    assert m.waiting_s == pytest.approx(100.0 - 10.0 - down_s)
