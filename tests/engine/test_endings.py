@@ -499,3 +499,62 @@ def test_the_harness_takes_no_time_after_the_last_round_of_who_goes_down_later(
     down_s = 45.0 + min(20.0, for_s or math.inf)
     assert (m.work_s, m.coordination_s, m.down_s) == (10.0, 0.0, down_s)
     assert m.waiting_s == pytest.approx(100.0 - 10.0 - down_s)
+
+
+STEPS: list[dict[str, Any]] = [{}, {"resilience": {"timeout": {"seconds": 1000}}}]
+"""Calls that are nothing but their service, and others."""
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize("kind", ["crash", "kill", "stall", "silent", "wrong"])
+def test_a_call_that_ends_as_a_fault_strikes_has_ended(
+    kind: str, timing: str, steps: dict[str, Any]
+) -> None:
+    length = {"for_s": 5} if kind == "crash" else {}
+    m = run_as_traced(
+        scenario(
+            team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            **DEALT,
+            coordination__timing=timing,
+            workload__tasks=2,
+            faults=[{"kind": kind, "agent": 0, "at_s": 10, **length}],
+            limits={"deadline_s": 1000, "max_calls": 5, "max_rounds": 5},
+            **steps,
+        )
+    )
+    assert m.tasks_correct >= 1
+    if kind == "crash":
+        assert (m.outcome, m.makespan_s, m.calls, m.failed_calls) == ("completed", 25.0, 2, 0)
+    if kind == "kill":
+        assert (m.outcome, m.makespan_s, m.calls, m.wasted_s) == ("deadlock", 10.0, 1, 0.0)
+    if kind == "wrong":
+        assert (m.makespan_s, m.tasks_done, m.faulty_undetected) == (20.0, 2, 1)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_an_agent_that_crashes_as_often_as_its_calls_end_gets_on(
+    timing: str, steps: dict[str, Any]
+) -> None:
+    m = run(
+        team__agent=crashing(20, repair_s=5),
+        **DEALT,
+        coordination__timing=timing,
+        workload__tasks=6,
+        **steps,
+    )
+    # Two calls a life; the last crash comes as the last task is done.
+    assert (m.outcome, m.makespan_s, m.failed_calls) == ("completed", 70.0, 0)
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_a_call_that_ends_as_the_team_is_cut_in_two_has_ended(timing: str) -> None:
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        **DEALT,
+        coordination__timing=timing,
+        workload__tasks=2,
+        network__partitions=[{"at_s": 10, "duration_s": 20, "minority": 0.5}],
+    )
+    assert (m.outcome, m.makespan_s, m.partition_wait_s) == ("completed", 10.0, 0.0)

@@ -225,7 +225,7 @@ def test_work_and_rework_together_are_what_was_spent_and_not_taken_back() -> Non
         team__agent=agent(errors={"probability": 0.4, "detection": 0.7}),
         workload__tasks=80,
         workspace={"kind": "optimistic", "on_partition": "available"},
-        network={"partitions": [{"at_s": 3, "duration_s": 12, "minority": 0.5}]},
+        network={"partitions": [{"at_s": 2.5, "duration_s": 12, "minority": 0.5}]},
         coordination__timing="asynchronous",
     )
     trace = Trace()

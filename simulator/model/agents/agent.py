@@ -202,9 +202,9 @@ class AgentState:
         """Wait for no answer any more."""
         self.awaits_answer = False
 
-    def retire(self) -> None:
-        """Take no further part."""
-        self.is_retired = True
+    def retire(self, does: bool = True) -> None:
+        """Take no further part; or, if not, take that back."""
+        self.is_retired = does
 
     def shut_out(self) -> None:
         """Begin no call until something may have shortened the prompt."""
