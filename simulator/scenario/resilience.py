@@ -21,6 +21,8 @@ from simulator.spec import Fraction, NonNegative, Positive, Spec
 class Timeout(Spec):
     """How long a request may take, its wait in the provider's queue included.
 
+    Two requests of a hedged pair are given up together, so long after the first was sent.
+
     With `percentile`, the limit is `factor` times that percentile of the times of the last
     `window` requests, their waits included; a request that timed out counts as longer than any
     other, and one that the provider failed does not count. Until `minimum` requests have been
