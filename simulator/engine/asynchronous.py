@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import simpy
+from simpy.events import URGENT
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import CallDue, Due, Schedule, Timing
+from simulator.engine.schedule import LAST, CallDue, Due, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 
@@ -39,6 +40,9 @@ class Asynchronous(Timing):
         Workers, then coordinators, then verifiers.
     staleness : int or None
         Calls that a worker may be ahead of the slowest at work; None for no bound.
+    looks_round : bool
+        Whether a worker's next call depends on what others have asked it by then: it begins after
+        all calls that end at the same instant.
     """
 
     __slots__ = (
@@ -48,6 +52,7 @@ class Asynchronous(Timing):
         "_clock",
         "_ends",
         "_env",
+        "_looks_round",
         "_pace",
         "_waiting",
     )
@@ -59,11 +64,13 @@ class Asynchronous(Timing):
         calls: Calls,
         agents: Sequence[AgentState],
         staleness: int | None,
+        looks_round: bool = False,
     ) -> None:
         self._env = env
         self._clock = clock
         self._calls = calls
         self._agents = agents
+        self._looks_round = looks_round
         self._pace = None if staleness is None else _Pace(env, staleness)
         # Finding the first key of a plain dict takes time for each key deleted before it.
         self._asleep: OrderedDict[int, _Alarm] = OrderedDict()
@@ -77,7 +84,7 @@ class Asynchronous(Timing):
         self._clock.start(self)
         if not self._calls.is_stepwise:
             self._ends = [CallDue(agent, self) for agent in self._agents]
-        self._env.process(self._begin(sorted(self._agents, key=_place)))
+        self._env.schedule(_Beginning(self), URGENT)
 
     def forget(self) -> None:
         """Break the circles of references to the timing, after the run."""
@@ -130,14 +137,13 @@ class Asynchronous(Timing):
         """Wake an agent, after what is already to happen now."""
         self._env.due(alarm, 0.0)
 
-    def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
+    def begin(self) -> None:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
-        for agent in agents:
+        for agent in sorted(self._agents, key=_place):
             pace = self._pace_of(agent)
             if pace is not None:
                 pace.join(agent.index)
             self.go_on(agent)
-        yield from ()
 
     def _pace_of(self, agent: AgentState) -> _Pace | None:
         """Return the pace that an agent keeps; staff keeps none."""
@@ -166,8 +172,18 @@ class Asynchronous(Timing):
 
     def call_ends(self, agent: AgentState) -> None:
         """End a call, and begin the next."""
-        if not self._is_over_after(agent):
+        if self._is_over_after(agent):
+            return
+        if self._looks_round and not agent.role:
+            self._clock.hold_up()
+            self._env.schedule(_Next(agent, self), LAST)
+        else:
             self.go_on(agent)
+
+    def look_round(self, agent: AgentState) -> None:
+        """Let an agent call, now that all has ended that ends at this instant."""
+        self._clock.let_go()
+        self.go_on(agent)
 
     def _is_over_after(self, agent: AgentState) -> bool:
         """End an agent's call; return whether the run is over."""
@@ -204,6 +220,32 @@ class Asynchronous(Timing):
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
+
+
+class _Next(Due):
+    """That an agent begins its next call, after all else that happens at this instant."""
+
+    __slots__ = ("_agent", "_timing")
+
+    def __init__(self, agent: AgentState, timing: Asynchronous) -> None:
+        self._agent, self._timing = agent, timing
+
+    def happen(self) -> None:
+        """Let it."""
+        self._timing.look_round(self._agent)
+
+
+class _Beginning(Due):
+    """That all agents begin."""
+
+    __slots__ = ("_timing",)
+
+    def __init__(self, timing: Asynchronous) -> None:
+        self._timing = timing
+
+    def happen(self) -> None:
+        """Let them."""
+        self._timing.begin()
 
 
 class _Alarm(Due):

@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import simpy
-from simpy.events import NORMAL, URGENT
+from simpy.events import URGENT
 
 from simulator.engine.arrivals import TaskArrivals
 from simulator.engine.course import Course
-from simulator.engine.schedule import Due, Schedule, Timing
+from simulator.engine.schedule import LAST, Due, Schedule, Timing
 from simulator.engine.watched import Watched
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import Metrics
 from simulator.model.timers import AN_INSTANT, Timer
 from simulator.scenario.schema import Limits
-
-_LAST = NORMAL + 1
-"""The priority of what happens after all else at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +68,8 @@ class Clock(Agenda):
         "_halted",
         "_has_budget",
         "_has_ended",
+        "_held",
         "_in_vain",
-        "_is_held",
         "_is_overdue",
         "_known",
         "_most_calls",
@@ -103,7 +100,7 @@ class Clock(Agenda):
         self._moved_before_s, self._in_vain = 0.0, 0
         self._halted: dict[int, Due] = {}
         """For each agent whose call waits to be resumed, what happens then."""
-        self._is_held = False
+        self._held = 0
         self.only_calls_happen = False
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
@@ -126,7 +123,7 @@ class Clock(Agenda):
 
     def _is_idle(self) -> bool:
         """Return whether nothing will happen any more, except by timers."""
-        if self._is_held or not (self._arrivals is None or self._arrivals.are_over):
+        if self._held or not (self._arrivals is None or self._arrivals.are_over):
             return False
         callers = self._callers()
         return all(agent.index in self._halted for agent in callers if agent.time.in_call)
@@ -161,9 +158,17 @@ class Clock(Agenda):
 
     def hold(self, seconds: float) -> Iterator[simpy.Event]:
         """Let time pass outside of calls and timers; meanwhile the team does not count as stuck."""
-        self._is_held = True
+        self.hold_up()
         yield self._env.timeout(seconds)
-        self._is_held = False
+        self.let_go()
+
+    def hold_up(self) -> None:
+        """Note that something is to happen that is neither a call nor a timer."""
+        self._held += 1
+
+    def let_go(self) -> None:
+        """Note that it has happened."""
+        self._held -= 1
 
     def set_timer(self, time_s: float, timer: Timer) -> None:
         """Let a timer go off at a later time."""
@@ -177,7 +182,7 @@ class Clock(Agenda):
         event = self._env.event()
         event._ok, event._value = True, None
         event.callbacks.append(action)
-        self._env.schedule(event, _LAST, max(0.0, time_s - self._env.now))
+        self._env.schedule(event, LAST, max(0.0, time_s - self._env.now))
 
     def goes_off(self, timer: Timer) -> None:
         """Let a timer go off now."""

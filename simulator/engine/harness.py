@@ -83,9 +83,12 @@ class Harness:
         """Take back the time after the last round: it passes only between two rounds."""
         if not self._is_owed:
             return
-        there = [agent for agent in self._kept if agent.time.free_since == self._ended_s]
-        for agent in there:
-            agent.time.free_from(self._began_s)
-        self._journal.metrics.coordination_s -= len(there) * (self._ended_s - self._began_s)
+        length = self._ended_s - self._began_s
+        for agent in self._kept:
+            if agent.time.free_since == self._ended_s and not agent.is_down:
+                agent.time.free_from(self._began_s)
+            else:  # it went down later, and has been booked as waiting until then
+                agent.time.wait_more(length)
+        self._journal.metrics.coordination_s -= len(self._kept) * length
         self._journal.retract(Event.OVERHEAD)
         self._is_owed = False

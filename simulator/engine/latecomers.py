@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simpy.events import NORMAL
-
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import Due, Schedule
+from simulator.engine.schedule import LAST, Due, Schedule
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.why import Why
@@ -46,7 +44,7 @@ class Latecomers(Due):
                 clock.interrupt(agent.index, Why.LATE)
         calls.resume()
         if self._just_in_time:
-            env.schedule(self, NORMAL + 1)
+            env.schedule(self, LAST)
 
     def happen(self) -> None:
         """Cancel what has not ended after all."""

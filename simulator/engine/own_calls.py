@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.engine.calls import Calls
 from simulator.engine.schedule import Due, Timing
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import Metrics
@@ -22,7 +23,7 @@ def in_order_of_requests(callers: list[AgentState], metrics: Metrics) -> list[Ag
 
 
 class OwnCalls(Due):
-    """The calls of one agent in a round; it happens that it goes into the first.
+    """The calls of one agent in a round; it happens that it goes into the next.
 
     Parameters
     ----------
@@ -48,15 +49,20 @@ class OwnCalls(Due):
         self.is_at_work, self.is_effective = bool(agent.call.picks), False
 
     def happen(self) -> None:
-        """Go into the first call."""
+        """Go into the next call, or to the barrier."""
         self._timing.go_on(self.agent)
 
     def whose(self) -> int:
         """Return the agent's number."""
         return self.agent.index
 
-    def count(self, seconds: float, has_succeeded: bool) -> None:
-        """Count a call that has ended."""
+    def end(self, calls: Calls, metrics: Metrics, now: float) -> None:
+        """End the call under way; it has succeeded if any of its attempts passed their tests."""
+        agent, failed_before = self.agent, metrics.failed_tests
+        attempts, has_failed = len(agent.call.picks), agent.call.failed
+        calls.ends.end_call(agent, now)
         self.made += 1
-        self.served_s += seconds
-        self.is_effective |= has_succeeded
+        self.served_s += agent.time.duration_s
+        passed = metrics.failed_tests - failed_before < max(1, attempts)
+        self.is_effective |= passed and not has_failed
+        calls.resume()

@@ -15,7 +15,7 @@ from simulator.engine.harness import Harness
 from simulator.engine.latecomers import Latecomers
 from simulator.engine.own_calls import OwnCalls, in_order_of_requests
 from simulator.engine.own_process import OwnProcess
-from simulator.engine.schedule import CallDue, Schedule, Timing
+from simulator.engine.schedule import LAST, CallDue, Schedule, Timing
 from simulator.engine.straggler_gap import StragglerGap
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
@@ -274,34 +274,44 @@ class Rounds(Timing):
         if own is None:
             self._calls.ends.end_call(agent, self._env.now)
             self._be_at_barrier()
-        elif self._begins_another(own):
-            self.go_on(agent)
+        else:
+            self._end_one(own)
 
     def go_on(self, agent: AgentState) -> None:
-        """Let an agent make its calls of this round, the next of which has begun."""
+        """Let an agent make its next call of this round; the first has begun."""
         calls, own = self._calls, self._own[agent.index]
-        while True:
-            if not calls.is_stepwise:
-                self._env.due(CallDue(agent, self), agent.time.duration_s)
+        if own.made:
+            self._clock.let_go()
+            starts, now = calls.starts, self._env.now
+            if self._is_last(own) or not starts.begin_call(agent, now, self._must_call):
+                self._go_to_barrier(own)
                 return
-            if not calls.begin(agent, self) or not self._begins_another(own):
-                return
+        if not calls.is_stepwise:
+            self._env.due(CallDue(agent, self), agent.time.duration_s)
+        elif calls.begin(agent, self):
+            self._end_one(own)
 
-    def _begins_another(self, own: OwnCalls) -> bool:
-        """End an agent's call; return whether it has begun another, or else is at the barrier."""
-        agent, calls = own.agent, self._calls
-        has_succeeded = self._end(agent)
-        own.count(agent.time.duration_s, has_succeeded)
-        calls.resume()
-        is_last = own.made == self._calls_each or agent.role or self._is_complete()
-        is_late = self._wanted <= 0 or not self._clock.may_call
-        starts = calls.starts
-        if not (is_late or is_last) and starts.begin_call(agent, self._env.now, self._must_call):
-            return True
-        self._served_s[agent.index] = own.served_s
-        del self._own[agent.index]
+    def _end_one(self, own: OwnCalls) -> None:
+        """End a call of an agent, which is then at the barrier, or makes another.
+
+        It begins that after all calls that end at this instant: theirs may be the last task.
+        """
+        own.end(self._calls, self._metrics, self._env.now)
+        if self._is_last(own):
+            self._go_to_barrier(own)
+        else:
+            self._clock.hold_up()
+            self._env.schedule(own, LAST)
+
+    def _is_last(self, own: OwnCalls) -> bool:
+        """Return whether the call of an agent that has ended is its last of this round."""
+        has_made_all = own.made == self._calls_each or own.agent.role or self._is_complete()
+        return bool(has_made_all or self._wanted <= 0 or not self._clock.may_call)
+
+    def _go_to_barrier(self, own: OwnCalls) -> None:
+        self._served_s[own.agent.index] = own.served_s
+        del self._own[own.agent.index]
         self._leave(own)
-        return False
 
     def _leave(self, own: OwnCalls) -> None:
         """Let an agent be at the barrier; those that are too late for it wait no longer."""
@@ -312,13 +322,6 @@ class Rounds(Timing):
         self._be_at_barrier()
         if self._pending and counts and self._wanted == 0:
             Latecomers(self._callers, self._env, self._clock, self._calls)
-
-    def _end(self, agent: AgentState) -> bool:
-        """End an agent's call; return whether it has succeeded, at least in part."""
-        metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
-        failed_before = metrics.failed_tests
-        self._calls.ends.end_call(agent, self._env.now)
-        return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def forget(self) -> None:
         """Break the circles of references to the rounds, after the run."""

@@ -16,6 +16,9 @@ from simulator.model.agents.agent import AgentState
 NOBODY = -1
 """The number of no agent."""
 
+LAST = NORMAL + 1
+"""The priority of what happens after all else at the same time."""
+
 
 class Due:
     """What happens at some time and is no event of SimPy: nobody waits for it."""

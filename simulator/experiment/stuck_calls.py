@@ -18,6 +18,7 @@ from simulator.model.streams import always
 from simulator.model.workspaces.locks import Locks
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
+from simulator.scenario.loop import LoopSpec
 from simulator.scenario.subagents import Subagents
 
 
@@ -70,24 +71,44 @@ def too_short_lease(scenario: Scenario) -> str | None:
     found: list[tuple[str, float, str]] = []
     if isinstance(space, Locks) and space.lease_s is not None:
         found.append(("workspace", space.lease_s, "what they write is refused"))
-    if isinstance(protocol, SelfClaim) and protocol.lease_s is not None:
+    is_seen = False
+    if isinstance(protocol, SelfClaim):
         is_seen = protocol.claims == "immediate" and protocol.completion == "owner"
-        if is_seen and scenario.team.worker_count > 1:
-            lost = "another takes the task meanwhile, and what they have done is in vain"
-            found.append(("coordination.protocol", protocol.lease_s, lost))
-    if not found:
+        is_seen = is_seen and scenario.team.worker_count > 1
+        if is_seen and protocol.lease_s is not None:
+            found.append(("coordination.protocol", protocol.lease_s, _TAKEN))
+    if not found and not is_seen:
         return None
     work = _work(scenario)
-    steps = [next(_steps(each, work, of, 0.1)) for of, each in _workers(scenario).items()]
-    what, quick, _ = max(steps, key=lambda each: each[1])
+    calls = [_whole_call(each, work, of, 0.1) for of, each in _workers(scenario).items()]
+    what, quick, _ = max(calls, key=lambda each: each[1])
     for where, lease_s, consequence in found:
         if lease_s < quick:
             return (
                 f"{where}.lease_s is {lease_s:g} s, and nine in ten of {what} take {quick:.3g} s "
-                f"or more: {consequence}, and a run may go on to limits.max_calls "
-                f"({scenario.limits.max_calls:,}); make it longer than nearly all of them take"
+                f"or more: {consequence}, {_goes_on(scenario)}"
             )
+    if not isinstance(protocol, SelfClaim) or protocol.lease_rounds is None or not is_seen:
+        return None
+    what, _, turns = max(calls, key=lambda each: each[2])
+    if scenario.coordination.round_of == "turn" and turns > protocol.lease_rounds + 1:
+        return (
+            f"coordination.protocol.lease_rounds is {protocol.lease_rounds}, a round is a turn, "
+            f"and nine in ten of {what} take {turns:g} turns or more: {_TAKEN}, "
+            f"{_goes_on(scenario)}"
+        )
     return None
+
+
+_TAKEN = "another takes the task meanwhile, and what they have done is in vain"
+
+
+def _goes_on(scenario: Scenario) -> str:
+    """Return the end of a warning of a lease that is too short."""
+    return (
+        f"and a run may go on to limits.max_calls ({scenario.limits.max_calls:,}); make it longer "
+        "than nearly all of them take"
+    )
 
 
 def _workers(scenario: Scenario) -> dict[str, Agent]:
@@ -137,6 +158,26 @@ def _started(agents: list[Agent], subagents: Subagents | None) -> dict[str, Agen
             found[tool.starts.agent] = subagents.kinds[tool.starts.agent]
             starting.append(found[tool.starts.agent])
     return found
+
+
+def _whole_call(agent: Agent, work: float, of: str, share: float) -> tuple[str, float, float]:
+    """Return what an attempt at a task is called, and quantiles of its seconds and its turns."""
+    what, seconds, _ = next(_steps(agent, work, of, share))
+    if agent.loop is None or not agent.loops:
+        return what, seconds, 1.0
+    turns = _turns(agent.loop, work, share)
+    return f"the loops{of}", turns * seconds, turns
+
+
+def _turns(loop: LoopSpec, work: float, share: float) -> float:
+    """Return a quantile of the turns of a loop."""
+    if loop.turns is not None:
+        turns = float(round(_quantile(loop.turns, share)))
+    elif loop.end_probability is not None and loop.end_probability < 1.0:
+        turns = math.ceil(math.log1p(-share) / math.log1p(-loop.end_probability))
+    else:
+        turns = loop.mean_turns(work)
+    return min(max(1.0, turns), float(loop.max_turns))
 
 
 def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[str, float, bool]]:

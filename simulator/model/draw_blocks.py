@@ -40,6 +40,7 @@ class Bank:
     __slots__ = (
         "_distribution",
         "_entity",
+        "_errors",
         "_first",
         "_made",
         "_purpose",
@@ -67,6 +68,8 @@ class Bank:
         """By positions: the entities whose next block begins there, and their factors."""
         self._rows: dict[int, dict[int, Block]] = {}
         """By positions: blocks of entities that have not asked for them yet."""
+        self._errors: dict[tuple[int, int], Exception] = {}
+        """By entities and positions: why draws before the block there cannot be made."""
 
     def expect(self, index: int, factor: float, start: int = 0) -> None:
         """Note that an entity will draw, and what its draws are multiplied by."""
@@ -78,7 +81,12 @@ class Bank:
         waiting[index] = factor
 
     def block(self, index: int, factor: float, start: int, size: int) -> Block:
-        """Return `size` draws of one entity from position `start`, each multiplied by `factor`."""
+        """Return `size` draws of one entity from position `start`, each multiplied by `factor`.
+
+        Fewer where the next cannot be made: who asks for the next block has the error.
+        """
+        if self._errors and (index, start) in self._errors:
+            raise self._errors.pop((index, start))
         if start == 0:
             made = self._made.pop(index, None)
             if made is None and self._is_waiting(index, 0):
@@ -91,9 +99,13 @@ class Bank:
             if row is not None:
                 return row
             if self._is_waiting(index, start) and self._waiting[start]:
-                return self._together(index, factor, start, size)
+                row = self._together(index, factor, start, size)
+                if row is not None:
+                    return row
         u = self._uniforms.block(self._entity, index, self._purpose, start, size)
-        values = self._distribution.transform(u)
+        values, errors = up_to_error(self._distribution, u)
+        if errors:
+            self._errors[index, start + size] = errors.pop()
         return packed(values if factor == 1.0 else values * factor)
 
     def _is_waiting(self, index: int, start: int) -> bool:
@@ -101,19 +113,32 @@ class Bank:
         waiting = self._waiting.get(start)
         return waiting is not None and waiting.pop(index, None) is not None
 
-    def _first_of_all(self, index: int, size: int) -> list[float]:
-        """Return the first block of an entity without its factor; make those of others, too."""
+    def _first_of_all(self, index: int, size: int) -> list[float] | None:
+        """Return the first block of an entity without its factor; make those of others, too.
+
+        None where one of them cannot be made, by the error of a plugin: each is made alone then.
+        """
         indices = self._take_waiting(index, 0, size)
-        self._made.update(self._first.make(self._replication, indices, size))
+        try:
+            made = self._first.make(self._replication, indices, size)
+        except Exception:
+            return None
+        self._made.update(made)
         return self._made.pop(index)
 
-    def _together(self, index: int, factor: float, start: int, size: int) -> Block:
-        """Return a block, and make those of others whose next block begins there, too."""
+    def _together(self, index: int, factor: float, start: int, size: int) -> Block | None:
+        """Return a block, and make those of others whose next block begins there, too.
+
+        None where one of them cannot be made.
+        """
         waiting = self._waiting[start]
         factors = [factor, *waiting.values()]
         indices = self._take_waiting(index, start, size)
         u = self._uniforms.rows(self._entity, indices, self._purpose, start, size)
-        values = self._distribution.transform(u)
+        try:
+            values = self._distribution.transform(u)
+        except Exception:
+            return None
         factors = factors[: len(indices)]
         if set(factors) != {1.0}:
             values = values * np.array(factors)[:, np.newaxis]
@@ -161,6 +186,26 @@ class Effects:
     of_agent: float
 
 
+def up_to_error(distribution: Distribution, u: Floats) -> tuple[Floats, list[Exception]]:
+    """Return draws, shape (n,), up to the first that cannot be made; why it cannot, if one cannot.
+
+    The error of a plugin is of the draw that it comes with: a run that needs no more than the
+    draws before it is as good as any. The list is to be emptied by who raises the error: what
+    raises it and has it would not be freed.
+    """
+    try:
+        return distribution.transform(u), []
+    except Exception:
+        values: Floats = np.empty(0)
+    for place in range(len(u)):
+        try:
+            one = distribution.transform(u[place : place + 1])
+        except Exception as error:
+            return values, [error]
+        values = np.append(values, one)
+    return distribution.transform(u), []  # only several together cannot be made
+
+
 def phased(
     uniforms: Uniforms,
     distribution: Distribution,
@@ -175,10 +220,13 @@ def phased(
         phases = _phases(uniforms, distribution, address, start, size, phase)
         phase = float(phases[-1])
         with np.errstate(over="ignore", invalid="ignore"):
+            plain, errors = up_to_error(distribution, u)
             # The name says what it is: mypy, and so the compiled build, would say it is a number.
-            values: Floats = distribution.transform(u) * factor
-            values = values * np.exp(distribution.phase_sigma * phases)
+            values: Floats = plain * factor
+            values = values * np.exp(distribution.phase_sigma * phases[: len(plain)])
         yield packed(values)
+        if errors:
+            raise errors.pop()
 
 
 def of_parts(
@@ -201,8 +249,11 @@ def of_parts(
             logs = logs + phases * now
             phase = float(now[-1])
         with np.errstate(over="ignore", invalid="ignore"):
-            values = distribution.transform(u) * np.exp(logs)
+            plain, errors = up_to_error(distribution, u)
+            values = plain * np.exp(logs[: len(plain)])
         yield packed(values)
+        if errors:
+            raise errors.pop()
 
 
 def _phases(

@@ -77,12 +77,27 @@ class FirstDraws:
         return dict(self._made.get(replication, _NOTHING))
 
     def make(self, replication: int, indices: Sequence[int], size: int) -> dict[int, list[float]]:
-        """Return `size` draws of each entity; make those of replications that follow, too."""
+        """Return `size` draws of each entity; make those of replications that follow, too.
+
+        A distribution that raises an error, as a plugin's may, does so for this replication only.
+        """
         self._count = min(2 * self._count, MOST_AHEAD) if replication == self._next else 1
-        entities = len(indices)
-        count = max(1, min(self._count, MOST_TOGETHER // (entities * size)))
+        count = max(1, min(self._count, MOST_TOGETHER // (len(indices) * size)))
         if replication < self._replications:
             count = min(count, self._replications - replication)
+        try:
+            return self._make(replication, indices, size, count)
+        except Exception:
+            if count == 1:
+                raise
+        self._count = 1
+        return self._make(replication, indices, size, 1)
+
+    def _make(
+        self, replication: int, indices: Sequence[int], size: int, count: int
+    ) -> dict[int, list[float]]:
+        """Make the draws of so many replications; return those of the first."""
+        entities = len(indices)
         numbers = range(replication, replication + count)
         uniforms = [Uniforms(key_of(self._seed, each)) for each in numbers]
         parts = [each.rows(self._entity, indices, self._purpose, 0, size) for each in uniforms]

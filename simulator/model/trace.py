@@ -21,7 +21,8 @@ Events, and what the columns mean for each (columns not named are null):
                         has finished the task and does not hand it in) or down (it is gone).
 ``hand_in``             agent, round, call, task: that was finished earlier; peer: by whom;
                         duration_s: since the call began that did it; outcome: done, faulty or
-                        submitted, as of an attempt.
+                        submitted, as of an attempt. Of what waits for a review that is left out,
+                        since the team goes on without its coordinator: agent and peer: who did it.
 ``claim_end``           agent, round, task; peer: the claim's number; duration_s: for how long the
                         agent held it; outcome: marked (done), released or open (at the end).
 ``review``              agent, round, call, task; peer: who did it; duration_s: since the

@@ -64,6 +64,8 @@ class ProtocolSpec(Plugin):
     """Whether it can continue the work of another protocol in mid-run, without coordinators."""
     copies_tasks: ClassVar[bool] = False
     """Whether several agents are at the same task, and the first to finish cancels the others."""
+    answers_others: ClassVar[bool] = False
+    """Whether an agent's next call depends on what others have asked it by then."""
     has_claims: ClassVar[bool] = False
     """Whether agents claim tasks, which are theirs until they hand them in."""
 

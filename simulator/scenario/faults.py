@@ -74,7 +74,8 @@ class ScriptedFault(Spec):
     that it sends while the fault lasts never return, nor does its request in flight. ``slow``:
     what it starts while the fault lasts takes `factor` times as long. ``wrong``, ``silent``: it is
     Byzantine. ``outage``: the provider is down for everybody. ``brownout``: the provider is
-    `factor` times slower for everybody.
+    `factor` times slower for everybody. A call that ends at the very instant at which a fault
+    begins has ended before.
     """
 
     at_s: NonNegative

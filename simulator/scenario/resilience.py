@@ -21,6 +21,8 @@ from simulator.spec import Fraction, NonNegative, Positive, Spec
 class Timeout(Spec):
     """How long a request may take, its wait in the provider's queue included.
 
+    Two requests of a hedged pair are given up together, so long after the first was sent.
+
     With `percentile`, the limit is `factor` times that percentile of the times of the last
     `window` requests, their waits included; a request that timed out counts as longer than any
     other, and one that the provider failed does not count. Until `minimum` requests have been
@@ -123,9 +125,9 @@ class Backup(Spec):
 class Checkpoint(Spec):
     """A call in service saves its work every `every_s` seconds; after a crash it resumes there.
 
-    What is saved is a share of the work: whoever goes on needs its own time for what is left. A
-    call that is slowed down saves as much later. In votes and debates each agent's attempt at a
-    task has a checkpoint of its own.
+    What is saved is a share of the work: whoever goes on needs its own time for what is left, and
+    writes as large a share of its reply. A call that is slowed down saves as much later. In votes
+    and debates each agent's attempt at a task has a checkpoint of its own.
 
     A loop saves each turn that is over instead, with its tools, at no cost: a turn whose tools
     still ran is taken again. It goes on with as many turns as it had when it began, and reads what

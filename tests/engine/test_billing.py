@@ -241,3 +241,39 @@ def test_so_many_of_the_requests_that_fail_are_billed() -> None:
     billed = [bool(row.input_tokens) for row in rows if row.event is Event.REQUEST]
     assert sum(billed) / len(billed) == pytest.approx(0.4, abs=0.05)
     assert m.input_tokens == 1000 * (m.calls + sum(billed))
+
+
+CRASH: dict[str, Any] = {"kind": "crash", "agent": 0}
+
+
+@pytest.mark.parametrize("latency", [{}, {"kind": "tokens", "base_s": 0, "output_s_per_1k": 50}])
+@pytest.mark.parametrize(
+    ("crashes", "seconds", "written"),
+    [
+        # The crash at 7 s leaves the checkpoint of 6 s: of ten seconds four are left, 80 tokens.
+        ([(7, 5)], 16.0, [140, 80]),
+        # Another after a second of these four, before the next checkpoint.
+        ([(7, 5), (13, 1)], 18.0, [140, 20, 80]),
+        # And one after more than three: 20 tokens are left.
+        ([(7, 5), (15.5, 1)], 17.5, [140, 70, 20]),
+    ],
+)
+def test_a_call_that_goes_on_at_a_checkpoint_writes_what_is_left(
+    latency: dict[str, Any],
+    crashes: list[tuple[float, float]],
+    seconds: float,
+    written: list[int],
+) -> None:
+    m, rows = checked(
+        scenario(
+            team={"size": 1, "agent": worker(latency=latency or {"kind": "seconds", "base": 10})},
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload={"kind": "parallel_fraction", "tasks": 1, "parallel_fraction": 1},
+            faults=[{**CRASH, "at_s": at_s, "for_s": for_s} for at_s, for_s in crashes],
+            resilience={"checkpoint": {"every_s": 3}},
+        )
+    )
+    told = [row.output_tokens for row in rows if row.event in (Event.REQUEST, Event.CALL_END)]
+    assert [count for count in told if count] == written
+    assert m.output_tokens == sum(written)
+    assert m.makespan_s == pytest.approx(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -440,3 +441,120 @@ def test_a_call_that_goes_on_when_enough_others_have_ended_is_late(share: float)
         limits={"max_rounds": 1},
     )
     assert (m.makespan_s, m.tasks_done, m.failed_calls) == (1.0, 4, 1)
+
+
+@pytest.mark.parametrize("timed", [{}, {"resilience": {"timeout": {"seconds": 1000}}}])
+@pytest.mark.parametrize("claims", ["at_commit", "immediate"])
+@pytest.mark.parametrize(("tasks", "each"), [(2, 2), (4, 3), (6, 100)])
+def test_nobody_begins_another_call_as_the_last_tasks_of_a_round_are_done(
+    tasks: int, each: int, claims: str, timed: dict[str, object]
+) -> None:
+    # Two workers do two tasks in ten seconds: whoever ends first must not begin an idle call.
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination__protocol="pre_assigned"
+        if claims == "at_commit"
+        else {"kind": "self_claim", "claims": claims},
+        coordination__calls_per_round=each,
+        workload__tasks=tasks,
+        **timed,
+    )
+    assert (m.outcome, m.makespan_s, m.calls) == ("completed", 5.0 * tasks, tasks)
+    assert (m.idle_calls, m.wasted_s) == (0, 0.0)
+
+
+@pytest.mark.parametrize("deadline_s", [10, 20, 25])
+def test_a_deadline_between_two_calls_of_a_round_is_a_deadline(deadline_s: int) -> None:
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination={"protocol": "pre_assigned", "calls_per_round": 100},
+        workload__tasks=50,
+        limits={"deadline_s": deadline_s},
+    )
+    assert (m.outcome, m.makespan_s) == ("deadline", deadline_s)
+    assert m.tasks_done == 2 * (deadline_s // 10)
+
+
+@pytest.mark.parametrize("for_s", [None, 5, 25])
+def test_the_harness_takes_no_time_after_the_last_round_of_who_goes_down_later(
+    for_s: float | None,
+) -> None:
+    # The one round ends at 10 s, the harness at 12 s; the task of 50 s has nobody who does it.
+    tasks = [{"id": "a", "worker": 2}, {"id": "b", "worker": 1, "arrival_s": 50}]
+    later = {"kind": "kill"} if for_s is None else {"kind": "crash", "for_s": for_s}
+    m = run_as_traced(
+        scenario(
+            team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            coordination__protocol="pre_assigned",
+            coordination__idle_agents="wait",
+            coordination__round_overhead_s=2,
+            workload={"kind": "dag", "tasks": tasks},
+            faults=[
+                {"kind": "kill", "agent": 0, "at_s": 5},
+                {"agent": 1, "at_s": 30, **later},
+            ],
+        )
+    )
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("deadlock", 50.0, 1)
+    down_s = 45.0 + min(20.0, for_s or math.inf)
+    assert (m.work_s, m.coordination_s, m.down_s) == (10.0, 0.0, down_s)
+    assert m.waiting_s == pytest.approx(100.0 - 10.0 - down_s)
+
+
+STEPS: list[dict[str, Any]] = [{}, {"resilience": {"timeout": {"seconds": 1000}}}]
+"""Calls that are nothing but their service, and others."""
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize("kind", ["crash", "kill", "stall", "silent", "wrong"])
+def test_a_call_that_ends_as_a_fault_strikes_has_ended(
+    kind: str, timing: str, steps: dict[str, Any]
+) -> None:
+    length = {"for_s": 5} if kind == "crash" else {}
+    m = run_as_traced(
+        scenario(
+            team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            **DEALT,
+            coordination__timing=timing,
+            workload__tasks=2,
+            faults=[{"kind": kind, "agent": 0, "at_s": 10, **length}],
+            limits={"deadline_s": 1000, "max_calls": 5, "max_rounds": 5},
+            **steps,
+        )
+    )
+    assert m.tasks_correct >= 1
+    if kind == "crash":
+        assert (m.outcome, m.makespan_s, m.calls, m.failed_calls) == ("completed", 25.0, 2, 0)
+    if kind == "kill":
+        assert (m.outcome, m.makespan_s, m.calls, m.wasted_s) == ("deadlock", 10.0, 1, 0.0)
+    if kind == "wrong":
+        assert (m.makespan_s, m.tasks_done, m.faulty_undetected) == (20.0, 2, 1)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_an_agent_that_crashes_as_often_as_its_calls_end_gets_on(
+    timing: str, steps: dict[str, Any]
+) -> None:
+    m = run(
+        team__agent=crashing(20, repair_s=5),
+        **DEALT,
+        coordination__timing=timing,
+        workload__tasks=6,
+        **steps,
+    )
+    # Two calls a life; the last crash comes as the last task is done.
+    assert (m.outcome, m.makespan_s, m.failed_calls) == ("completed", 70.0, 0)
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_a_call_that_ends_as_the_team_is_cut_in_two_has_ended(timing: str) -> None:
+    m = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        **DEALT,
+        coordination__timing=timing,
+        workload__tasks=2,
+        network__partitions=[{"at_s": 10, "duration_s": 20, "minority": 0.5}],
+    )
+    assert (m.outcome, m.makespan_s, m.partition_wait_s) == ("completed", 10.0, 0.0)

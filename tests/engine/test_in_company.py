@@ -17,7 +17,7 @@ from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.why import Why
 from simulator.scenario.families import PROTOCOLS
-from tests.conftest import agent, run, scenario
+from tests.conftest import agent, run, run_as_traced, scenario
 
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
 DEALT: dict[str, Any] = {"coordination": {"protocol": "pre_assigned", "timing": "asynchronous"}}
@@ -267,3 +267,36 @@ def test_another_protocol_hands_out_what_is_rejected_from_before(protocol: str) 
     assert reviews[0] == (0, 22.0, "false_alarm")
     tried = [(row.task, row.time_s) for row in of_event(rows, Event.ATTEMPT)]
     assert min(at_s for task, at_s in tried if task == 0 and at_s > 10) > 22
+
+
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize("wrong", [0.0, 1.0])
+def test_what_is_accepted_unseen_is_in_the_trace(timing: str, wrong: float) -> None:
+    """Both tasks are handed in at 10 s; the coordinator, who reviews them, is lost at 20 s."""
+    errors = {"probability": wrong, "detection": 0}
+    case = scenario(
+        topology="centralised",
+        coordination={
+            "protocol": "pre_assigned",
+            "timing": timing,
+            "review": {"by": "coordinator"},
+        },
+        team={
+            "size": 2,
+            "agent": {**lasting(10), "errors": errors},
+            "coordinator": {"latency": {"kind": "seconds", "base": 100}},
+        },
+        workload__tasks=2,
+        faults=[{"kind": "kill", "agent": "coordinator", "at_s": 20}],
+        resilience={"simpler_protocol": {"protocol": "self_claim"}},
+    )
+    trace = Trace()
+    m = run_as_traced(case, trace=trace)
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 20.0, 2)
+    assert (m.reviews, m.faulty_undetected) == (0, 2 * wrong)
+    accepted = [row for row in trace.rows if row.event is Event.HAND_IN]
+    said = "faulty" if wrong else "done"
+    assert sorted((r.agent, r.task, r.duration_s, r.outcome) for r in accepted) == [
+        (0, 0, 20.0, said),
+        (1, 1, 20.0, said),
+    ]

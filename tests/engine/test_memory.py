@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from simulator.engine import Simulation
+from simulator.model.agents.agent import AgentState
+from simulator.model.call_start import CallStart
 from simulator.model.replication import Replication
 from simulator.scenario import Scenario, load_study
 from tests.conftest import scenario
@@ -107,6 +110,7 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
     [
         "simulator.model.team.sides.Sides.put_on_board",
         "simulator.model.replication.Replication.set_timers",
+        "simulator.model.call_start.CallStart.begin_call",
         "simulator.model.call_end.CallEnd.end_call",
         "simulator.model.ending.Closing.finish",
     ],
@@ -126,3 +130,42 @@ def test_a_replication_that_breaks_off_leaves_nothing_behind(
         simulation.run(1)
     alive = [each for each in gc.get_objects() if isinstance(each, Replication)]
     assert alive == []
+
+
+class NoArgumentsError(Exception):
+    """An error that a plugin may raise, which cannot be made anew from its arguments."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where}: {why}")
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize("call", [1, 2, 7])
+def test_an_error_of_a_plugin_comes_as_it_is_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, call: int, timing: str
+) -> None:
+    simulation = Simulation(scenario(team__size=2, coordination__timing=timing))
+    simulation.run(0)
+    begun = []
+    begin = CallStart.begin_call
+
+    def breaks(starts: CallStart, agent: AgentState, now: float, must_call: bool) -> bool:
+        begun.append(agent.index)
+        if len(begun) == call:
+            raise NoArgumentsError("a plugin", "does not know what to do")
+        return begin(starts, agent, now, must_call)
+
+    monkeypatch.setattr("simulator.model.call_start.CallStart.begin_call", breaks)
+    gc.collect()
+    with suppress(NoArgumentsError):
+        simulation.run(1)
+    assert len(begun) == call
+    assert gc.collect() == 0
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("kind", ["random", "small_world", "scale_free"])
+@pytest.mark.parametrize("size", [2, 8])
+def test_graphs_that_are_drawn_anew_leave_nothing_behind(kind: str, size: int) -> None:
+    assert cycles(scenario(team__size=size, topology=kind)) == (0, "completed")

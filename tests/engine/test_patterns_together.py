@@ -135,6 +135,24 @@ def test_a_call_in_parts_goes_on_from_its_checkpoint() -> None:
     assert metrics.makespan_s == pytest.approx(8 + 2 + 2)
 
 
+@pytest.mark.parametrize(
+    ("every_s", "crash_s", "left_s"),
+    [
+        (100, 8, 10),  # none is ever made
+        (4, 8, 6),  # the last was made after 4 s, in the first half
+        (4, 9.5, 1),  # and this after 4 s of the second half
+        (3, 5, 7),  # between the halves
+    ],
+)
+def test_a_part_that_is_answered_is_saved_as_far_as_a_checkpoint_has_it(
+    every_s: float, crash_s: float, left_s: float
+) -> None:
+    crash = {"at_s": crash_s, "kind": "crash", "agent": 0, "for_s": 2}
+    patterns = {"checkpoint": {"every_s": every_s}}
+    metrics = run(**ASYNC, **TWO_FILES, team__agent=TEN, faults=[crash], resilience=patterns)
+    assert metrics.makespan_s == pytest.approx(crash_s + 2 + left_s)
+
+
 def test_a_hedge_goes_on_from_the_checkpoint_too() -> None:
     """Of 10 s, 6 are saved at the crash; then the first request takes ten times its 4 s."""
     crash = {"at_s": 7, "kind": "crash", "agent": 0, "for_s": 3}

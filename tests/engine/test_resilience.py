@@ -211,8 +211,9 @@ def test_crashes_and_repairs_have_their_availability() -> None:
 
 
 def test_a_supervisor_gives_up_when_restarts_come_too_thick() -> None:
+    # A call of a second that ends as its agent crashes has ended: five a life, and one in the last.
     faults = {"crash": {"up_s": 5}}
-    common: dict[str, Any] = {"workload__tasks": 40, "team__agent": agent(faults=faults), **ASYNC}
+    common: dict[str, Any] = {"workload__tasks": 41, "team__agent": agent(faults=faults), **ASYNC}
     detector = {"period_s": 1, "timeout_s": 1}
     patient = run(**common, resilience={"detector": detector, "supervisor": {"restart_s": 2}})
     assert (patient.outcome, patient.restarts) == ("completed", patient.crashes)

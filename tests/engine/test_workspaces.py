@@ -128,6 +128,21 @@ def test_a_circle_of_locks_is_broken_by_who_closes_it_by_order_or_by_leases() ->
     assert "agent 1 waits for artifact 0, locked by agent 0" in leased.reason
 
 
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize(("turns", "base"), [(1, 3.0), (3, 0.1), (7, 0.3)])
+def test_a_lease_as_long_as_a_call_is_long_enough(timing: str, turns: int, base: float) -> None:
+    m = run(
+        team__size=2,
+        team__agent={"latency": {"kind": "seconds", "base": base}, "loop": {"turns": turns}},
+        workload={"kind": "dag", "tasks": [{"id": i, "files": ["x"]} for i in "abcd"]},
+        workspace={"kind": "locks", "lease_s": turns * base},
+        limits={"max_calls": 100},
+        coordination={"protocol": "pre_assigned", "timing": timing},
+    )
+    assert (m.outcome, m.turns or m.calls) == ("completed", 4 * turns)
+    assert m.makespan_s == pytest.approx(4 * turns * base)
+
+
 def test_a_lock_that_outlives_its_lease_is_given_on_and_its_holder_refused() -> None:
     m = run(
         team__size=2,
@@ -210,7 +225,7 @@ def test_work_and_rework_together_are_what_was_spent_and_not_taken_back() -> Non
         team__agent=agent(errors={"probability": 0.4, "detection": 0.7}),
         workload__tasks=80,
         workspace={"kind": "optimistic", "on_partition": "available"},
-        network={"partitions": [{"at_s": 3, "duration_s": 12, "minority": 0.5}]},
+        network={"partitions": [{"at_s": 2.5, "duration_s": 12, "minority": 0.5}]},
         coordination__timing="asynchronous",
     )
     trace = Trace()

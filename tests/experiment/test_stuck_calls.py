@@ -214,6 +214,59 @@ def test_a_lease_within_which_hardly_a_call_ends_is_said(
         assert "limits.max_calls (10,000,000)" in found
 
 
+GEOMETRIC = {"end_probability": 0.02}  # one in ten loops has at most 6 turns
+
+
+@pytest.mark.parametrize(
+    ("loop", "lease", "warns"),
+    [
+        ({"turns": 5}, {"lease_rounds": 3}, "lease_rounds is 3, a round is a turn"),
+        ({"turns": 5}, {"lease_rounds": 4}, None),
+        ({"turns": 9, "max_turns": 5}, {"lease_rounds": 4}, None),
+        ({"work_per_turn": 0.2}, {"lease_rounds": 3}, "take 5 turns or more"),
+        (GEOMETRIC, {"lease_rounds": 4}, "take 6 turns or more"),
+        (GEOMETRIC, {"lease_rounds": 5}, None),
+        ({"turns": 5}, {"lease_rounds": 3, "completion": "anyone"}, None),
+        ({"turns": 5}, {"lease_s": 49}, "nine in ten of the loops take 50 s or more"),
+        ({"turns": 5}, {"lease_s": 50}, None),
+    ],
+)
+def test_a_lease_within_which_hardly_a_loop_ends_is_said(
+    loop: dict[str, Any], lease: dict[str, Any], warns: str | None
+) -> None:
+    found = notes(
+        scenario(
+            team={"size": 2, "agent": {**lasting(10), "loop": loop}},
+            coordination={"protocol": {**IMMEDIATE, **lease}, "round_of": "turn"},
+        )
+    )
+    assert (found is not None) == (warns is not None)
+    assert warns is None or warns in (found or "")
+
+
+def test_a_lease_in_rounds_is_long_enough_where_a_round_is_a_whole_loop() -> None:
+    lease = {**IMMEDIATE, "lease_rounds": 1}
+    team = {"size": 2, "agent": {**lasting(10), "loop": {"turns": 5}}}
+    assert notes(scenario(team=team, coordination={"protocol": lease})) is None
+
+
+@pytest.mark.parametrize(("lease_rounds", "outcome"), [(2, "max_calls"), (4, "completed")])
+def test_a_run_with_a_lease_in_rounds_that_is_warned_of_may_end_only_with_its_limit(
+    lease_rounds: int, outcome: str
+) -> None:
+    metrics = run(
+        team={"size": 2, "agent": {**lasting(10), "loop": {"turns": 5}}},
+        coordination={
+            "protocol": {**IMMEDIATE, "lease_rounds": lease_rounds},
+            "timing": "rounds",
+            "round_of": "turn",
+        },
+        workload__tasks=3,
+        limits={"max_calls": 500},
+    )
+    assert metrics.outcome == outcome
+
+
 @pytest.mark.parametrize(
     "fields",
     [

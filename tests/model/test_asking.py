@@ -31,6 +31,25 @@ def test_each_asks_once_answers_once_and_does_its_task(n: int, parts: int | None
     assert (m.coordination_calls, m.quality) == (m.calls - n, 1.0)
 
 
+@pytest.mark.parametrize("timed", [{}, {"resilience": {"timeout": {"seconds": 1000}}}])
+@pytest.mark.parametrize("timing", ["asynchronous", "bounded_staleness"])
+@pytest.mark.parametrize("n", [2, 3, 4, 9])
+def test_who_is_asked_by_all_at_one_instant_answers_all_in_one_call(
+    n: int, timing: str, timed: dict[str, object]
+) -> None:
+    coordination = {"protocol": "ask_holders", "timing": timing}
+    lasting = agent(latency={"kind": "seconds", "base": 10})
+    m = run(
+        **TALKING,
+        team={"size": n, "agent": lasting},
+        workload__tasks=n,
+        coordination=coordination,
+        **timed,
+    )
+    # Each asks, answers and does its task.
+    assert (m.outcome, m.makespan_s, m.calls) == ("completed", 30.0, 3 * n)
+
+
 def test_who_hears_nobody_can_ask_nobody() -> None:
     with pytest.raises(ValueError, match="in topology 'independent' they say nothing"):
         scenario(team__size=2, coordination=asking())

@@ -12,6 +12,7 @@ from simulator.distributions import Distribution, Floats
 from simulator.distributions.empirical import Empirical
 from simulator.distributions.log_logistic import LogLogistic
 from simulator.distributions.lognormal import Lognormal
+from simulator.distributions.mixture import Component, Mixture
 from simulator.model.draws_ahead import MOST_AHEAD, DrawsAhead
 from simulator.model.stream_blocks import FIRST
 from simulator.model.streams import Entity, Purpose, Streams
@@ -122,3 +123,58 @@ def test_a_copy_does_not_take_a_new_law_for_one_of_the_original() -> None:
         del law, ahead
         law = Lognormal(median=500.0, sigma=0.6)
         assert draws(Streams(3, 2, other), law, [0], 1) == draws(Streams(3, 2), law, [0], 1)
+
+
+class PickyError(Exception):
+    """What a plugin may raise."""
+
+
+class Picky(Lognormal):
+    """Has no quantile for some numbers, as a plugin whose table ends may have none."""
+
+    def quantile(self, u: Floats) -> Floats:
+        if refuses and np.any((u > 0.9) & (u < 0.98)):
+            raise PickyError
+        return super().quantile(u)
+
+
+refuses: list[bool] = []
+
+PARTS = Mixture(
+    components=(
+        Component(weight=1, distribution=Picky(median=5, sigma=0.6, run_sigma=0.1)),
+        Component(weight=1, distribution=Picky(median=9, sigma=0.1)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [Picky(median=5, sigma=0.6), Picky(median=5, sigma=0.6, phase_sigma=0.3), PARTS],
+    ids=["plain", "phases", "parts"],
+)
+@pytest.mark.parametrize("team", [[0], [0, 1, 2]])
+@pytest.mark.parametrize("each", [2, 9, 30])
+def test_an_error_of_a_plugin_is_of_the_draw_that_it_comes_with(
+    law: Distribution, team: list[int], each: int
+) -> None:
+    """As many draws are had as the same law without its error gives, neither more nor others."""
+    ahead, raised = DrawsAhead(3, 10_000), 0
+    assert law.facts.largest >= 0.0
+    for replication in range(40):
+        refuses.clear()
+        right = draws(Streams(3, replication), law, team, each)
+        refuses.append(True)
+        streams = Streams(3, replication, ahead)
+        found = {i: streams.draws(law, Entity.AGENT, i, Purpose.LATENCY) for i in reversed(team)}
+        for agent, wanted in zip(reversed(team), right, strict=True):
+            for value in wanted:
+                try:
+                    assert found[agent]() == pytest.approx(value, rel=1e-12)
+                except PickyError:
+                    raised += 1
+                    break
+    refuses.clear()
+    assert raised > 0
+    # Of the draws 8 % are refused, whoever else draws.
+    assert raised <= 40 * len(team) * min(1.0, 3 * 0.08 * each)

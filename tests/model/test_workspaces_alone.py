@@ -183,6 +183,15 @@ def test_what_is_written_after_a_lease_is_refused() -> None:
     assert office.metrics.lease_expiries == 1
 
 
+def test_what_is_written_as_a_lease_ends_is_not_refused() -> None:
+    office = Office("a", "a")
+    office.open("locks", lease_s=5)
+    office.begin(0, 0.0, 5.0, 0)
+    office.begin(1, 1.0, 2.0, 1)
+    assert office.run() == [5.0, 7.0, None]  # 1 has the lock from 5 on
+    assert (office.agents[0].call.rejected, office.agents[1].call.rejected) == (set(), set())
+
+
 def test_a_refused_commit_is_merged_on_what_has_just_been_read() -> None:
     office = Office("a", "a")
     office.open("optimistic", one_way_s=1, merge_s=10)

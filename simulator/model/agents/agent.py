@@ -202,9 +202,9 @@ class AgentState:
         """Wait for no answer any more."""
         self.awaits_answer = False
 
-    def retire(self) -> None:
-        """Take no further part."""
-        self.is_retired = True
+    def retire(self, does: bool = True) -> None:
+        """Take no further part; or, if not, take that back."""
+        self.is_retired = does
 
     def shut_out(self) -> None:
         """Begin no call until something may have shortened the prompt."""
@@ -273,7 +273,8 @@ class AgentState:
             return 1.0
         latency = LatencyModel.of(self.server.latency)
         lost = found[1] - memory.cached
-        self.time.stretch(latency.without_cache(*found, self.call.output, lost))
+        output = self.call.output + self.call.skipped
+        self.time.stretch(latency.without_cache(*found, output, lost))
         return self.time.duration_s / planned_s if planned_s > 0.0 else 1.0
 
     def use_cache(self, now: float) -> None:

@@ -33,6 +33,8 @@ class Call:
         Work units.
     output : int
         Tokens that it writes.
+    skipped : int
+        Tokens that it need not write, as a checkpoint has what they say.
     message_tokens : int
         Those of its message; -1 where it sends none.
     rejected : frozenset of int
@@ -65,6 +67,7 @@ class Call:
         "paid_share",
         "picks",
         "rejected",
+        "skipped",
         "work",
     )
 
@@ -73,7 +76,7 @@ class Call:
         self.kind = ATTEMPTS
         self.picks: list[int] = []
         self.work = 0.0
-        self.output = 0
+        self.output = self.skipped = 0
         self.message_tokens = -1
         self.rejected: frozenset[int] = _NONE
         self.outdated: frozenset[int] = _NONE
@@ -104,6 +107,12 @@ class Call:
         """Begin a call that goes through phases: nothing has gone wrong yet."""
         self.is_astray = False
         self.paid_share = None
+        self.skipped = 0
+
+    def skip(self, share: float) -> None:
+        """Write only what is left of the reply, of which a checkpoint has a share."""
+        self.skipped = round(self.output * share)
+        self.output -= self.skipped
 
     def go_astray(self) -> None:
         """Take no effect: the team goes on without it."""

@@ -144,6 +144,10 @@ class Timesheet:
         """
         self.waited_s += now - self.free_since
 
+    def wait_more(self, seconds: float) -> None:
+        """Book more seconds as waited."""
+        self.waited_s += seconds
+
     def free_from(self, now: float) -> None:
         """Let the agent be free from a time on: it does not wait before."""
         self.free_since = now

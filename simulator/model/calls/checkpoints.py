@@ -45,16 +45,16 @@ class Checkpoints:
     spec : Checkpoint
     """
 
-    __slots__ = ("_answered", "_cost_s", "_every_s", "_saved")
+    __slots__ = ("_cost_s", "_every_s", "_held", "_saved")
 
     def __init__(self, spec: Checkpoint) -> None:
         self._every_s = spec.every_s
         self._cost_s = spec.cost_s
         self._saved: dict[Attempt, float] = {}
-        self._answered: dict[int, tuple[CallPart, float]] = {}
-        """Of each agent's call, the last part that is answered."""
+        self._held: dict[int, float] = {}
+        """Which share of each agent's call the checkpoints of answered parts hold."""
 
-    def _share_saved(self, agent: AgentState) -> float:
+    def share_saved(self, agent: AgentState) -> float:
         """Return which share of the agent's call is saved, its tasks weighed by their work."""
         attempts = attempts_at(agent.call.picks, agent) if self._saved else []
         if not attempts:
@@ -67,7 +67,7 @@ class Checkpoints:
         """Return how long a part of the agent's call takes, with checkpoints, from the last on."""
         if agent.loop is not None:
             return part.seconds
-        left = self._left(part, self._share_saved(agent))
+        left = self._left(part, self.share_saved(agent))
         return left + self._between(left) * self._cost_s if agent.call.picks else left
 
     @staticmethod
@@ -80,16 +80,27 @@ class Checkpoints:
         return max(0, int(left / self._every_s - 1e-9))
 
     def save(self, agent: AgentState, part: CallPart, done_s: float) -> None:
-        """Keep what the checkpoints hold of a part of which so much is done.
+        """Keep what the checkpoints hold of a call, of a part of which so much is done.
 
         `done_s` are the seconds of work and of checkpoints, at the usual pace.
         """
-        if agent.loop is not None or part.seconds <= 0.0:
-            return
-        before = self._share_saved(agent)
+        if agent.loop is None:
+            self._keep(
+                agent, max(self._held.get(agent.index, 0.0), self._hold(agent, part, done_s))
+            )
+
+    def _hold(self, agent: AgentState, part: CallPart, done_s: float) -> float:
+        """Return which share of the call the checkpoints made in a part hold; 0 without any."""
+        before = self.share_saved(agent)
         made = int(done_s / (self._every_s + self._cost_s) * (1.0 + AN_INSTANT))
         made = min(made, self._between(self._left(part, before)))
-        reached = max(before, part.begins) + made * self._every_s / part.seconds * part.share
+        if made == 0:
+            return 0.0
+        return max(before, part.begins) + made * self._every_s / part.seconds * part.share
+
+    def _keep(self, agent: AgentState, reached: float) -> None:
+        """Keep so much of a call, if it is more than was saved before."""
+        before = self.share_saved(agent)
         if reached > before:
             gained = (reached - before) / (1.0 - before)
             for attempt in attempts_at(agent.call.picks, agent):
@@ -99,15 +110,16 @@ class Checkpoints:
     def note_answer(self, agent: AgentState, part: CallPart, done_s: float) -> None:
         """Note that a part of the agent's call is answered; `done_s` is as of `save`."""
         if agent.loop is None:
-            self._answered[agent.index] = part, done_s
+            held = self._hold(agent, part, done_s)
+            self._held[agent.index] = max(self._held.get(agent.index, 0.0), held)
 
     def save_answered(self, agent: AgentState) -> None:
         """Keep what the checkpoints hold of a call between two parts, or after the last."""
-        if agent.index in self._answered:
-            self.save(agent, *self._answered[agent.index])
+        if agent.index in self._held:
+            self._keep(agent, self._held[agent.index])
 
     def end(self, agent: AgentState, is_done: bool) -> None:
         """Note that the agent's call is over; throw away its checkpoints if its work is done."""
-        self._answered.pop(agent.index, None)
+        self._held.pop(agent.index, None)
         for attempt in attempts_at(agent.call.picks, agent) if is_done and self._saved else ():
             self._saved.pop(attempt, None)

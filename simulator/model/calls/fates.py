@@ -81,8 +81,9 @@ class Fates:
     def seconds_again(self, agent: AgentState) -> float:
         """Return a new draw of the time that a request of the call takes."""
         caller, memory = self._callers[agent.index], agent.memory
-        work = agent.call.work if agent.loop is None else agent.loop.work
-        size = (work, memory.uncached, memory.cached, agent.call.output)
+        call = agent.call
+        work = call.work if agent.loop is None else agent.loop.work
+        size = (work, memory.uncached, memory.cached, call.output + call.skipped)
         if caller.uses_other:
             assert caller.other is not None
             return caller.latency_elsewhere(*size) / caller.other.speed

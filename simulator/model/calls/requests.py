@@ -139,6 +139,8 @@ class Requests(Service):
         retry = self._spec.retry
         caller.begin(iter(()) if retry is None else waits(retry.backoff, caller.jitter))
         self._budget.first_request()
+        if self._checkpoints is not None and agent.loop is None:
+            agent.call.skip(self._checkpoints.share_saved(agent))
         if agent.memory.is_too_long():
             self._use_other(agent, caller, True)
 

@@ -28,6 +28,7 @@ class AskHolders(Protocol):
     again. (Hidden profiles: Stasser and Titus 1985.)
     """
 
+    answers_others: ClassVar[bool] = True
     can_back_up: ClassVar[bool] = False
     can_take_over: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from simulator.model.agenda import Agenda
@@ -84,6 +84,29 @@ class Health:
         self.on_loss.clear()
         self.on_return.clear()
         self.on_found.clear()
+
+    def after_calls(
+        self, agents: Iterable[AgentState], strikes: Callable[[], None], is_loss: bool
+    ) -> None:
+        """Let something strike agents now, after their calls that end at this very instant.
+
+        If it is the loss of them, they begin no others before.
+        """
+        calling = [agent for agent in agents if agent.time.in_call]
+        if not calling:
+            strikes()
+            return
+        held = [agent for agent in calling if is_loss and not agent.is_retired]
+        for agent in held:
+            agent.retire()
+        # What is already to happen now comes before.
+        self._agenda.at(self._agenda.now, partial(self._strike, held, strikes))
+
+    def _strike(self, held: Iterable[AgentState], strikes: Callable[[], None]) -> None:
+        for agent in held:
+            agent.retire(False)
+        strikes()
+        self._agenda.wake(*[agent.index for agent in held if not agent.is_down])
 
     def crash(self, agent: AgentState, repair_s: float | None, keeps_context: bool = False) -> None:
         """Let an agent go down, for `repair_s` seconds or until somebody restarts it."""

@@ -80,6 +80,14 @@ class Script:
         if fault.kind in ("outage", "brownout"):
             self._health.note(None, fault.kind)  # the provider knows its calendar itself
             return
+        if fault.kind == "slow":
+            self._hit(fault)
+        else:
+            is_loss = fault.kind in ("kill", "crash")
+            self._health.after_calls(self._struck(fault), partial(self._hit, fault), is_loss)
+
+    def _hit(self, fault: ScriptedFault) -> None:
+        """Let a fault have its effects on agents."""
         for agent in self._struck(fault):
             if fault.kind in ("kill", "crash"):
                 self._health.crash(agent, fault.for_s, fault.keeps_context)

@@ -70,7 +70,9 @@ class Partitions:
         # A cut may get an available minority going, its end whoever waits for it.
         cuts = always if self._sides.minority_goes_on else never
         for each in partitions:
-            self._agenda.at(each.at_s, partial(self.split, each), cuts)
+            # After the calls that end at that very instant.
+            split = partial(self._agenda.at, each.at_s, partial(self.split, each), cuts)
+            self._agenda.at(each.at_s, split, cuts)
             self._agenda.at(each.at_s + each.duration_s, self.heal, self._has_cut)
 
     def _has_cut(self) -> bool:

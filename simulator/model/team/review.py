@@ -52,8 +52,14 @@ class Reviews:
         """
         freed: list[int] = []
         for agent, task, answer, started_s, board, is_backup, _ in self._queue.leave_out(by):
-            if not (board.done[task] or agent.board.done[task]):
-                self._settlement.settle(agent, task, answer, now, freed, started_s, is_backup)
+            if board.done[task] or agent.board.done[task]:
+                continue
+            said = self._settlement.settle(agent, task, answer, now, freed, started_s, is_backup)
+            where = (agent.index, None, task)
+            lasted_s = now - started_s
+            self._journal.note(
+                Event.HAND_IN, *where, peer=agent.index, duration_s=lasted_s, outcome=said
+            )
 
     def outlast_protocol(self) -> list[int]:
         """Go on with what waits for review, as another protocol begins; return its tasks."""

@@ -68,5 +68,10 @@ class Topology(TopologySpec):
 
 
 def channels_of(graph: networkx.Graph[int]) -> list[Channel]:
-    """Return the channels of a sparse graph: each node's to its neighbours (successors)."""
-    return [Channel((node,), tuple(graph.neighbors(node))) for node in graph]
+    """Return the channels of a sparse graph: each node's to its neighbours (successors).
+
+    The graph is not to be used any more.
+    """
+    channels = [Channel((node,), tuple(graph.neighbors(node))) for node in graph]
+    vars(graph).pop("degree", None)  # a view that networkx keeps, and that keeps the graph
+    return channels

@@ -11,6 +11,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Draw, Entity, Purpose
+from simulator.model.timers import AN_INSTANT
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.spec import Positive
 
@@ -36,7 +37,8 @@ class Locks(Workspace):
     on_deadlock: Literal["abort", "stop"] = "abort"
     """``abort``: who closes the circle gives up its locks and its call. ``stop``: the run ends."""
     lease_s: Positive | None = None
-    """A lock ends after so many seconds, and what its holder then writes is refused."""
+    """A lock ends after so many seconds, and what its holder then writes is refused; what it writes
+    at that very instant is not."""
 
     @property
     def is_random(self) -> bool:
@@ -49,7 +51,16 @@ class Locks(Workspace):
 
 
 class _LockTable(WorkspaceState):
-    __slots__ = ("_grant", "_grants", "_held", "_holder", "_preference", "_queue", "_wanted")
+    __slots__ = (
+        "_grant",
+        "_grants",
+        "_held",
+        "_holder",
+        "_lapsed_s",
+        "_preference",
+        "_queue",
+        "_wanted",
+    )
 
     spec: Locks
 
@@ -58,6 +69,8 @@ class _LockTable(WorkspaceState):
         self._holder: dict[int, AgentState] = {}
         self._queue: dict[int, deque[AgentState]] = {}
         self._held: dict[int, list[int]] = {}
+        self._lapsed_s: dict[int, dict[int, float]] = {}
+        """Of agents in calls: the locks whose leases have run out, and when."""
         self._wanted: dict[int, int] = {}
         self._grants = 0
         self._grant: dict[int, int] = {}
@@ -76,12 +89,20 @@ class _LockTable(WorkspaceState):
                 yield from self.serve(agent, agent.time.duration_s / parts)
         if not parts:
             yield from self.serve(agent, agent.time.duration_s)
-        held = set(self._held.get(agent.index, ()))
+        held = {*self._held.get(agent.index, ()), *self._just_lapsed(agent)}
         graph = self.desk.board.graph
         for task in agent.call.picks:
             mine = (task,) if graph.artifacts is None else graph.artifacts[task]
             if not held.issuperset(mine):  # a lease has run out
                 agent.call.reject([task])
+
+    def _just_lapsed(self, agent: AgentState) -> list[int]:
+        """Return the locks of an agent whose leases have run out at this instant."""
+        lapsed_s = self._lapsed_s.get(agent.index)
+        if lapsed_s is None:
+            return []
+        since_s = self.desk.agenda.now - AN_INSTANT * (self.spec.lease_s or 0.0)
+        return [artifact for artifact, at_s in lapsed_s.items() if at_s >= since_s]
 
     def _ordered(self, agent: AgentState) -> list[int]:
         artifacts = self.artifacts(agent)
@@ -169,7 +190,9 @@ class _LockTable(WorkspaceState):
     def _expire(self, artifact: int, grant: int) -> None:
         if self._is_held(artifact, grant):
             self.desk.metrics.lease_expiries += 1
-            self._held[self._holder[artifact].index].remove(artifact)
+            holder = self._holder[artifact].index
+            self._held[holder].remove(artifact)
+            self._lapsed_s.setdefault(holder, {})[artifact] = self.desk.agenda.now
             self._pass_on(artifact)
 
     def _pass_on(self, artifact: int) -> None:
@@ -181,6 +204,7 @@ class _LockTable(WorkspaceState):
             self.desk.agenda.resume(following.index)
 
     def _release(self, agent: AgentState) -> None:
+        self._lapsed_s.pop(agent.index, None)
         for artifact in self._held.pop(agent.index, ()):
             self._pass_on(artifact)
 

@@ -56,6 +56,9 @@ class Crashes(AgentFault):
         return agent.time.in_call and self._health.lives[agent.index] == life
 
     def _strike(self, agent: AgentState, life: int) -> None:
+        self._health.after_calls([agent], partial(self._crash, agent, life), True)
+
+    def _crash(self, agent: AgentState, life: int) -> None:
         if self._health.lives[agent.index] == life:
             repair = self._repair.get(agent)
             repair_s = None if repair is None else repair()
