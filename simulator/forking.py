@@ -8,8 +8,12 @@ it for ever. So a process is copied only where no other thread may hold any.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+import time
+from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 
 _THREADS = Path("/proc/self/task")
@@ -18,6 +22,9 @@ _SAFE = {"jemalloc_bg_thd"}
 """Threads of libraries, by the names they give themselves, that see to it that no lock is held:
 that of Arrow's memory (jemalloc) stops while a process is copied."""
 
+
+_ENDING_S = 0.02
+"""Seconds in which the system ends a thread that has ended for Python: far less, mostly."""
 
 _FOR_MATRICES = "OPENBLAS_NUM_THREADS"
 
@@ -32,7 +39,31 @@ def keep_to_one_thread() -> None:
 
 
 class Waiting(threading.Thread):
-    """A thread that holds no lock while its process is copied, as it only waits meanwhile."""
+    """A thread that holds no lock while its process is copied, as it only waits meanwhile.
+
+    Signals are for the main thread, also while that has blocked them to be copied.
+    """
+
+    def start(self) -> None:
+        """Start the thread, in which all signals are blocked."""
+        with blocked(signal.valid_signals()):
+            super().start()
+
+
+@contextmanager
+def blocked(signals: Iterable[int]) -> Iterator[set[int]]:
+    """Block signals in this thread, so that they wait; yield those that were blocked before.
+
+    Threads and processes that start meanwhile inherit that. Nothing happens on Windows.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield set()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def may_fork() -> bool:
@@ -47,12 +78,31 @@ def may_fork() -> bool:
         return False
     if multiprocessing.get_start_method(allow_none=True) not in (None, "fork"):
         return False
-    waiting = {each.native_id for each in threading.enumerate() if isinstance(each, Waiting)}
     try:
-        threads = {int(each.name) for each in _THREADS.iterdir()}
+        return not _others(_known()) or not _others_that_stay()
     except OSError:
         return False
-    return all(_name(thread) in _SAFE for thread in threads - waiting - {os.getpid()})
+
+
+def _known() -> set[int | None]:
+    """Return the threads that hold no lock: this process's first, and those that wait."""
+    waiting = {each.native_id for each in threading.enumerate() if isinstance(each, Waiting)}
+    return waiting | {os.getpid()}
+
+
+def _others(known: Set[int | None]) -> set[int]:
+    """Return the threads that are not known to be harmless."""
+    threads = {int(each.name) for each in _THREADS.iterdir()}
+    return {each for each in threads - known if _name(each) not in _SAFE}
+
+
+def _others_that_stay() -> set[int]:
+    """Return them without those that Python has ended and the system has not, yet."""
+    alive = {each.native_id for each in threading.enumerate()}
+    ends = time.monotonic() + _ENDING_S
+    while (others := _others(_known())) and not others & alive and time.monotonic() < ends:
+        time.sleep(_ENDING_S / 20)
+    return others
 
 
 def _name(thread: int) -> str:

@@ -12,7 +12,9 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -47,13 +49,95 @@ def load(module: str) -> None:
 
 
 def answer(calls: Connection) -> None:
-    """Answer calls until the main process is gone.
+    """Answer calls, in a new process, until the main process is gone.
 
     What is sent back are numbers, of how much of a call is done, and at last its reply.
     """
     search_seldom()
+    _end_after(_join_main_process)
+    _answer(calls)
+
+
+def _join_main_process() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+
+
+class Life:
+    """Tells copies of a process when it has ended: a pipe into which only it can write.
+
+    What `multiprocessing` has for this is inherited by copies made later, which would have to end
+    first, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = multiprocessing.Pipe(duplex=False)
+
+    def begin_copy(self) -> None:
+        """Keep the reading end only."""
+        self._writer.close()
+
+    def wait(self) -> None:
+        """Wait, in a copy, until the process has ended, or has ended its copies."""
+        with suppress(EOFError, OSError):
+            self._reader.recv_bytes()
+
+    def end(self) -> None:
+        """Close both ends."""
+        self._writer.close()
+        self._reader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy has of its main process, and is to leave.
+
+    Attributes
+    ----------
+    life : Life
+        Of the main process.
+    unused : sequence of Connection
+        Those of the main process to others.
+    signals : set of int
+        Those that are blocked; the main process blocked all while it was copied.
+    leave : callable
+        Takes back what held while it was copied.
+    """
+
+    life: Life
+    unused: Sequence[Connection]
+    signals: Set[int]
+    leave: Callable[[], None]
+
+
+def answer_as_copy(calls: Connection, copied: Copied) -> None:
+    """Answer calls, in a copy of the main process, until that is gone."""
+    copied.leave()
+    copied.life.begin_copy()
+    for each in copied.unused:
+        each.close()
+    search_only_new()
+    signal.pthread_sigmask(signal.SIG_SETMASK, copied.signals)
+    _end_after(copied.life.wait)
+    _answer(calls)
+
+
+def _end_after(wait: Callable[[], None]) -> None:
+    """End this process once what waits for the end of the main process returns, in any call."""
+
+    def watch() -> None:
+        wait()
+        os._exit(1)
+
+    try:
+        threading.Thread(target=watch, daemon=True).start()
+    except RuntimeError:  # the system allows no more threads: the main process says what is lost
+        os._exit(1)
+
+
+def _answer(calls: Connection) -> None:
     _main.hear(calls.send)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         reply: tuple[BaseException | None, Any]
         try:
@@ -71,29 +155,3 @@ def answer(calls: Connection) -> None:
             return
         except Exception as error:  # it cannot be pickled
             calls.send((TypeError(f"{reply!r:.500} cannot be sent: {error}"), None))
-
-
-def answer_as_copy(calls: Connection, unused: Iterable[Connection], signals: Set[int]) -> None:
-    """Answer calls in a process that is a copy of its main process.
-
-    Parameters
-    ----------
-    calls : Connection
-    unused : iterable of Connection
-        Of the main process to others: closed here.
-    signals : set of int
-        Those that are blocked; the main process blocked all while it was copied.
-    """
-    for each in unused:
-        each.close()
-    search_only_new()
-    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
-    answer(calls)
-
-
-def _end_with_parent() -> None:
-    """End this process when the main process ends, even in the middle of a call."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

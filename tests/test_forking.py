@@ -13,12 +13,14 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux")
 
 
-def said_by(directory: Path, program: str, *arguments: str, err: str = "") -> str:
+def said_by(
+    directory: Path, program: str, *arguments: str, err: str = "", warnings: str = "error"
+) -> str:
     """Return what a program prints that has one thread at first: this process has several."""
     file = directory / "program.py"
     file.write_text(textwrap.dedent(program))
     done = subprocess.run(
-        [sys.executable, "-W", "error", file, *arguments],
+        [sys.executable, "-W", warnings, file, *arguments],
         env={"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
@@ -99,7 +101,7 @@ def test_where_a_thread_may_hold_locks_new_processes_start(tmp_path: Path) -> No
 
 def test_copies_end_with_a_main_process_that_is_killed(tmp_path: Path) -> None:
     _, numbers = said_by(tmp_path, POOL, "killed").splitlines()
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 5  # they sleep for a minute
     while any(Path(f"/proc/{each}").exists() for each in numbers.split()):
         assert time.monotonic() < ends
         time.sleep(0.02)
@@ -158,3 +160,95 @@ assert may_fork()
 def test_a_bar_is_drawn_beside_which_a_process_is_copied(tmp_path: Path) -> None:
     drawn = said_by(tmp_path, PROGRESS)
     assert len({share for share in ("29%", "43%", "57%", "71%") if share in drawn}) >= 3
+
+
+STRUCK = """
+import os, signal, time
+from simulator.cli.interrupts import run_until_signal
+from simulator.experiment.pool import Processes
+
+def program():
+    fork, forked = os.fork, []
+    def struck():
+        forked.append(1)
+        if len(forked) == {nth}:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)  # for another thread that would take the signal
+        return fork()
+    os.fork = struck
+    with Processes(4) as pool:
+        pool.started()
+        time.sleep(60)
+
+run_until_signal(program)
+"""
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+def test_a_signal_waits_until_all_copies_are_made(tmp_path: Path, nth: int) -> None:
+    assert said_by(tmp_path, STRUCK.format(nth=nth), err="ended by SIGTERM\n") == ""
+
+
+NO_MORE = """
+import os
+from simulator.experiment.pool import Processes
+
+def no_more():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+os.fork = no_more
+try:
+    with Processes(3) as pool:
+        pool.started()
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_where_the_system_allows_no_more_processes_that_is_the_error(tmp_path: Path) -> None:
+    assert said_by(tmp_path, NO_MORE) == "Resource temporarily unavailable"
+
+
+DAEMON = """
+import multiprocessing, os
+from simulator.experiment.pool import Processes, in_processes
+
+def who(job):
+    return os.getpid()
+
+def work(job):
+    with Processes(3) as pool:
+        return set(in_processes(who, range(3), pool)) == {os.getpid()}
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        print(pool.map(work, range(2)))
+"""
+
+
+def test_a_process_that_may_start_none_does_all_itself(tmp_path: Path) -> None:
+    assert said_by(tmp_path, DAEMON, warnings="default") == "[True, True]"
+
+
+AGAIN = """
+import warnings
+from simulator.experiment.pool import Processes
+
+def old(job):
+    try:
+        warnings.warn("old", DeprecationWarning)
+    except DeprecationWarning:
+        return "raised"
+
+found = set()
+for number in range(40):
+    with Processes(3) as pool:
+        found.add((pool.started().are_copies, pool.started().submit(old, 1).result()))
+print(found)
+"""
+
+
+def test_pools_one_after_the_other_are_copies_that_warn_as_the_main_process_does(
+    tmp_path: Path,
+) -> None:
+    assert said_by(tmp_path, AGAIN) == "{(True, 'raised')}"

@@ -87,17 +87,18 @@ def mode_near(log_densities: LogDensities, near: Floats) -> Floats:
     """Return the mode of a density near a point at which an optimiser has stopped, shape (K,).
 
     Steps of Newton's method, with derivatives by central differences, are taken while the density
-    grows. An optimiser stops early, at points that differ in the fifth digit from one processor to
-    another; so would all that is drawn around them.
+    grows and none is longer than 1: an optimiser that has stopped is nearer. It stops early, at
+    points that differ in the fifth digit from one processor to another; so would all that is drawn
+    around them.
     """
     steps: npt.NDArray[np.float64] = _STEP * np.eye(len(near))
     for _ in range(_MOST_NEWTON):
         slope = (log_densities(near + steps) - log_densities(near - steps)) / (2.0 * _STEP)
-        better = near + covariance_at(log_densities, near) @ slope
-        before, after = log_densities(np.stack([near, better]))
-        if not after > before:
+        step = covariance_at(log_densities, near) @ slope
+        before, after = log_densities(np.stack([near, near + step]))
+        if not (after > before and np.abs(step).max() < 1.0):
             break
-        near = better
+        near = near + step
     return near
 
 

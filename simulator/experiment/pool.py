@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
 import time
@@ -13,9 +14,9 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from simulator.errors import TeamsimError
-from simulator.experiment.pool_worker import Worker, blocked
-from simulator.forking import may_fork
-from simulator.worker import load
+from simulator.experiment.pool_worker import Worker
+from simulator.forking import blocked, may_fork
+from simulator.worker import Life, load
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -186,11 +187,12 @@ class Processes:
     Attributes
     ----------
     count : int
-        How many, this one among them.
+        How many, this one among them: 1 in a process that may start none, as those of
+        `multiprocessing.Pool` may not.
     """
 
     def __init__(self, workers: int) -> None:
-        self.count = workers
+        self.count = 1 if multiprocessing.current_process().daemon else workers
         self._stack = ExitStack()
         self._pool: Pool | None = None
 
@@ -258,6 +260,7 @@ class Pool(ThreadPoolExecutor):
         super().__init__(max_workers=workers)
         self._count = workers
         self.are_copies = False
+        self._life: Life | None = None
         self._started: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
 
@@ -266,9 +269,11 @@ class Pool(ThreadPoolExecutor):
         self._started = [Worker() for _ in range(self._count)]
         self.are_copies = may_fork()
         if self.are_copies:
+            self._life = Life()
             with blocked(signal.valid_signals()) as before:
+                signals = {*before, signal.SIGINT, signal.SIGHUP}
                 for worker in self._started:
-                    worker.start_as_copy(self._started, {*before, signal.SIGINT, signal.SIGHUP})
+                    worker.start_as_copy(self._started, self._life, signals)
         else:
             for worker in self._started:
                 worker.start_with(super().submit)
@@ -294,4 +299,6 @@ class Pool(ThreadPoolExecutor):
         """Kill the processes; workers hold nothing that would have to be saved first."""
         for worker in self._started:
             worker.kill()
+        if self._life is not None:
+            self._life.end()
         self.shutdown(cancel_futures=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import BrokenExecutor, Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from simulator.worker import answer, answer_as_copy
+from simulator.forking import blocked
+from simulator.worker import Copied, Life, answer, answer_as_copy
 
 
 class Worker:
@@ -30,26 +31,31 @@ class Worker:
         self._process: BaseProcess | None = None
         self._starting: Future[None] | None = None
 
-    def start_as_copy(self, pool: Sequence[Worker], signals: Set[int]) -> None:
+    def start_as_copy(self, pool: Sequence[Worker], life: Life, signals: Set[int]) -> None:
         """Start the process as a copy of this one.
 
         Parameters
         ----------
         pool : sequence of Worker
             All of them: the copy has their connections, and keeps its own only.
+        life : Life
+            Of this process.
         signals : set of int
             Those that are blocked in it.
         """
         unused = [each for other in pool for each in (other._here, other._there)]
         unused.remove(self._there)
         context = multiprocessing.get_context("fork")
-        self._process = context.Process(
-            target=answer_as_copy, args=(self._there, unused, signals), daemon=True
-        )
-        with warnings.catch_warnings():
+        with ExitStack() as unwarned:
+            copied = Copied(life, unused, signals, unwarned.close)
+            process = context.Process(
+                target=answer_as_copy, args=(self._there, copied), daemon=True
+            )
             # Of threads, none of which holds a lock (see `may_fork`).
+            unwarned.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._process.start()
+            process.start()
+        self._process = process
         self._there.close()
 
     def start_with(self, submit: Callable[[Callable[[], None]], Future[None]]) -> None:
@@ -112,13 +118,3 @@ def _no_keyboard() -> Iterator[None]:
     resource_tracker.ensure_running()
     with blocked({signal.SIGINT, signal.SIGHUP}):
         yield
-
-
-@contextmanager
-def blocked(signals: Iterable[int]) -> Iterator[set[int]]:
-    """Block signals in this thread, so that they wait; yield those that were blocked before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield before
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

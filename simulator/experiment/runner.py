@@ -239,9 +239,11 @@ class _Work:
                     progress(done, self.allocation.most)
                 pacer.put(missing)
                 is_worth_it = pacer.left_s > min(pool.worth_s, TARGET_S)
-                if there is None and workers > 1 and is_worth_it:
+                if there is None and pool.count > 1 and is_worth_it:
                     others = pool.started()
-                    there = Crew(self._job, others, workers - 1, others.under_way, takes_part=True)
+                    there = Crew(
+                        self._job, others, pool.count - 1, others.under_way, takes_part=True
+                    )
                 # In the time that other processes take to start, a little work is done here.
                 for span, rows, seconds in (there or here).compute(pacer.next, hear):
                     pacer.learn(span, seconds)
