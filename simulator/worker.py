@@ -64,7 +64,7 @@ def _join_main_process() -> None:
         parent.join()
 
 
-class Life:
+class Lifeline:
     """Tells copies of a process when it has ended: a pipe into which only it can write.
 
     What `multiprocessing` has for this is inherited by copies made later, which would have to end
@@ -90,12 +90,12 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class FromMain:
     """What a copy has of its main process, and is to leave.
 
     Attributes
     ----------
-    life : Life
+    life : Lifeline
         Of the main process.
     unused : sequence of Connection
         Those of the main process to others.
@@ -105,13 +105,13 @@ class Copied:
         Takes back what held while it was copied.
     """
 
-    life: Life
+    life: Lifeline
     unused: Sequence[Connection]
     signals: Set[int]
     leave: Callable[[], None]
 
 
-def answer_as_copy(calls: Connection, copied: Copied) -> None:
+def answer_as_copy(calls: Connection, copied: FromMain) -> None:
     """Answer calls, in a copy of the main process, until that is gone."""
     copied.leave()
     copied.life.begin_copy()

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from simulator.errors import TeamsimError
 from simulator.experiment.pool_worker import Worker
 from simulator.forking import blocked, may_fork
-from simulator.worker import Life, load
+from simulator.worker import Lifeline, load
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -260,7 +260,7 @@ class Pool(ThreadPoolExecutor):
         super().__init__(max_workers=workers)
         self._count = workers
         self.are_copies = False
-        self._life: Life | None = None
+        self._life: Lifeline | None = None
         self._started: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
 
@@ -269,7 +269,7 @@ class Pool(ThreadPoolExecutor):
         self._started = [Worker() for _ in range(self._count)]
         self.are_copies = may_fork()
         if self.are_copies:
-            self._life = Life()
+            self._life = Lifeline()
             with blocked(signal.valid_signals()) as before:
                 signals = {*before, signal.SIGINT, signal.SIGHUP}
                 for worker in self._started:

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from simulator.forking import blocked
-from simulator.worker import Copied, Life, answer, answer_as_copy
+from simulator.worker import FromMain, Lifeline, answer, answer_as_copy
 
 
 class Worker:
@@ -31,14 +31,14 @@ class Worker:
         self._process: BaseProcess | None = None
         self._starting: Future[None] | None = None
 
-    def start_as_copy(self, pool: Sequence[Worker], life: Life, signals: Set[int]) -> None:
+    def start_as_copy(self, pool: Sequence[Worker], life: Lifeline, signals: Set[int]) -> None:
         """Start the process as a copy of this one.
 
         Parameters
         ----------
         pool : sequence of Worker
             All of them: the copy has their connections, and keeps its own only.
-        life : Life
+        life : Lifeline
             Of this process.
         signals : set of int
             Those that are blocked in it.
@@ -47,7 +47,7 @@ class Worker:
         unused.remove(self._there)
         context = multiprocessing.get_context("fork")
         with ExitStack() as unwarned:
-            copied = Copied(life, unused, signals, unwarned.close)
+            copied = FromMain(life, unused, signals, unwarned.close)
             process = context.Process(
                 target=answer_as_copy, args=(self._there, copied), daemon=True
             )
