@@ -63,7 +63,7 @@ def _add(
                 continue
             for span in some:
                 if (each := doubt(span)) is not None and each[0] is None and field in span.fields:
-                    span.fields[field] += each[1]
+                    span.know({field: span.fields[field] + each[1]})
                     n += 1
     what = field.removesuffix("_tokens")
     if n:

@@ -92,7 +92,7 @@ def _give_counts(around: Span, inside: list[Span]) -> bool:
     if len(answered) != 1:
         return bool(answered)
     counts = {k: n for k, n in around.fields.items() if k.endswith("_tokens") or k == "cost_usd"}
-    answered[0].fields = counts | answered[0].fields
+    answered[0].know({k: n for k, n in counts.items() if k not in answered[0].fields})
     return False
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
+from analysis.traces.readers._claude_code_messages import Message, Result, ToolUse
 from analysis.traces.readers._claude_code_names import agent_of, role_beside, session_of
 from analysis.traces.source import Source
 from analysis.traces.values import count, items, mapping, nanoseconds, seconds, text
@@ -29,34 +30,6 @@ MAIN = "main"
 
 _LEADS = {"team-lead", "lead", "leader"}
 """What the lead of a team is called by the others."""
-
-
-@dataclass(slots=True)
-class Message:
-    """An assistant's message, which has several lines; the first and the last are used."""
-
-    place: str
-    first: dict[str, Any]
-    began: int
-    last: dict[str, Any]
-    ended: int
-    is_copy: bool
-
-
-@dataclass(slots=True)
-class ToolUse:
-    """A call of a tool: its place, message, time and arguments."""
-
-    place: str
-    message: str | None
-    event: dict[str, Any]
-    name: str | None
-    at: int
-    to: dict[str, Any]
-
-
-Result = tuple[str, dict[str, Any], dict[str, Any], int]
-"""The id of a tool's call, its result as the model and as the program has it, and its time."""
 
 
 class Chains:
@@ -135,6 +108,25 @@ class SessionFile:
         """Count a message that is not as usual, by what it is."""
         self.noted[what] += 1
 
+    def give_message(self, identity: str, other: SessionFile) -> None:
+        """Give a message, of which another file has a part, to that; and the tools it calls."""
+        other.messages[identity].join(self.messages.pop(identity))
+        for used in [used for used, use in self.uses.items() if use.message == identity]:
+            other.uses.setdefault(used, self.uses.pop(used))
+
+    def take_result(self, result: Result) -> None:
+        """Take a result that another file has of a tool."""
+        self.results.append(result)
+
+    def keep_results(self, results: list[Result]) -> None:
+        """Keep these results of tools only."""
+        self.results = results
+
+    def learn_attempts(self, attempts: Mapping[str, tuple[int, float]]) -> None:
+        """Take attempts that other files tell of, but for those whose lines this file has."""
+        others = {uuid: each for uuid, each in attempts.items() if uuid not in self.moments}
+        self.attempts = others | self.attempts
+
     def add(self, record: Record, out: Collector) -> None:
         """Take a line."""
         event, kind = record.node, record.node.get("type")
@@ -197,11 +189,7 @@ class SessionFile:
             out.skip(place, f"an assistant line without {missing}")
             return
         line = Message(place, event, moment, event, moment, "forkedFrom" in event)
-        known = self.messages.setdefault(identity, line)
-        if moment >= known.ended:
-            known.last, known.ended = event, moment
-        if moment < known.began:  # lines that are not in order
-            known.first, known.began = event, moment
+        self.messages.setdefault(identity, line).join(line)
         for block in items(message.get("content")):
             used = mapping(block)
             number = text(used.get("id"))

@@ -8,13 +8,8 @@ from typing import Any
 
 from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
-from analysis.traces.readers._claude_code_files import (
-    TASKS,
-    Agents,
-    Result,
-    SessionFile,
-    ToolUse,
-)
+from analysis.traces.readers._claude_code_files import TASKS, Agents, SessionFile
+from analysis.traces.readers._claude_code_messages import Result, ToolUse
 from analysis.traces.values import count, items, pick, seconds, text
 
 
@@ -37,13 +32,7 @@ def _join_messages(files: Sequence[SessionFile]) -> None:
             known = holder.messages[identity]
             if holder is file or (known.began, known.ended) == (message.began, message.ended):
                 continue
-            if message.began < known.began:
-                known.first, known.began = message.first, message.began
-            if message.ended > known.ended:
-                known.last, known.ended = message.last, message.ended
-            del file.messages[identity]
-            for used in [used for used, use in file.uses.items() if use.message == identity]:
-                holder.uses.setdefault(used, file.uses.pop(used))
+            file.give_message(identity, holder)
 
 
 def _join_results(files: Sequence[SessionFile]) -> None:
@@ -60,10 +49,10 @@ def _join_results(files: Sequence[SessionFile]) -> None:
             used, told, *_ = result
             there = holders.get((text(told.get("sessionId")), used))
             if there is not None and there is not file:
-                there.results.append(result)
+                there.take_result(result)
             if there is None or used in file.uses:
                 kept.append(result)
-        file.results = kept
+        file.keep_results(kept)
 
 
 def add_tools(

@@ -12,8 +12,9 @@ from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
-from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
+from analysis.traces.readers._claude_code_files import Agents, SessionFile
 from analysis.traces.readers._claude_code_mail import Mail, add_mail, is_mail, mail_in, sent_by
+from analysis.traces.readers._claude_code_messages import Message
 from analysis.traces.readers._claude_code_names import agent_of, files_of_agents
 from analysis.traces.readers._claude_code_tools import (
     add_task,
@@ -136,7 +137,7 @@ def _emit(files: list[SessionFile], inboxes: list[Mail], form: str, out: Collect
     for i, file in enumerate(files):
         # Ids may be neutral ones, alike in each file.
         near = ChainMap(file.moments, moments)
-        file.attempts = {k: v for k, v in attempts.items() if k not in file.moments} | file.attempts
+        file.learn_attempts(attempts)
         for identity, message in file.messages.items():
             if owner_of[identity] != i:
                 copies += 1
