@@ -38,6 +38,9 @@ _OF_MESSAGES = {"user", "assistant", "system", "tool", "human", "ai", "function"
                 "developer"}  # fmt: skip
 """Columns that may say which agent made a call, unless they say whose a message is."""
 
+_LONGEST_NAME, _MOST_NAMES = 60, 30
+"""Texts are longer than names of agents; so many rows do not have each an agent of its own."""
+
 _OF_ITS_OWN = {"run_id", "agent_id", "parent_agent_id", "operation_name", "status", "error_type"}
 """What columns of other names than the first mean something else by, or are read all."""
 
@@ -177,9 +180,20 @@ def _role(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None
             name
             for name in names
             if plain(name) in _AGENTS
-            and not any(str(row.get(name)).strip().lower() in _OF_MESSAGES for row in rows)
+            and _are_agents([row.get(name) for row in rows if not is_missing(row.get(name))])
         ),
         None,
+    )
+
+
+def _are_agents(cells: Sequence[Any]) -> bool:
+    """Tell whether values may be names of agents: no roles of messages, truths or texts."""
+    said = {str(each).strip() for each in cells}
+    return (
+        not any(each.lower() in _OF_MESSAGES for each in said)
+        and any(truth(each) is None for each in said)
+        and all(len(each) <= _LONGEST_NAME for each in said)
+        and len(said) <= max(_MOST_NAMES, len(cells) / 2)
     )
 
 
