@@ -17,7 +17,7 @@ from analysis.traces.column_names import (
     several_in,
     unread_counts,
 )
-from analysis.traces.table_rows import is_missing, truth
+from analysis.traces.table_rows import is_missing, knows_operations, truth
 from analysis.traces.table_times import EXTRA
 from analysis.traces.values import text
 from simulator.errors import TeamsimError
@@ -151,6 +151,8 @@ def columns_of(
     # A canonical name is the surest.
     chosen |= {name: name for name in CALLS if name in with_some and name not in told}
     chosen |= found_counts(with_some, chosen, holds_counts)
+    if "operation_name" not in told and (kind := _kind(rows, with_some, chosen)) is not None:
+        chosen["operation_name"] = kind
     read = {*chosen.values(), *told.values()}
     if "agent_id" not in chosen and (role := _role(rows, with_some)) is not None:
         chosen["agent_id"] = role
@@ -171,6 +173,23 @@ def columns_of(
         )
     cached = next((each for each in with_some if plain(each) == CACHED and each not in read), None)
     return Columns(chosen, _flags(with_some, read), inputs, notes, cached)
+
+
+def _kind(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], chosen: Mapping[str, str]
+) -> str | None:
+    """Return another column that says which operations rows are, where the chosen one does not.
+
+    So ``span_kind`` may say CLIENT or INTERNAL, and ``type`` what was done.
+    """
+    said = chosen.get("operation_name")
+    if said is None or "operation" in plain(said):
+        return None
+    others = [name for name in names if plain(name) in ALIASES["operation_name"] and name != said]
+    if not others or knows_operations([text(row.get(said)) for row in rows]):
+        return None
+    known = (name for name in others if knows_operations([text(row.get(name)) for row in rows]))
+    return next(known, None)
 
 
 def _role(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None:

@@ -21,6 +21,9 @@ TRUE = {"true", "t", "yes", "y", "on", "1", "1.0", "wahr", "ja", "vrai", "oui"}
 FALSE = {"false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non"}
 """Programs write these, PostgreSQL ``t`` and ``f``, and Excel words of the user's language."""
 
+_VAGUE = {"unknown", "event"}
+"""Words for rows that are calls of models where they have a model or what it has written."""
+
 _OF_PYTHON = re.compile(r"(\w*tokens)=(\d+)")
 
 _DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
@@ -75,6 +78,11 @@ def says_operations(said: Sequence[str | None]) -> bool:
     return any(OPERATIONS.get((each or "").lower()) == "chat" for each in said)
 
 
+def knows_operations(said: Sequence[str | None]) -> bool:
+    """Tell whether a column says of some rows which operation they are."""
+    return any((each or "").lower() in OPERATIONS for each in set(said))
+
+
 def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mapping[str, Any]) -> str:
     """Return the operation of a row.
 
@@ -85,16 +93,18 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     is_sure : bool
         Whether the column has no other meaning: then a word that is not known stays as it is.
     tells_chats : bool
-        Whether it says of other rows that they are calls of models: then chains are none.
+        Whether it says of other rows that they are calls of models: then chains are none, nor is
+        what it does not know, unless the row has a model, or what one has written.
     row : mapping
         The row's values by canonical name.
     """
     known = OPERATIONS.get((said or "").lower())
     if known is not None:
         return known
-    if said is not None and (is_sure or (tells_chats and said.lower() in NO_OPERATION)):
-        return said
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
+    none = NO_OPERATION - _VAGUE if counted else NO_OPERATION
+    if said is not None and (is_sure or (tells_chats and said.lower() in none)):
+        return said
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
 
 

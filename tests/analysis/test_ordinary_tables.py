@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.test_table_columns import CALL, HEAD, read
+from tests.analysis.test_table_columns import CALL, HEAD, column, read
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,16 @@ def test_truths_and_texts_are_no_agents(tmp_path: Path, name: str, cells: list[s
     found = read(tmp_path, f"{HEAD},{name}", *(f'{CALL},"{each}"' for each in cells))
     assert found.calls["agent_id"].isna().all()
     assert not any("agent" in note for note in found.notes)
+
+
+def test_kinds_that_say_no_operation_hide_none_that_do(tmp_path: Path) -> None:
+    rows = ["CLIENT,chat,", "INTERNAL,tool,search", "CLIENT,chat,"]
+    found = read(tmp_path, f"{HEAD},span_kind,type,name", *(f"{CALL},{each}" for each in rows))
+    assert column(found, "operation_name").count("execute_tool") == 1
+    assert found.calls["tool_name"].dropna().tolist() == ["search"]
+
+
+def test_a_call_of_unknown_kind_is_one_of_a_model_if_it_has_written(tmp_path: Path) -> None:
+    rows = [f"{CALL},gpt-4o,{kind}" for kind in ("chat", "unknown", "chain")]
+    found = read(tmp_path, f"{HEAD},model,type", *rows)
+    assert sorted(column(found, "operation_name")) == ["chain", "chat", "chat"]
