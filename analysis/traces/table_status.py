@@ -12,6 +12,7 @@ from analysis.traces.values import count, flag
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "passed", *TRUE, "none", "nan", "status_code_ok",
+         "unset", "status_code_unset",
          "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
@@ -26,7 +27,8 @@ _NO_ERROR_CODES = range(100, 400)
 _FAILING = re.compile(
     "err|fail|exce|time.?out|timed|deadline|cancel|abort|den(y|ied)|refus|reject|limit|invalid|"
     "unavail|overload|crash|kill|interrupt|drop|block|filter|fals|^(f|n|no|off|nein|faux|non)$|"
-    "unsuccess|incomplete|unauth|forbid|not_found|bad_|broken|lost"
+    "unsuccess|incomplete|unauth|forbid|not_found|bad_|broken|lost|throttl|quota|exhaust|expired|"
+    "disconnect|^n?ko$|^nok$|^bad$|^[45]xx$|fehler|échec"
 )
 """Parts of words for calls that failed."""
 
@@ -40,6 +42,9 @@ _SHOWN = 6
 def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str]) -> str | None:
     """Leave out statuses of which no word is known; return what to say of words that are not.
 
+    They are of failures where other words, or most rows by saying nothing, are of answered calls,
+    and of answered calls where others are of failures.
+
     Parameters
     ----------
     words : dict
@@ -47,21 +52,22 @@ def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str
     chosen : mapping
         The table's columns, by canonical name.
     """
-    said = [each for each in words.get("status", []) if each is not None and not is_blank(each)]
-    there = dict.fromkeys(map(_word, said))
-    unknown = [
-        word
-        for word in there
-        if count(word) is None
-        and not _HTTP.match(word)
-        and word not in _FINE
-        and not _FAILING.search(word)
-    ]
+    said = [None if each is None or is_blank(each) else each for each in words.get("status", [])]
+    there = dict.fromkeys(_word(each) for each in said if each is not None)
+    codes = {word for word in there if count(word) is not None or _HTTP.match(word)}
+    fine, failing = _FINE.intersection(there), set(filter(_FAILING.search, there))
+    unknown = [word for word in there if word not in codes | fine | failing]
     if not unknown:
         return None
     note = f"column {chosen['status']!r} says {', '.join(map(repr, unknown[:_SHOWN]))}"
-    if len(unknown) < len(there):
+    n_unknown = sum(each is not None and _word(each) in unknown for each in said)
+    if codes or fine or said.count(None) > n_unknown:
         return f"{note}: taken for failures"
+    if failing:
+        words["status"] = [
+            None if each is None or _word(each) in unknown else each for each in said
+        ]
+        return f"{note} where no failure is said: taken for answered calls"
     del words["status"]
     return f"{note}, and nothing that is known: not read"
 

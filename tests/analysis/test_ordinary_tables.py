@@ -35,3 +35,23 @@ def test_a_call_of_unknown_kind_is_one_of_a_model_if_it_has_written(tmp_path: Pa
     rows = [f"{CALL},gpt-4o,{kind}" for kind in ("chat", "unknown", "chain")]
     found = read(tmp_path, f"{HEAD},model,type", *rows)
     assert sorted(column(found, "operation_name")) == ["chain", "chat", "chat"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["", "", "throttled"], ["ok", "ok", "error"]),
+        (["", "", "KO"], ["ok", "ok", "error"]),
+        (["answered", "answered", ""], ["ok", "ok", "ok"]),
+        (["UNSET", "OK", "ERROR"], ["ok", "ok", "error"]),
+        (["STATUS_CODE_UNSET", "STATUS_CODE_UNSET", "STATUS_CODE_ERROR"], ["ok", "ok", "error"]),
+        (["answered", "answered", "error"], ["ok", "ok", "error"]),
+        (["pass", "valid", "failed"], ["ok", "ok", "error"]),
+        (["ok", "odd", "error"], ["ok", "error", "error"]),
+    ],
+)
+def test_words_for_failures_are_said_alone(
+    tmp_path: Path, cells: list[str], expected: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD},status", *(f"{CALL},{each}" for each in cells))
+    assert column(found, "status") == expected
