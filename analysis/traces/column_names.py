@@ -221,10 +221,11 @@ def parts_of_cost_in(names: Iterable[str]) -> list[str]:
 def unread_costs(names: Iterable[str], used: Iterable[str]) -> list[str]:
     """Return the columns that may hold costs of calls by their names, and are not read."""
     used = set(used)
+    words = {name: set(plain(name).split("_")) for name in names if name not in used}
     return [
         name
-        for name in names
-        if name not in used and {"cost", "costs", "spend"} & set(plain(name).split("_"))
+        for name, said in words.items()
+        if {"cost", "costs", "spend"} & said and "per" not in said
     ]
 
 

@@ -55,3 +55,23 @@ def test_words_for_failures_are_said_alone(
 ) -> None:
     found = read(tmp_path, f"{HEAD},status", *(f"{CALL},{each}" for each in cells))
     assert column(found, "status") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("cost_center", ["R&D-12", "HR-1"]), ("cost_currency", ["USD", "USD"]),
+     ("low_cost", ["true", "false"]), ("cost_per_1k_tokens", ["0.5", "0.25"]),
+     ("total_cost_estimated", ["1", "0"])],
+)  # fmt: skip
+def test_what_is_no_amount_is_no_cost_that_is_not_read(
+    tmp_path: Path, name: str, cells: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD},{name}", *(f"{CALL},{each}" for each in cells))
+    assert not any("US dollars" in note for note in found.notes)
+
+
+def test_prices_of_tokens_are_no_costs_of_calls(tmp_path: Path) -> None:
+    rows = [f"{CALL[:-6]}{n},{n},3.0,15.0" for n in (100, 200, 300)]
+    found = read(tmp_path, f"{HEAD},input_cost,output_cost", *rows)
+    assert found.calls["cost_usd"].isna().all()
+    assert any("'input_cost' and 'output_cost' not read" in note for note in found.notes)
