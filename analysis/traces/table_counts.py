@@ -195,8 +195,9 @@ def reasoning_apart(
     columns = (read.get(name, none) for name in names)
     shown = [is_reasoning_apart(*row) for row in zip(*columns, totals or none, strict=True)]
     of: dict[str, list[bool | None]] = {writer: [] for writer in writers}
-    for writer, thought, each in zip(writers, read.get(names[2], none), shown, strict=True):
-        if thought:
+    wrote, thoughts = (read.get(name, none) for name in names[1:])
+    for writer, n, thought, each in zip(writers, wrote, thoughts, shown, strict=True):
+        if n and thought:  # a call that was cut off shows nothing of others
             of[writer].append(each)
     usual = {writer: is_cache_apart_in_all(some, usual=False) for writer, some in of.items()}
     apart = [usual[w] if each is None else each for w, each in zip(writers, shown, strict=True)]

@@ -75,3 +75,11 @@ def test_prices_of_tokens_are_no_costs_of_calls(tmp_path: Path) -> None:
     found = read(tmp_path, f"{HEAD},input_cost,output_cost", *rows)
     assert found.calls["cost_usd"].isna().all()
     assert any("'input_cost' and 'output_cost' not read" in note for note in found.notes)
+
+
+def test_a_call_that_wrote_nothing_shows_nothing_of_the_reasoning_of_others(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{CALL},gpt-4o,5,ok", f"{CALL},gpt-4o,4,ok", f"{CALL[:-3]},0,gpt-4o,9,error"]
+    found = read(tmp_path, f"{HEAD},model,reasoning_tokens,status", *rows)
+    assert column(found, "output_tokens")[:2] == [10, 10]
