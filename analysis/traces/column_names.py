@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 UNCACHED = ("uncached_input_tokens", "input_tokens_uncached", "input_uncached", "uncached_tokens",
             "non_cached_input_tokens", "uncached_prompt_tokens")  # fmt: skip
@@ -137,6 +138,7 @@ UNITS: dict[str, int] = {
 """Units at the end of a name, in ns."""
 
 
+@lru_cache(4096)
 def plain(name: str) -> str:
     """Return a name in lower case with underscores: ``Latency (ms)`` is ``latency_ms``."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)

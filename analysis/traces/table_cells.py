@@ -90,14 +90,16 @@ class TableCells:
     def holds_counts(self, name: str) -> bool:
         """Tell whether a column holds whole numbers, and one above 1: else it says yes or no."""
         how = self._notations.told(name, is_count=True)
-        found = [
-            amount(how.plain(row.get(name)))
-            for row in self.rows
-            if not is_blank(row.get(name)) and row.get(name) is not None
-        ]
-        return all(n is not None and n == round(n) for n in found) and any(
-            n is not None and n > 1 for n in found
-        )
+        is_several = False
+        for row in self.rows:
+            cell = row.get(name)
+            if cell is None or is_blank(cell):
+                continue
+            n = amount(how.plain(cell))
+            if n is None or n != round(n):
+                return False
+            is_several = is_several or n > 1
+        return is_several
 
     def holds_amounts(self, name: str) -> bool:
         """Tell whether a column holds numbers, and not only 0 and 1: else words, or yes and no."""

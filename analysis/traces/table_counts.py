@@ -188,6 +188,8 @@ def reasoning_apart(
     It shows it, where the reasoning is more than the output or the total is that of both, or the
     contrary; else it does as most rows of its writer that show it (see `caches_apart`).
     """
+    if not any(read.get("reasoning_output_tokens", ())):
+        return [False] * n_rows, []
     none = [None] * n_rows
     makers = [words.get(name, none) for name in ("provider_name", "response_model")]
     writers = [writer_of(*pair) for pair in zip(*makers, strict=True)]

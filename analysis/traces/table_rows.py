@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from analysis.traces.dialects import NO_OPERATION, OPERATIONS
@@ -35,11 +36,10 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     Counts of an object of usage get their canonical names, also of one inside another object, such
     as a whole answer of an API.
     """
-    inside = {
-        name: said
-        for name, value in row.items()
-        if (said := value if isinstance(value, dict) else _shown(name, value))
-    }
+    inside = {name: value for name, value in row.items() if isinstance(value, dict)}
+    for name in _USAGES:
+        if said := _shown(row.get(name)):
+            inside[name] = said
     if not inside:
         return row
     found = dict(row)
@@ -55,12 +55,12 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _shown(name: str, value: Any) -> dict[str, Any]:
+def _shown(value: Any) -> dict[str, Any]:
     """Return the counts of a usage object as Python shows it: ``Usage(prompt_tokens=9, ...)``.
 
     Those of the reasoning are in an object of their own, as in the answers of the APIs.
     """
-    if name not in _USAGES or not isinstance(value, str) or "tokens=" not in value:
+    if not isinstance(value, str) or "tokens=" not in value:
         return {}
     found = {each: int(n) for each, n in _OF_PYTHON.findall(value)}
     thought = found.pop("reasoning_tokens", None)
@@ -75,7 +75,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def says_operations(said: Sequence[str | None]) -> bool:
     """Tell whether a column says of some rows that they are calls of models."""
-    return any(OPERATIONS.get((each or "").lower()) == "chat" for each in said)
+    return any(OPERATIONS.get((each or "").lower()) == "chat" for each in set(said))
 
 
 def knows_operations(said: Sequence[str | None]) -> bool:
@@ -122,7 +122,8 @@ def name_in(value: Any, is_id: bool = False) -> str | None:
     name = text(value)
     if name is None or name.lower() in _NO_NAME:
         return None
-    return name.removesuffix(".0") if is_id and name.replace(".", "", 1).isdigit() else name
+    is_float = is_id and name.endswith(".0") and name[:-2].isdigit()
+    return name[:-2] if is_float else name
 
 
 def is_blank(value: Any) -> bool:
@@ -137,7 +138,12 @@ def is_missing(value: Any) -> bool:
 
 def truth(value: Any) -> bool | None:
     """Return what a cell says that may be true or false; None if it says neither."""
-    said = str(value).strip().lower()
+    return _truth(str(value))
+
+
+@lru_cache
+def _truth(said: str) -> bool | None:
+    said = said.strip().lower()
     return True if said in TRUE else False if said in FALSE else None
 
 

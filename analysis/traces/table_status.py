@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,20 +53,23 @@ def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str
     chosen : mapping
         The table's columns, by canonical name.
     """
-    said = [None if each is None or is_blank(each) else each for each in words.get("status", [])]
-    there = dict.fromkeys(_word(each) for each in said if each is not None)
+    there, n_empty = Counter[str](), 0
+    for each, n in Counter(words.get("status", [])).items():
+        if each is None or is_blank(each):
+            n_empty += n
+        else:
+            there[_word(each)] += n
     codes = {word for word in there if count(word) is not None or _HTTP.match(word)}
     fine, failing = _FINE.intersection(there), set(filter(_FAILING.search, there))
     unknown = [word for word in there if word not in codes | fine | failing]
     if not unknown:
         return None
     note = f"column {chosen['status']!r} says {', '.join(map(repr, unknown[:_SHOWN]))}"
-    n_unknown = sum(each is not None and _word(each) in unknown for each in said)
-    if codes or fine or said.count(None) > n_unknown:
+    if codes or fine or n_empty > sum(there[word] for word in unknown):
         return f"{note}: taken for failures"
     if failing:
         words["status"] = [
-            None if each is None or _word(each) in unknown else each for each in said
+            None if each is None or _word(each) in unknown else each for each in words["status"]
         ]
         return f"{note} where no failure is said: taken for answered calls"
     del words["status"]
