@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from analysis.traces.dialects import NO_OPERATION, OPERATIONS
 from analysis.traces.usage import of_api
 from analysis.traces.values import mapping, text
+from simulator.words import counted
 
 _USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens", "token_details")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
@@ -106,6 +108,35 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     if said is not None and (is_sure or (tells_chats and said.lower() in none)):
         return said
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
+
+
+def note_on_chains(
+    words: Mapping[str, Sequence[str | None]],
+    read: Mapping[str, Sequence[Any]],
+    chosen: Mapping[str, str],
+) -> str | None:
+    """Return what to say of rows with tokens that are chains, and so no calls of models.
+
+    Parameters
+    ----------
+    words, read : mapping
+        The texts and the counts of the rows, by canonical name.
+    chosen : mapping
+        The table's columns, by canonical name.
+    """
+    kinds = words.get("operation_name", [])
+    rows = zip(kinds, read.get("output_tokens", ()), strict=False)
+    left = Counter(
+        said
+        for said, wrote in rows
+        if said is not None and wrote is not None and said.lower() in NO_OPERATION - _VAGUE
+    )
+    if not left or not says_operations(kinds):
+        return None
+    return (
+        f"{counted(left.total(), 'row')} with tokens are no calls of models, as "
+        f"{chosen['operation_name']!r} says ({', '.join(map(repr, left))})"
+    )
 
 
 def tool_of(row: Mapping[str, Any]) -> str | None:

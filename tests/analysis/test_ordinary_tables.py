@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.traces.reading import read_traces
 from tests.analysis.test_table_columns import CALL, HEAD, column, read
 
 
@@ -83,3 +84,31 @@ def test_a_call_that_wrote_nothing_shows_nothing_of_the_reasoning_of_others(
     rows = [f"{CALL},gpt-4o,5,ok", f"{CALL},gpt-4o,4,ok", f"{CALL[:-3]},0,gpt-4o,9,error"]
     found = read(tmp_path, f"{HEAD},model,reasoning_tokens,status", *rows)
     assert column(found, "output_tokens")[:2] == [10, 10]
+
+
+def test_rows_of_chains_with_tokens_are_said_to_be_no_calls(tmp_path: Path) -> None:
+    rows = [f"{CALL},gpt-4o,{kind}" for kind in ("chat", "task", "task")]
+    found = read(tmp_path, f"{HEAD},model,type", *rows)
+    assert found.notes == [
+        "calls.csv: 2 rows with tokens are no calls of models, as 'type' says ('task')"
+    ]
+    rows = [f"{CALL},gpt-4o,chat", f"{CALL[:-7]},,,chain"]
+    assert not read(tmp_path, f"{HEAD},model,type", *rows).notes
+
+
+def test_runs_in_whole_seconds_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    """Four calls of 2 or 3 s, without tokens, are those of another run by chance."""
+    for name, lengths in (("a", (2, 3, 3, 2)), ("b", (3, 3, 2, 2)), ("c", (2, 3, 3, 2))):
+        rows = [f"1,x,m,{length}" for length in lengths]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["run,agent,model,duration_s", *rows]))
+    found = read_traces([tmp_path])
+    assert len(found.calls) == 12
+    assert any("c.csv: its calls are all alike" in note for note in found.notes)
+
+
+def test_one_call_a_day_at_midnight_has_a_time(tmp_path: Path) -> None:
+    rows = [f"2026-03-0{day}T00:00:00Z,4.2,100,10" for day in (1, 2, 3)]
+    head = "start_time,duration_s,prompt_tokens,completion_tokens"
+    assert not read(tmp_path, head, *rows).notes
+    found = read(tmp_path, head, *rows, rows[0].replace("4.2", "5.1"))
+    assert any("calls begin at midnight" in note for note in found.notes)
