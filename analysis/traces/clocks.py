@@ -44,7 +44,8 @@ def _momentary(calls: pd.DataFrame) -> str | None:
 
 
 def _quantised(starts: pd.Series) -> str | None:
-    if starts.ge(FIRST_DATE).any() and (starts % _DAY_NS == 0).all():
+    at_midnight = starts.ge(FIRST_DATE).any() and (starts % _DAY_NS == 0).all()
+    if at_midnight and (len(starts) == 1 or starts.duplicated().any()):
         return "calls begin at midnight: only their days are known, and all of a day overlap"
     if len(starts) < 50:
         return None

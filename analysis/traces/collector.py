@@ -227,8 +227,8 @@ class Collector:
             self._left_out(calls[repeated], note)
         calls = calls[~repeated]
         self.notes += [
-            f"{name}: its calls are all alike, and other files have as many of the same runs: if "
-            "it is a copy, leave it out"
+            f"{name}: its calls are all alike but for whole seconds, and other files have the same "
+            "of its runs: if it is a copy, leave it out"
             for name in may_be_copies(calls)
         ]
         return calls

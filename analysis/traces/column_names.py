@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 UNCACHED = ("uncached_input_tokens", "input_tokens_uncached", "input_uncached", "uncached_tokens",
             "non_cached_input_tokens", "uncached_prompt_tokens")  # fmt: skip
@@ -137,6 +138,7 @@ UNITS: dict[str, int] = {
 """Units at the end of a name, in ns."""
 
 
+@lru_cache(4096)
 def plain(name: str) -> str:
     """Return a name in lower case with underscores: ``Latency (ms)`` is ``latency_ms``."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
@@ -221,10 +223,11 @@ def parts_of_cost_in(names: Iterable[str]) -> list[str]:
 def unread_costs(names: Iterable[str], used: Iterable[str]) -> list[str]:
     """Return the columns that may hold costs of calls by their names, and are not read."""
     used = set(used)
+    words = {name: set(plain(name).split("_")) for name in names if name not in used}
     return [
         name
-        for name in names
-        if name not in used and {"cost", "costs", "spend"} & set(plain(name).split("_"))
+        for name, said in words.items()
+        if {"cost", "costs", "spend"} & said and "per" not in said
     ]
 
 

@@ -26,6 +26,7 @@ _ALIKE = [
 
 _FEWEST_OF_COPY = 3
 """Calls of a file, not all alike, that are not all those of another one by chance."""
+_SECOND_NS = 10**9
 
 _OF_ONE_ANSWER = [
     "source",
@@ -112,7 +113,7 @@ def _whole_files(calls: pd.DataFrame, repeated: pd.Series[bool]) -> pd.Series[bo
 
 
 def may_be_copies(calls: pd.DataFrame) -> list[str]:
-    """Return files that may be copies: their calls, all alike, are each in another file too."""
+    """Return files that may be copies: their calls are each in another file, and hardly differ."""
     if calls["source"].nunique() < 2:
         return []
     number = calls.groupby([*_ALIKE, "source"], dropna=False).cumcount()
@@ -127,8 +128,9 @@ def _is_whole(calls: pd.DataFrame, repeated: pd.Series[bool]) -> pd.Series[bool]
 
 
 def _vary(calls: pd.DataFrame) -> pd.Series[bool]:
-    """Tell of each call whether those of its file differ."""
+    """Tell of each call whether those of its file differ by more than whole seconds."""
     lengths = calls["end_ns"] - calls["start_ns"]
+    lengths = lengths.where((lengths % _SECOND_NS).ne(0).fillna(False))
     said = zip(lengths, calls["input_tokens"], calls["output_tokens"], strict=True)
     kinds = pd.Series(list(map(str, said)), index=calls.index)
     return kinds.groupby(calls["source"]).transform("nunique").gt(1).astype(bool)

@@ -222,7 +222,7 @@ def doubtful_cache(said: Slots) -> tuple[bool | None, int] | None:
 def doubtful_reasoning(said: Slots) -> tuple[bool | None, int] | None:
     """Return the same of the output and the tokens of reasoning (see `doubtful_cache`)."""
     wrote, thought = count(said.get("output")), count(said.get("reasoning"))
-    if wrote is None or not thought or "buckets" in said:
+    if not wrote or not thought or "buckets" in said:  # one cut off shows nothing of others
         return None
     total = count(said.get("total"))
     return is_reasoning_apart(_input_of(said)[0], wrote, thought, total), thought

@@ -15,7 +15,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.column_names import amounts_in
 from analysis.traces.decimals import Notations
 from analysis.traces.source import Source
-from analysis.traces.table_rows import is_blank, without_dollar
+from analysis.traces.table_rows import is_blank, is_missing, without_dollar
 from analysis.traces.values import MOST_COUNT, amount, text
 
 _EXACT = 0.01
@@ -90,14 +90,26 @@ class TableCells:
     def holds_counts(self, name: str) -> bool:
         """Tell whether a column holds whole numbers, and one above 1: else it says yes or no."""
         how = self._notations.told(name, is_count=True)
+        is_several = False
+        for row in self.rows:
+            cell = row.get(name)
+            if cell is None or is_blank(cell):
+                continue
+            n = amount(how.plain(cell))
+            if n is None or n != round(n):
+                return False
+            is_several = is_several or n > 1
+        return is_several
+
+    def holds_amounts(self, name: str) -> bool:
+        """Tell whether a column holds numbers, and not only 0 and 1: else words, or yes and no."""
+        plain = self._notations.told(name, is_count=False).plain
         found = [
-            amount(how.plain(row.get(name)))
+            amount(plain(without_dollar(row.get(name))))
             for row in self.rows
-            if not is_blank(row.get(name)) and row.get(name) is not None
+            if not is_missing(row.get(name))
         ]
-        return all(n is not None and n == round(n) for n in found) and any(
-            n is not None and n > 1 for n in found
-        )
+        return all(n is not None for n in found) and any(n not in (0, 1) for n in found)
 
     def in_dollars(self, costs: Sequence[float | None], currency: str) -> list[float | None]:
         """Return the costs that are in US dollars; one in another currency is an error."""

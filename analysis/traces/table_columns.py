@@ -17,7 +17,7 @@ from analysis.traces.column_names import (
     several_in,
     unread_counts,
 )
-from analysis.traces.table_rows import is_missing, truth
+from analysis.traces.table_rows import is_missing, knows_operations, truth
 from analysis.traces.table_times import EXTRA
 from analysis.traces.values import text
 from simulator.errors import TeamsimError
@@ -37,6 +37,9 @@ _AGENTS = {"role", "agent_role", "node_name", "langgraph_node", "subagent", "sub
 _OF_MESSAGES = {"user", "assistant", "system", "tool", "human", "ai", "function", "model",
                 "developer"}  # fmt: skip
 """Columns that may say which agent made a call, unless they say whose a message is."""
+
+_LONGEST_NAME, _MOST_NAMES = 60, 30
+"""Texts are longer than names of agents; so many rows do not have each an agent of its own."""
 
 _OF_ITS_OWN = {"run_id", "agent_id", "parent_agent_id", "operation_name", "status", "error_type"}
 """What columns of other names than the first mean something else by, or are read all."""
@@ -148,6 +151,8 @@ def columns_of(
     # A canonical name is the surest.
     chosen |= {name: name for name in CALLS if name in with_some and name not in told}
     chosen |= found_counts(with_some, chosen, holds_counts)
+    if "operation_name" not in told and (kind := _kind(rows, with_some, chosen)) is not None:
+        chosen["operation_name"] = kind
     read = {*chosen.values(), *told.values()}
     if "agent_id" not in chosen and (role := _role(rows, with_some)) is not None:
         chosen["agent_id"] = role
@@ -170,6 +175,23 @@ def columns_of(
     return Columns(chosen, _flags(with_some, read), inputs, notes, cached)
 
 
+def _kind(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], chosen: Mapping[str, str]
+) -> str | None:
+    """Return another column that says which operations rows are, where the chosen one does not.
+
+    So ``span_kind`` may say CLIENT or INTERNAL, and ``type`` what was done.
+    """
+    said = chosen.get("operation_name")
+    if said is None or "operation" in plain(said):
+        return None
+    others = [name for name in names if plain(name) in ALIASES["operation_name"] and name != said]
+    if not others or knows_operations([text(row.get(said)) for row in rows]):
+        return None
+    known = (name for name in others if knows_operations([text(row.get(name)) for row in rows]))
+    return next(known, None)
+
+
 def _role(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None:
     """Return a column that may name agents, and none of whose values is a role of a message."""
     return next(
@@ -177,9 +199,20 @@ def _role(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None
             name
             for name in names
             if plain(name) in _AGENTS
-            and not any(str(row.get(name)).strip().lower() in _OF_MESSAGES for row in rows)
+            and _are_agents([row.get(name) for row in rows if not is_missing(row.get(name))])
         ),
         None,
+    )
+
+
+def _are_agents(cells: Sequence[Any]) -> bool:
+    """Tell whether values may be names of agents: no roles of messages, truths or texts."""
+    said = {str(each).strip() for each in cells}
+    return (
+        not any(each.lower() in _OF_MESSAGES for each in said)
+        and any(truth(each) is None for each in said)
+        and all(len(each) <= _LONGEST_NAME for each in said)
+        and len(said) <= max(_MOST_NAMES, len(cells) / 2)
     )
 
 

@@ -188,6 +188,8 @@ def reasoning_apart(
     It shows it, where the reasoning is more than the output or the total is that of both, or the
     contrary; else it does as most rows of its writer that show it (see `caches_apart`).
     """
+    if not any(read.get("reasoning_output_tokens", ())):
+        return [False] * n_rows, []
     none = [None] * n_rows
     makers = [words.get(name, none) for name in ("provider_name", "response_model")]
     writers = [writer_of(*pair) for pair in zip(*makers, strict=True)]
@@ -195,8 +197,9 @@ def reasoning_apart(
     columns = (read.get(name, none) for name in names)
     shown = [is_reasoning_apart(*row) for row in zip(*columns, totals or none, strict=True)]
     of: dict[str, list[bool | None]] = {writer: [] for writer in writers}
-    for writer, thought, each in zip(writers, read.get(names[2], none), shown, strict=True):
-        if thought:
+    wrote, thoughts = (read.get(name, none) for name in names[1:])
+    for writer, n, thought, each in zip(writers, wrote, thoughts, shown, strict=True):
+        if n and thought:  # a call that was cut off shows nothing of others
             of[writer].append(each)
     usual = {writer: is_cache_apart_in_all(some, usual=False) for writer, some in of.items()}
     apart = [usual[w] if each is None else each for w, each in zip(writers, shown, strict=True)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from analysis.traces.dialects import NO_OPERATION, OPERATIONS
 from analysis.traces.usage import of_api
 from analysis.traces.values import mapping, text
+from simulator.words import counted
 
 _USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens", "token_details")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
@@ -20,6 +23,9 @@ _NO_NAME = {"nan", "null", "none", "<na>", "\\n"}
 TRUE = {"true", "t", "yes", "y", "on", "1", "1.0", "wahr", "ja", "vrai", "oui"}
 FALSE = {"false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non"}
 """Programs write these, PostgreSQL ``t`` and ``f``, and Excel words of the user's language."""
+
+_VAGUE = {"unknown", "event"}
+"""Words for rows that are calls of models where they have a model or what it has written."""
 
 _OF_PYTHON = re.compile(r"(\w*tokens)=(\d+)")
 
@@ -32,11 +38,10 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     Counts of an object of usage get their canonical names, also of one inside another object, such
     as a whole answer of an API.
     """
-    inside = {
-        name: said
-        for name, value in row.items()
-        if (said := value if isinstance(value, dict) else _shown(name, value))
-    }
+    inside = {name: value for name, value in row.items() if isinstance(value, dict)}
+    for name in _USAGES:
+        if said := _shown(row.get(name)):
+            inside[name] = said
     if not inside:
         return row
     found = dict(row)
@@ -52,12 +57,12 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _shown(name: str, value: Any) -> dict[str, Any]:
+def _shown(value: Any) -> dict[str, Any]:
     """Return the counts of a usage object as Python shows it: ``Usage(prompt_tokens=9, ...)``.
 
     Those of the reasoning are in an object of their own, as in the answers of the APIs.
     """
-    if name not in _USAGES or not isinstance(value, str) or "tokens=" not in value:
+    if not isinstance(value, str) or "tokens=" not in value:
         return {}
     found = {each: int(n) for each, n in _OF_PYTHON.findall(value)}
     thought = found.pop("reasoning_tokens", None)
@@ -72,7 +77,12 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def says_operations(said: Sequence[str | None]) -> bool:
     """Tell whether a column says of some rows that they are calls of models."""
-    return any(OPERATIONS.get((each or "").lower()) == "chat" for each in said)
+    return any(OPERATIONS.get((each or "").lower()) == "chat" for each in set(said))
+
+
+def knows_operations(said: Sequence[str | None]) -> bool:
+    """Tell whether a column says of some rows which operation they are."""
+    return any((each or "").lower() in OPERATIONS for each in set(said))
 
 
 def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mapping[str, Any]) -> str:
@@ -85,17 +95,48 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     is_sure : bool
         Whether the column has no other meaning: then a word that is not known stays as it is.
     tells_chats : bool
-        Whether it says of other rows that they are calls of models: then chains are none.
+        Whether it says of other rows that they are calls of models: then chains are none, nor is
+        what it does not know, unless the row has a model, or what one has written.
     row : mapping
         The row's values by canonical name.
     """
     known = OPERATIONS.get((said or "").lower())
     if known is not None:
         return known
-    if said is not None and (is_sure or (tells_chats and said.lower() in NO_OPERATION)):
-        return said
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
+    none = NO_OPERATION - _VAGUE if counted else NO_OPERATION
+    if said is not None and (is_sure or (tells_chats and said.lower() in none)):
+        return said
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
+
+
+def note_on_chains(
+    words: Mapping[str, Sequence[str | None]],
+    read: Mapping[str, Sequence[Any]],
+    chosen: Mapping[str, str],
+) -> str | None:
+    """Return what to say of rows with tokens that are chains, and so no calls of models.
+
+    Parameters
+    ----------
+    words, read : mapping
+        The texts and the counts of the rows, by canonical name.
+    chosen : mapping
+        The table's columns, by canonical name.
+    """
+    kinds = words.get("operation_name", [])
+    rows = zip(kinds, read.get("output_tokens", ()), strict=False)
+    left = Counter(
+        said
+        for said, wrote in rows
+        if said is not None and wrote is not None and said.lower() in NO_OPERATION - _VAGUE
+    )
+    if not left or not says_operations(kinds):
+        return None
+    return (
+        f"{counted(left.total(), 'row')} with tokens are no calls of models, as "
+        f"{chosen['operation_name']!r} says ({', '.join(map(repr, left))})"
+    )
 
 
 def tool_of(row: Mapping[str, Any]) -> str | None:
@@ -112,7 +153,8 @@ def name_in(value: Any, is_id: bool = False) -> str | None:
     name = text(value)
     if name is None or name.lower() in _NO_NAME:
         return None
-    return name.removesuffix(".0") if is_id and name.replace(".", "", 1).isdigit() else name
+    is_float = is_id and name.endswith(".0") and name[:-2].isdigit()
+    return name[:-2] if is_float else name
 
 
 def is_blank(value: Any) -> bool:
@@ -127,7 +169,12 @@ def is_missing(value: Any) -> bool:
 
 def truth(value: Any) -> bool | None:
     """Return what a cell says that may be true or false; None if it says neither."""
-    said = str(value).strip().lower()
+    return _truth(str(value))
+
+
+@lru_cache
+def _truth(said: str) -> bool | None:
+    said = said.strip().lower()
     return True if said in TRUE else False if said in FALSE else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from analysis.traces.values import count, flag
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "passed", *TRUE, "none", "nan", "status_code_ok",
+         "unset", "status_code_unset",
          "stop", "length", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_calls",
          "function_call", "pause_turn"}  # fmt: skip
 """Words for calls that were answered; the last ones say why an answer ended."""
@@ -26,7 +28,8 @@ _NO_ERROR_CODES = range(100, 400)
 _FAILING = re.compile(
     "err|fail|exce|time.?out|timed|deadline|cancel|abort|den(y|ied)|refus|reject|limit|invalid|"
     "unavail|overload|crash|kill|interrupt|drop|block|filter|fals|^(f|n|no|off|nein|faux|non)$|"
-    "unsuccess|incomplete|unauth|forbid|not_found|bad_|broken|lost"
+    "unsuccess|incomplete|unauth|forbid|not_found|bad_|broken|lost|throttl|quota|exhaust|expired|"
+    "disconnect|^n?ko$|^nok$|^bad$|^[45]xx$|fehler|échec"
 )
 """Parts of words for calls that failed."""
 
@@ -40,6 +43,9 @@ _SHOWN = 6
 def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str]) -> str | None:
     """Leave out statuses of which no word is known; return what to say of words that are not.
 
+    They are of failures where other words, or most rows by saying nothing, are of answered calls,
+    and of answered calls where others are of failures.
+
     Parameters
     ----------
     words : dict
@@ -47,21 +53,25 @@ def without_unknown(words: dict[str, list[str | None]], chosen: Mapping[str, str
     chosen : mapping
         The table's columns, by canonical name.
     """
-    said = [each for each in words.get("status", []) if each is not None and not is_blank(each)]
-    there = dict.fromkeys(map(_word, said))
-    unknown = [
-        word
-        for word in there
-        if count(word) is None
-        and not _HTTP.match(word)
-        and word not in _FINE
-        and not _FAILING.search(word)
-    ]
+    there, n_empty = Counter[str](), 0
+    for each, n in Counter(words.get("status", [])).items():
+        if each is None or is_blank(each):
+            n_empty += n
+        else:
+            there[_word(each)] += n
+    codes = {word for word in there if count(word) is not None or _HTTP.match(word)}
+    fine, failing = _FINE.intersection(there), set(filter(_FAILING.search, there))
+    unknown = [word for word in there if word not in codes | fine | failing]
     if not unknown:
         return None
     note = f"column {chosen['status']!r} says {', '.join(map(repr, unknown[:_SHOWN]))}"
-    if len(unknown) < len(there):
+    if codes or fine or n_empty > sum(there[word] for word in unknown):
         return f"{note}: taken for failures"
+    if failing:
+        words["status"] = [
+            None if each is None or _word(each) in unknown else each for each in words["status"]
+        ]
+        return f"{note} where no failure is said: taken for answered calls"
     del words["status"]
     return f"{note}, and nothing that is known: not read"
 

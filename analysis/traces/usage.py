@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from analysis.traces.values import amount, count, mapping, pick
@@ -193,6 +194,7 @@ def shows_both(shown: Sequence[bool | None]) -> bool:
     return min(within, apart) >= max(1.0, _TELLING * (within + apart))
 
 
+@lru_cache(4096)
 def writer_of(provider: str | None, model: str | None) -> str:
     """Return whose API has counted the tokens of a call: its provider, else a word of its model."""
     word = _WORD.search((model or "").lower().rpartition("/")[2])

@@ -602,7 +602,7 @@ def test_outputs_of_one_instrumentation_hold_the_reasoning_or_none_does(tmp_path
         return otel(number, None, "chat", 10.0 * number, 3, **said)
 
     spans = [call(1, "gemini-2.5-pro", 50, 200), call(2, "gemini-2.5-pro", 60, 20),
-             call(3, "gpt-5", 60, 20)]  # fmt: skip
+             call(3, "gpt-5", 60, 20), call(4, "gpt-5", 0, 20)]  # fmt: skip
     found = read_traces([whole(tmp_path / "spans.json", document(*spans))])
-    assert found.calls["output_tokens"].tolist() == [250, 80, 60]
+    assert found.calls["output_tokens"].tolist() == [250, 80, 60, 20]  # the last was cut off
     assert any("1 calls: the output does not hold the reasoning" in n for n in found.notes)

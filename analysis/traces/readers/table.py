@@ -33,6 +33,7 @@ from analysis.traces.table_counts import (
 from analysis.traces.table_rows import (
     flat,
     name_in,
+    note_on_chains,
     operation_of,
     says_operations,
     tool_of,
@@ -149,7 +150,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
-    table.note(without_unknown(words, chosen))
+    table.note(without_unknown(words, chosen), note_on_chains(words, read, chosen))
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     tells_chats = says_operations(words.get("operation_name", []))

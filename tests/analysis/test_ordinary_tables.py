@@ -1,0 +1,114 @@
+"""Ordinary tables are read as a careful person would: rules of whole columns do not go too far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.traces.reading import read_traces
+from tests.analysis.test_table_columns import CALL, HEAD, column, read
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("subagent", ["true", "false"] * 3),
+        ("bot", ["0", "1"] * 3),
+        ("assistant", [f"Here is what you asked for, in some {n} words." * 2 for n in range(6)]),
+        ("persona", [f"p{n}" for n in range(40)]),
+    ],
+)
+def test_truths_and_texts_are_no_agents(tmp_path: Path, name: str, cells: list[str]) -> None:
+    found = read(tmp_path, f"{HEAD},{name}", *(f'{CALL},"{each}"' for each in cells))
+    assert found.calls["agent_id"].isna().all()
+    assert not any("agent" in note for note in found.notes)
+
+
+def test_kinds_that_say_no_operation_hide_none_that_do(tmp_path: Path) -> None:
+    rows = ["CLIENT,chat,", "INTERNAL,tool,search", "CLIENT,chat,"]
+    found = read(tmp_path, f"{HEAD},span_kind,type,name", *(f"{CALL},{each}" for each in rows))
+    assert column(found, "operation_name").count("execute_tool") == 1
+    assert found.calls["tool_name"].dropna().tolist() == ["search"]
+
+
+def test_a_call_of_unknown_kind_is_one_of_a_model_if_it_has_written(tmp_path: Path) -> None:
+    rows = [f"{CALL},gpt-4o,{kind}" for kind in ("chat", "unknown", "chain")]
+    found = read(tmp_path, f"{HEAD},model,type", *rows)
+    assert sorted(column(found, "operation_name")) == ["chain", "chat", "chat"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["", "", "throttled"], ["ok", "ok", "error"]),
+        (["", "", "KO"], ["ok", "ok", "error"]),
+        (["answered", "answered", ""], ["ok", "ok", "ok"]),
+        (["UNSET", "OK", "ERROR"], ["ok", "ok", "error"]),
+        (["STATUS_CODE_UNSET", "STATUS_CODE_UNSET", "STATUS_CODE_ERROR"], ["ok", "ok", "error"]),
+        (["answered", "answered", "error"], ["ok", "ok", "error"]),
+        (["pass", "valid", "failed"], ["ok", "ok", "error"]),
+        (["ok", "odd", "error"], ["ok", "error", "error"]),
+    ],
+)
+def test_words_for_failures_are_said_alone(
+    tmp_path: Path, cells: list[str], expected: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD},status", *(f"{CALL},{each}" for each in cells))
+    assert column(found, "status") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("cost_center", ["R&D-12", "HR-1"]), ("cost_currency", ["USD", "USD"]),
+     ("low_cost", ["true", "false"]), ("cost_per_1k_tokens", ["0.5", "0.25"]),
+     ("total_cost_estimated", ["1", "0"])],
+)  # fmt: skip
+def test_what_is_no_amount_is_no_cost_that_is_not_read(
+    tmp_path: Path, name: str, cells: list[str]
+) -> None:
+    found = read(tmp_path, f"{HEAD},{name}", *(f"{CALL},{each}" for each in cells))
+    assert not any("US dollars" in note for note in found.notes)
+
+
+def test_prices_of_tokens_are_no_costs_of_calls(tmp_path: Path) -> None:
+    rows = [f"{CALL[:-6]}{n},{n},3.0,15.0" for n in (100, 200, 300)]
+    found = read(tmp_path, f"{HEAD},input_cost,output_cost", *rows)
+    assert found.calls["cost_usd"].isna().all()
+    assert any("'input_cost' and 'output_cost' not read" in note for note in found.notes)
+
+
+def test_a_call_that_wrote_nothing_shows_nothing_of_the_reasoning_of_others(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{CALL},gpt-4o,5,ok", f"{CALL},gpt-4o,4,ok", f"{CALL[:-3]},0,gpt-4o,9,error"]
+    found = read(tmp_path, f"{HEAD},model,reasoning_tokens,status", *rows)
+    assert column(found, "output_tokens")[:2] == [10, 10]
+
+
+def test_rows_of_chains_with_tokens_are_said_to_be_no_calls(tmp_path: Path) -> None:
+    rows = [f"{CALL},gpt-4o,{kind}" for kind in ("chat", "task", "task")]
+    found = read(tmp_path, f"{HEAD},model,type", *rows)
+    assert found.notes == [
+        "calls.csv: 2 rows with tokens are no calls of models, as 'type' says ('task')"
+    ]
+    rows = [f"{CALL},gpt-4o,chat", f"{CALL[:-7]},,,chain"]
+    assert not read(tmp_path, f"{HEAD},model,type", *rows).notes
+
+
+def test_runs_in_whole_seconds_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    """Four calls of 2 or 3 s, without tokens, are those of another run by chance."""
+    for name, lengths in (("a", (2, 3, 3, 2)), ("b", (3, 3, 2, 2)), ("c", (2, 3, 3, 2))):
+        rows = [f"1,x,m,{length}" for length in lengths]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["run,agent,model,duration_s", *rows]))
+    found = read_traces([tmp_path])
+    assert len(found.calls) == 12
+    assert any("c.csv: its calls are all alike" in note for note in found.notes)
+
+
+def test_one_call_a_day_at_midnight_has_a_time(tmp_path: Path) -> None:
+    rows = [f"2026-03-0{day}T00:00:00Z,4.2,100,10" for day in (1, 2, 3)]
+    head = "start_time,duration_s,prompt_tokens,completion_tokens"
+    assert not read(tmp_path, head, *rows).notes
+    found = read(tmp_path, head, *rows, rows[0].replace("4.2", "5.1"))
+    assert any("calls begin at midnight" in note for note in found.notes)
