@@ -52,7 +52,7 @@ from analysis.calibration.trends import trends
 from analysis.calibration.waits import IMPUTED, Waits, fit_waits
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
-from simulator.experiment.pool import Processes, Progress, begin, in_processes
+from simulator.experiment.pool import Processes, Progress, begin
 
 Told = dict[tuple[Hashable, ...], Waits]
 """Waits of agents that claim their tasks, by what is alike in the runs of each."""
@@ -109,6 +109,7 @@ def begin_cells(
     pooled: bool = True,
     priors: Mapping[str, Prior] | None = None,
     seen: tuple[pd.DataFrame, Told] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[list[CellFit], Callable[[Progress | None], list[CellFit]]]:
     """Return the fits without the two habits, and a function that returns them with these.
 
@@ -118,11 +119,13 @@ def begin_cells(
     ----------
     real, match, workers, pooled, priors, seen
         As for `fit_cells`.
+    meanwhile : callable, optional
+        Called once, when other processes that can have begun to fit agents.
     """
     together = AGENT if pooled else CELL
     calls, told = seen or observed(real, together)
     agents = agents_of(real, calls, told, together, priors or shipped().priors)
-    fits = [fit for cells in fit_agents(agents, workers) for fit in cells]
+    fits = [fit for cells in fit_agents(agents, workers, meanwhile) for fit in cells]
     if not match:
         return fits, lambda progress: fits
     searches = [search_for(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -174,14 +177,21 @@ def _matched_data(
     return tasks, runs, calls[calls["run_dir"].isin(runs["run_dir"])]
 
 
-def fit_agents(agents: Sequence[AgentRuns], workers: int | Processes) -> list[list[CellFit]]:
+def fit_agents(
+    agents: Sequence[AgentRuns],
+    workers: int | Processes,
+    meanwhile: Callable[[], None] | None = None,
+) -> list[list[CellFit]]:
     """Fit all cells of each agent, in other processes if these need not import what fits.
 
-    Or if there are many calls.
+    Or if there are many calls. `meanwhile` is called when they have begun, where they run already.
     """
     calls = sum(len(agent.calls) for agent in agents)
     are_copies = isinstance(workers, Processes) and workers.are_copies
-    return in_processes(fit_agent, agents, workers if are_copies or calls > _MANY_CALLS else 1)
+    fits = begin(fit_agent, agents, workers if are_copies or calls > _MANY_CALLS else 1)
+    if meanwhile is not None:
+        meanwhile()
+    return fits(None)
 
 
 def fit_agent(agent: AgentRuns) -> list[CellFit]:

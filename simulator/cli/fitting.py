@@ -100,10 +100,8 @@ def _fit_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> _Fitte
     from analysis.calibration.profiles import write_profile
 
     seen = observed(team, AGENT)
-    unmatched, finish = begin_cells(team, workers=pool, seen=seen)
+    unmatched, finish = begin_cells(team, workers=pool, seen=seen, meanwhile=_import_what_draws)
     agents = fit_pooled(team, unmatched, pool, seen)
-    from analysis.plots import posterior_predictive  # noqa: F401  matplotlib, which takes a second
-
     with progress_bar("cells") as progress:
         fits = finish(progress)
     write_calibration(team, fits, out, source)
@@ -117,6 +115,11 @@ def _fit_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> _Fitte
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
     return _Fitted(fits, seen[0], cells, checks)
+
+
+def _import_what_draws() -> None:
+    """Import Matplotlib, which takes half a second, while others are at work."""
+    from analysis.plots import posterior_predictive  # noqa: F401
 
 
 def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
