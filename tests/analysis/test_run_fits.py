@@ -96,7 +96,12 @@ def test_runs_of_a_known_team_find_it_and_what_they_take_more(shipped: Analogues
         assert match.gaps["rounds"] == pytest.approx(0.0, abs=0.3)
         assert sum(each.weight for each in fit.matches) == pytest.approx(1.0)
         (plain,) = fit_runs(table_of(shipped.found[place], CLAIMED, 120, {}), shipped, {})
-        assert max(plain.matches, key=lambda each: each.weight).analogue == place
+        weights = {each.analogue: each.weight for each in plain.matches}
+        # Which of an agent's cells on one task list it is, runs hardly tell. That another is k
+        # times as likely as the true one has a probability of 1 / k at most (Markov's inequality).
+        assert max(weights.values()) < 20 * weights[place]
+        names = [each.task_list.partition("/")[0] for each in shipped.found]
+        assert sum(w for i, w in weights.items() if names[i] == names[place]) > 0.5
 
 
 @pytest.mark.slow
