@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,28 +79,23 @@ def may_fork() -> bool:
     if multiprocessing.get_start_method(allow_none=True) not in (None, "fork"):
         return False
     try:
-        return not _others(_known()) or not _others_that_stay()
+        return not _others_that_stay()
     except OSError:
         return False
 
 
-def _known() -> set[int | None]:
-    """Return the threads that hold no lock: this process's first, and those that wait."""
+def _others() -> set[int]:
+    """Return the threads that may hold a lock: not this process's first, nor those that wait."""
     waiting = {each.native_id for each in threading.enumerate() if isinstance(each, Waiting)}
-    return waiting | {os.getpid()}
-
-
-def _others(known: Set[int | None]) -> set[int]:
-    """Return the threads that are not known to be harmless."""
-    threads = {int(each.name) for each in _THREADS.iterdir()}
-    return {each for each in threads - known if _name(each) not in _SAFE}
+    threads = {int(each.name) for each in _THREADS.iterdir()} - waiting - {os.getpid()}
+    return {each for each in threads if _name(each) not in _SAFE}
 
 
 def _others_that_stay() -> set[int]:
     """Return them without those that Python has ended and the system has not, yet."""
     alive = {each.native_id for each in threading.enumerate()}
     ends = time.monotonic() + _ENDING_S
-    while (others := _others(_known())) and not others & alive and time.monotonic() < ends:
+    while (others := _others()) and not others & alive and time.monotonic() < ends:
         time.sleep(_ENDING_S / 20)
     return others
 

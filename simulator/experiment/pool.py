@@ -228,7 +228,7 @@ class Processes:
             if may_fork():
                 load(module)
             others = self.started()
-            for _ in range(self.count - 1):
+            for _ in range(0 if others.are_copies else self.count - 1):
                 others.submit(load, module)
 
     def started(self) -> Pool:

@@ -238,8 +238,8 @@ class _Work:
                 if progress is not None:
                     progress(done, self.allocation.most)
                 pacer.put(missing)
-                is_worth_it = pacer.left_s > min(pool.worth_s, TARGET_S)
-                if there is None and pool.count > 1 and is_worth_it:
+                may_share = there is None and pool.count > 1
+                if may_share and pacer.left_s > min(pool.worth_s, TARGET_S):
                     others = pool.started()
                     there = Crew(
                         self._job, others, pool.count - 1, others.under_way, takes_part=True
