@@ -110,16 +110,22 @@ class Distribution(Plugin):
         below, inside = self.window_mass()
         return np.clip((self.cdf(x - self.shift) - below) / inside, 0.0, 1.0)
 
+    @cached_property
+    def _across(self) -> tuple[float, ...]:
+        """The smallest, the middle and the largest draw."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return tuple(self.transform(_ACROSS).tolist())
+
     def lowest(self) -> float:
         """Return the smallest value that can be drawn."""
-        return float(self.transform(np.zeros(1))[0])
+        return self._across[0]
 
     @cached_property
     def largest(self) -> float:
         """The largest absolute value of a draw, with the effect of a phase and no other."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            ends = np.abs(self.transform(np.array([0.0, BELOW_ONE])))
-            return float(np.nanmax(ends) * self.largest_phase)
+        low, _, high = self._across
+        ends = [abs(end) for end in (low, high) if not math.isnan(end)]
+        return max(ends, default=math.nan) * self.largest_phase
 
     @property
     def largest_phase(self) -> float:
@@ -197,7 +203,7 @@ class Distribution(Plugin):
             raise ValueError(
                 "phase_length says how long phases last, but without phase_sigma there are none"
             )
-        if any(self.sigmas) and not np.any(self.transform(_ACROSS)):
+        if any(self.sigmas) and not any(self._across):
             said = next(n for n, sigma in zip(_SIGMAS, self.sigmas, strict=True) if sigma > 0.0)
             raise ValueError(f"{said} multiplies each draw, and this is always 0; leave it out")
         return self

@@ -97,7 +97,9 @@ class Cast:
         specs = team.workers
         kinds = {id(spec): Kind(spec) for spec in team.kinds}
         self.workers = [kinds[id(spec)] for spec in specs]
-        default = Kind(team.agent) if team.agent is not None else self.workers[0]
+        default = self.workers[0]
+        if team.agent is not None:
+            default = kinds.get(id(team.agent)) or Kind(team.agent)
         self.lead = default if team.coordinator is None else Kind(team.coordinator)
         self.checker = default if team.verifier is None else Kind(team.verifier)
         self.managers = topology.managers(len(specs))
