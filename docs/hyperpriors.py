@@ -12,11 +12,10 @@ import datetime
 from pathlib import Path
 
 from analysis.calibration import hyperpriors
-from analysis.calibration.cells import AGENT
 from analysis.calibration.hyperprior_fits import fit_priors
 from analysis.calibration.hyperpriors import Hyperpriors, text_of
 from analysis.traces.readers.llm_teams import read_team_runs
-from analysis.traces.team_runs import TeamRuns
+from analysis.traces.team_runs import AGENT, TeamRuns
 
 SIZES = [1, 2]
 SOURCE = "runs published with arXiv 2603.12229 (Mieczkowski et al.; MIT)"

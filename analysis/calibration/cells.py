@@ -50,14 +50,12 @@ from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
 from analysis.calibration.waits import IMPUTED, Waits, fit_waits
-from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
+from analysis.traces.team_runs import AGENT, CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Processes, Progress, begin
 
 Told = dict[tuple[Hashable, ...], Waits]
 """Waits of agents that claim their tasks, by what is alike in the runs of each."""
-AGENT = ["model_dir", "mode"]
-"""Cells with equal values here are of one agent, and are pooled."""
 
 _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
 """Median duration of an idle call, and its spread, if no idle call was observed."""

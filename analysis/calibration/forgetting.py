@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ _MOST = 0.9999
 
 _SEED = 20261128
 
-Cells = Sequence[Sequence[tuple[pd.DataFrame, WaitingTasks]]]
+Cells: TypeAlias = "Sequence[Sequence[tuple[pd.DataFrame, WaitingTasks]]]"
 """For each cell and each of its task lists, all calls, in order within each agent, with
 ``n_teammates``, and which tasks wait for which."""
 

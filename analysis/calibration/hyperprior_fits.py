@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.calibration import forgetting, latency, styles, tokens
-from analysis.calibration.cells import AGENT, observed
+from analysis.calibration.cells import observed
 from analysis.calibration.estimates import SPREADS_TRIED, Common, VectorFit, common_of
 from analysis.calibration.hyperpriors import VAGUE, Prior
 from analysis.calibration.waiting import WaitingTasks
-from analysis.traces.team_runs import CELL, TeamRuns
+from analysis.traces.team_runs import AGENT, CELL, TeamRuns
 from simulator.distributions import Floats
 
 _IMPUTED = 400

@@ -10,12 +10,12 @@ import pandas as pd
 
 from analysis.calibration.agent_runs import agents_of
 from analysis.calibration.cell import CellFit, Probability
-from analysis.calibration.cells import AGENT, Told, fit_agents, observed
+from analysis.calibration.cells import Told, fit_agents, observed
 from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
-from analysis.traces.team_runs import CELL, TeamRuns
+from analysis.traces.team_runs import AGENT, CELL, TeamRuns
 from simulator.experiment.pool import Processes
 
 

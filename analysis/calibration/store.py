@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,29 @@ _TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibrated cell: its fit, the task list it was fitted on, and its pilot runs."""
+    """A calibrated cell: its fit, the task list it was fitted on, and its pilot runs.
+
+    Attributes
+    ----------
+    fit : CellFit
+    tasks : list of dict
+    runs : sequence of mapping
+        A pilot run each.
+    """
 
     fit: CellFit
     tasks: list[dict[str, Any]]
-    pilot: pd.DataFrame
+    runs: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def pilot(self) -> pd.DataFrame:
+        """The pilot runs as a table, a row a run."""
+        return pd.DataFrame(self.runs)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The team sizes of the pilot, in order."""
+        return sorted({int(run["n_teammates"]) for run in self.runs})
 
 
 def calibrated(real: TeamRuns, fits: Sequence[CellFit]) -> list[Calibrated]:
@@ -64,7 +83,7 @@ def calibrated(real: TeamRuns, fits: Sequence[CellFit]) -> list[Calibrated]:
         Calibrated(
             fit,
             real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-            runs_of(real.runs, fit.cell),
+            _records(runs_of(real.runs, fit.cell)),
         )
         for fit in fits
     ]
@@ -135,10 +154,7 @@ def read_calibration(directory: Path) -> list[Calibrated]:
         cells = unsealed(document)["cells"]
     except DocumentError as error:
         raise TeamsimError(f"{path} is damaged ({error}): calibrate again") from None
-    return [
-        Calibrated(decode_fit(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
-        for cell in cells
-    ]
+    return [Calibrated(decode_fit(cell["fit"]), cell["tasks"], cell["pilot"]) for cell in cells]
 
 
 def _other_than_cells(directory: Path) -> str:
@@ -152,6 +168,10 @@ def _other_than_cells(directory: Path) -> str:
 def runs_of(runs: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
     """Return the runs of a cell."""
     return runs[(runs[CELL] == pd.Series(cell)[CELL]).all(axis=1)]
+
+
+def _records(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in run.items()} for run in runs.to_dict("records")]
 
 
 def _kept(runs: pd.DataFrame) -> list[str]:

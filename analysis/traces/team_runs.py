@@ -13,6 +13,9 @@ from simulator.errors import TeamsimError, unknown_name
 CELL = ["model_dir", "mode", "task_type", "p_label"]
 """The columns that identify an experimental cell, without the team size."""
 
+AGENT = ["model_dir", "mode"]
+"""Cells with equal values here are of one agent, and are pooled."""
+
 SELF_CLAIM = "decentralized"
 """The mode in which agents claim tasks themselves."""
 

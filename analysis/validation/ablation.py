@@ -148,7 +148,7 @@ def ablation_table(
             alone = calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
             variants.append((name, alone, {}))
         elif name == UNCERTAINTY:
-            certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
+            certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.runs) for cell in cells]  # type: ignore[arg-type]
             variants.append((name, certain, {}))
         elif name == CARRIED:
             variants.append((name, cells, {"carry_over": False}))

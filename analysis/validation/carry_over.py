@@ -12,16 +12,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.cells import AGENT
 from analysis.calibration.shares import Share, pool_shares
+from analysis.traces.team_runs import AGENT
 from simulator.distributions import Floats
 from simulator.special import expit, logit
 
-Simulated = Mapping[int, pd.DataFrame]
+Simulated: TypeAlias = "Mapping[int, pd.DataFrame]"
 """Simulated runs of the pilot's teams, by team size."""
 
 MAPPED = ["wall_clock_seconds", "total_tokens", "total_rounds"]

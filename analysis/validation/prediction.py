@@ -7,8 +7,9 @@ mixture of the simulated runs and of the runs carried over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ Adjust = Callable[[dict[str, Any]], dict[str, Any]]
 
 _PER_DRAW = 4
 """Replications for each draw of the parameters."""
+_DRAWS_TOGETHER = 10
+"""Draws that one process simulates in a row, so that the others of many wait for it little."""
 
 
 def predict_cells(
@@ -52,7 +55,7 @@ def predict_cells(
     workers : int or Processes
         Processes (see `simulator.experiment.pool.in_processes`).
     progress : callable, optional
-        Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
+        Told how many cells at a team size are done, in part, too, and how many there are.
     carry_over : bool
         Whether pilot runs are carried over; if not, the prediction is the simulation alone.
     adjust : callable, optional
@@ -83,48 +86,65 @@ def begin_prediction(
 
     Other processes simulate meanwhile, if they run already.
     """
-    teams = target.of(cells)
-    jobs = [
-        _Job(
+    targets = target.of(cells)
+    teams = [
+        _Team(
             team.cell, team.n, cells[team.cell], target.changes_of(team), replications, adjust, seed
         )
-        for team in teams
+        for team in targets
     ]
     if carry_over:
-        known = {(job.number, job.n) for job in jobs if not job.changes}
-        alike = [(number, n) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
+        known = {(team.number, team.n) for team in teams if not team.changes}
+        alike = [(number, n) for number, cell in enumerate(cells) for n in cell.sizes]
         more = [each for each in alike if each not in known]
-        jobs += [_Job(*each, cells[each[0]], {}, replications, adjust, seed) for each in more]
-    rows = begin(rows_of, [_draws(job) for job in jobs], workers)
+        teams += [_Team(*each, cells[each[0]], {}, replications, adjust, seed) for each in more]
+    jobs = -(-replications // (_PER_DRAW * _DRAWS_TOGETHER))  # of each team
+    rows = begin(rows_of, chain.from_iterable(map(_jobs, teams)), workers)
 
     def finish(progress: Progress | None) -> pd.DataFrame:
-        simulated = [as_table(each).head(replications) for each in rows(progress)]
-        pilots, trust = _pilots(cells, jobs, simulated) if carry_over else ([], [])
+        def tell(done: float, _: int) -> None:
+            if progress is not None:
+                progress(done / jobs, len(teams))
+
+        of_jobs = iter(rows(tell))
+        simulated = [
+            as_table(chain.from_iterable(islice(of_jobs, jobs))).head(replications) for _ in teams
+        ]
+        pilots, trust = _pilots(cells, teams, simulated) if carry_over else ([], [])
         rng = np.random.default_rng([20261121, seed] if seed else 20261121)
-        parts = []
-        for team, runs in zip(teams, simulated, strict=False):
+        parts, where = [], []
+        for team, runs in zip(targets, simulated, strict=False):
             cell, here = cells[team.cell], runs
             limit = team.max_rounds or cell.fit.max_rounds
             if carry_over:
                 here = carried_over(pilots[team.cell], here, team.n, limit, trust[team.cell], rng)
-            where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
-            parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
-        return pd.concat(parts, ignore_index=True)
+            parts.append(here)
+            where.append({**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit})
+        return _with_teams(parts, where)
 
     return finish
 
 
+def _with_teams(parts: Sequence[pd.DataFrame], where: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the runs of all teams in one table, with what each team is."""
+    table = pd.concat(parts, ignore_index=True)
+    counts = [len(part) for part in parts]
+    of_run = pd.DataFrame(where).loc[np.repeat(np.arange(len(where)), counts)]
+    table["replication"] = np.concatenate([np.arange(count) for count in counts])
+    return table.join(of_run.reset_index(drop=True))[COLUMNS]
+
+
 def _pilots(
-    cells: Sequence[Calibrated], jobs: Sequence[_Job], simulated: Sequence[pd.DataFrame]
+    cells: Sequence[Calibrated], teams: Sequence[_Team], simulated: Sequence[pd.DataFrame]
 ) -> tuple[list[PilotRuns], list[dict[str, float]]]:
     """Return the runs of each cell, real and simulated, and how far to trust their changes."""
-    unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
-                 if not job.changes}  # fmt: skip
+    unchanged = {(team.number, team.n): runs for team, runs in zip(teams, simulated, strict=True)
+                 if not team.changes}  # fmt: skip
     known_shares = success_shares([cell.pilot for cell in cells])
     pilots = [
         PilotRuns(
             cell.pilot,
-            {n: unchanged[number, n] for n in _sizes(cell.pilot)},
+            {n: unchanged[number, n] for n in cell.sizes},
             shares,
             cell.fit.max_rounds,
         )
@@ -133,12 +153,8 @@ def _pilots(
     return pilots, trust_in_changes(pilots)
 
 
-def _sizes(pilot: pd.DataFrame) -> list[int]:
-    return sorted(int(n) for n in pilot["n_teammates"].unique())
-
-
 @dataclass(frozen=True)
-class _Job:
+class _Team:
     """One cell at one team size, with the target's changes or as in the pilot."""
 
     number: int
@@ -150,17 +166,22 @@ class _Job:
     seed: int
 
 
-def _draws(job: _Job) -> list[dict[str, Any]]:
-    """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
-    cell, changes = job.cell, job.changes
+def _jobs(team: _Team) -> Iterator[list[dict[str, Any]]]:
+    """Yield the scenarios that one process simulates in a row."""
+    draws = _draws(team)
+    while some := list(islice(draws, _DRAWS_TOGETHER)):
+        yield some
+
+
+def _draws(team: _Team) -> Iterator[dict[str, Any]]:
+    """Yield scenarios of a cell, each with parameters drawn from their uncertainty."""
+    cell, changes = team.cell, team.changes
     rng = np.random.default_rng(
-        [job.n, sum(cell.fit.name.encode()), *([job.seed] if job.seed else [])]
+        [team.n, sum(cell.fit.name.encode()), *([team.seed] if team.seed else [])]
     )
-    scenarios = []
-    for draw in range(-(-job.replications // _PER_DRAW)):
-        document = cell.fit.draw(rng).scenario(cell.tasks, job.n)
-        if job.adjust is not None:
-            document = job.adjust(document)
-        document |= {"seed": 10_000 * job.seed + draw, "replications": _PER_DRAW}
-        scenarios.append(changed(document, changes))
-    return scenarios
+    for draw in range(-(-team.replications // _PER_DRAW)):
+        document = cell.fit.draw(rng).scenario(cell.tasks, team.n)
+        if team.adjust is not None:
+            document = team.adjust(document)
+        document |= {"seed": 10_000 * team.seed + draw, "replications": _PER_DRAW}
+        yield changed(document, changes)

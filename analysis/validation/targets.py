@@ -13,7 +13,6 @@ import yaml
 from pydantic import ValidationError
 
 from analysis.calibration.store import Calibrated
-from analysis.traces.named_tables import read_csv, read_parquet
 from analysis.traces.team_runs import CELL
 from simulator.errors import TeamsimError, nearest_name, unknown_name
 from simulator.scenario import Scenario, parse_study
@@ -90,6 +89,8 @@ def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
     TeamsimError
         If it cannot be read, lacks a column, or names a cell that is not calibrated.
     """
+    from analysis.traces.named_tables import read_csv, read_parquet  # few ask for a table
+
     columns = [*CELL, "n_teammates"]
     table = (read_parquet if path.suffix == ".parquet" else read_csv)(path, columns)
     if table.empty:

@@ -5,8 +5,6 @@ They take time to start, in which this process imports, reads and fits what they
 
 from __future__ import annotations
 
-import sys
-
 from simulator.experiment.pool import Processes, default_workers
 
 _RUNS_EACH = 500
@@ -14,7 +12,7 @@ _RUNS_EACH = 500
 of one where it is no copy."""
 
 
-def processes_for(runs: int, workers: int, jobs: int = sys.maxsize) -> Processes:
+def processes_for(runs: int, workers: int) -> Processes:
     """Return processes for about so many runs, the others of which start now if these are many.
 
     Parameters
@@ -22,10 +20,8 @@ def processes_for(runs: int, workers: int, jobs: int = sys.maxsize) -> Processes
     runs : int
     workers : int
         How many processes there may be; 0 is one for each core.
-    jobs : int
-        Into how many the runs are divided.
     """
-    most = min(workers or default_workers(), jobs)
+    most = workers or default_workers()
     if runs < _RUNS_EACH:
         return Processes(most)
     pool = Processes(min(most, 1 + runs // _RUNS_EACH))

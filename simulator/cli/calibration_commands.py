@@ -192,6 +192,7 @@ def predict(
         return
     from analysis.calibration.run_file import holds_run_fits
     from simulator.cli.ahead import processes_for
+    from simulator.late import be_late
 
     sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
     if holds_run_fits(directory):
@@ -207,10 +208,11 @@ def predict(
         refuse({"--team-sizes": sizes}, "--teams says the sizes")
     sizes = sizes or [1, 2, 3]
     cells = len(list(directory.glob("*.yaml"))) if teams is None else 0
-    with processes_for(replications * len(sizes) * cells, workers, len(sizes) * cells) as pool:
-        from simulator.cli import fitting  # takes as long as others take to start
+    with processes_for(replications * len(sizes) * cells, workers) as pool:
+        be_late("pandas")  # imported while others simulate
+        from simulator.cli import predicting_teams
 
-        fitting.predict(
+        predicting_teams.predict(
             directory,
             out,
             sizes,

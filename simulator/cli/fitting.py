@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
-from analysis.calibration.cells import AGENT, begin_cells, observed
+from analysis.calibration.cells import begin_cells, observed
 from analysis.calibration.pooled_cells import fit_pooled, with_habits_of
 from analysis.calibration.profile_names import profile_name
 from analysis.calibration.store import Calibrated, read_calibration, write_calibration
 from analysis.traces.reading import STANDARD_INPUT
-from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
+from analysis.traces.team_runs import AGENT, CELL, SELF_CLAIM, TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.ablation import ablation_table, parts_in
-from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import begin_prediction
 from analysis.validation.real_and_simulated import Compared, begin_simulated, real
-from analysis.validation.targets import Target, check_target, parse_changes, read_teams
+from analysis.validation.targets import Target, check_target
 from simulator.cli.ahead import processes_for
-from simulator.cli.harmless import complain, say_words
+from simulator.cli.harmless import say_words
 from simulator.cli.json_output import print_validated
+from simulator.cli.predicting_teams import say_untold, write_prediction
 from simulator.cli.reading import complain_of, traces_of
 from simulator.cli.terminal import (
     check_parquet_writable,
@@ -141,75 +139,11 @@ def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
     print_frame(rows, list(rows.columns))
-    _say_untold(fits)
+    say_untold(fits)
     say_words(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
-
-
-def _say_untold(fits: Sequence[CellFit]) -> None:
-    """Say which habits are not known, and of how many cells."""
-    gaps = Counter(gap for fit in fits for gap in fit.gaps())
-    for gap, count in gaps.items():
-        complain(f"note: of {count} {'cell' if count == 1 else 'cells'}, {gap}")
-
-
-def predict(
-    directory: Path,
-    out: Path,
-    team_sizes: list[int],
-    replications: int,
-    pool: Processes,
-    topology: str | None,
-    protocol: str | None,
-    workload: str | None,
-    teams: Path | None = None,
-    max_rounds: int | None = None,
-    seed: int = 0,
-) -> None:
-    """Simulate calibrated teams."""
-    check_parquet_writable(out)
-    changes = parse_changes(topology, protocol, workload)
-    cells = read_calibration(directory)
-    named = read_teams(teams, cells) if teams is not None else ()
-    target = Target(team_sizes, changes, named, max_rounds)
-    check_target(cells, target)
-    _say_untold([cell.fit for cell in cells])
-    finish = begin_prediction(cells, target, replications, pool, seed=seed)
-    _write_prediction(cells, finish, out)
-
-
-def _write_prediction(
-    cells: Sequence[Calibrated], finish: Callable[[Progress | None], pd.DataFrame], out: Path
-) -> None:
-    """Finish a prediction, write and print it."""
-    with progress_bar("cells and sizes") as progress:
-        table = finish(progress)
-    pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
-    write_predictions(table, pilot, out)
-    _print_predicted(table)
-    if not table["success"].all():
-        say_words("runs as they end, finished or not: `success` is the share that finished")
-    say_words(f"{len(table)} simulated runs in {out}")
-
-
-def _print_predicted(table: pd.DataFrame) -> None:
-    """Print medians and 80 % intervals by mode and size, and by limits of rounds that differ."""
-    rows = []
-    of_team = table.groupby(["mode", "n_teammates"])
-    limits_differ = of_team["max_rounds"].nunique().gt(1).any()
-    keys = {"mode": "mode", "n_teammates": "n"}
-    keys |= {"max_rounds": "at most rounds"} if limits_differ else {}
-    for key, runs in table.groupby(list(keys)):
-        row: dict[str, object] = dict(zip(keys.values(), key, strict=True))
-        for metric in ("wall_clock_seconds", "total_tokens", "total_rounds"):
-            low, middle, high = np.quantile(runs[metric], [0.1, 0.5, 0.9])
-            row[metric] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
-        row["success"] = float(runs["success"].mean())
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    print_frame(frame, list(frame.columns))
 
 
 def validate_predictions(
@@ -279,8 +213,8 @@ def backtest(
             finish = begin_prediction(fitted.cells, target, replications, pool, seed=seed)
             _show_fits(pilot, fitted, out)
             check_parquet_writable(predictions)
-            _say_untold(fitted.fits)
-            _write_prediction(fitted.cells, finish, predictions)
+            say_untold(fitted.fits)
+            write_prediction(fitted.cells, finish, predictions)
             validate_predictions(predictions, directory, out)
             if parts:
                 _show_ablation(pilot, directory, out, sizes, replications, pool, parts)

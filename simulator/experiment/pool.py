@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
@@ -96,14 +96,16 @@ def in_processes(
 
 
 def begin(
-    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | Processes
+    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int | Processes
 ) -> Callable[[Progress | None], list[Result]]:
     """Have jobs begun by other processes that run already, while this one does something else.
 
     Parameters
     ----------
-    work, jobs, workers
+    work, workers
         As for `in_processes`.
+    jobs : iterable
+        Each is begun while this process still makes the next.
 
     Returns
     -------
@@ -112,17 +114,22 @@ def begin(
         `in_processes` returns. Where no others run, that is all.
     """
     if isinstance(workers, int) or not workers.is_started:
-        return lambda progress: in_processes(work, jobs, workers, progress)
+        all_jobs = list(jobs)
+        return lambda progress: in_processes(work, all_jobs, workers, progress)
     others = workers.started()
-    futures = [others.submit(work, job) for job in jobs]
+    made: list[Job] = []
+    futures: list[Future[Result]] = []
+    for job in jobs:
+        made.append(job)
+        futures.append(others.submit(work, job))
 
     def finish(progress: Progress | None) -> list[Result]:
         def tell(done: int) -> None:
             if progress is not None:
-                progress(done, len(jobs))
+                progress(done, len(made))
 
         tell(sum(future.done() for future in futures))
-        return _shared(work, jobs, futures, tell)
+        return _shared(work, made, futures, tell)
 
     return finish
 

@@ -14,7 +14,7 @@ import pytest
 from scipy import interpolate, stats
 
 from analysis.calibration import fit_cells, habit_search
-from analysis.calibration.cells import AGENT, observed
+from analysis.calibration.cells import observed
 from analysis.calibration.coupling import Replications
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.habit_search import (
@@ -31,6 +31,7 @@ from analysis.calibration.habit_search import (
 from analysis.calibration.matching import _counted, pool_habits, search_for, seen_in
 from analysis.calibration.monotone import interpolated
 from analysis.calibration.pooled_cells import pooled_fits
+from analysis.traces.team_runs import AGENT
 from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from scipy import stats
 
 from analysis.calibration import fit_cells
-from analysis.calibration.store import Calibrated, runs_of
+from analysis.calibration.store import Calibrated, calibrated, write_calibration
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.readers.llm_teams import read_team_runs
@@ -75,10 +77,7 @@ def pilot(data: Path) -> TeamRuns:
 
 @pytest.fixture(scope="module")
 def cells(pilot: TeamRuns) -> list[Calibrated]:
-    return [
-        Calibrated(fit, pilot.tasks["toy", "p10"], runs_of(pilot.runs, fit.cell))
-        for fit in fit_cells(pilot)
-    ]
+    return calibrated(pilot, fit_cells(pilot))
 
 
 def test_fair_crps_is_that_of_the_distribution_whatever_the_sample() -> None:
@@ -99,6 +98,35 @@ def test_the_crps_of_a_sample_is_the_integral_over_its_steps() -> None:
     integral = float((np.diff(edges) * (share - (edges[:-1] >= 1.3)) ** 2).sum())
     assert crps(x, 1.3) == pytest.approx(integral)
     assert crps(np.asarray([2.0]), 5.0) == 3.0
+
+
+def test_runs_of_a_team_are_told_of_in_parts_and_are_the_same_for_all_processes(
+    cells: list[Calibrated],
+) -> None:
+    heard: list[tuple[float, int]] = []
+    alone = predict_cells(cells[:1], Target([1], {}), 90, 1, lambda *told: heard.append(told))
+    assert [done for done, _ in heard] == pytest.approx([part / 3 for part in range(7)])
+    assert {most for _, most in heard} == {2}  # the pilot's teams of 2 are simulated, too
+    pd.testing.assert_frame_equal(alone, predict_cells(cells[:1], Target([1], {}), 90, 2))
+    assert alone["replication"].tolist() == list(range(90))
+
+
+def test_teams_begin_to_be_simulated_before_pandas_is_imported(
+    pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path
+) -> None:
+    write_calibration(pilot, [cell.fit for cell in cells], tmp_path, "runs")
+    code = (
+        "import sys; from pathlib import Path; from simulator.late import be_late\n"
+        "be_late('pandas')\n"
+        "from simulator.cli import predicting_teams as made\n"
+        f"cells = made.read_calibration(Path({str(tmp_path)!r}))\n"
+        "finish = made.begin_prediction(cells, made.Target([1], {}), 4)\n"
+        "assert 'pandas.core' not in sys.modules\n"
+        "assert len(finish(None)) == 8\n"
+        "import pandas.api.types; assert pandas.DataFrame({'a': [1]})['a'].sum() == 1\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_floor_is_the_score_of_the_truth_itself() -> None:
@@ -375,14 +403,7 @@ def test_findings_and_checks_of_a_model_against_itself(
 @pytest.mark.thorough
 def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> None:
     known = read_team_runs(real_data).of_sizes([1, 2])
-    cells = [
-        Calibrated(
-            fit,
-            known.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-            runs_of(known.runs, fit.cell),
-        )
-        for fit in fit_cells(known, workers=2)
-    ]
+    cells = calibrated(known, fit_cells(known, workers=2))
     assert len(cells) == 36
     table = predict_cells(cells, Target([3], {}), 120, workers=2)
     summary = validate(table, known.runs, real_data).summary.set_index("metric")

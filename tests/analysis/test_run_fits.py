@@ -25,7 +25,7 @@ from analysis.calibration.run_assumptions import assumed_of_fits, assumed_of_pre
 from analysis.calibration.run_fits import Match, RunFit, fit_runs
 from analysis.calibration.run_store import read_run_fits, write_run_fits
 from analysis.calibration.run_teams import TeamJob, TeamOf, run_team
-from analysis.calibration.store import Calibrated, runs_of
+from analysis.calibration.store import Calibrated, calibrated
 from analysis.traces.readers.llm_teams import read_team_runs
 from analysis.traces.run_tables import COLUMNS, RunTable
 from analysis.validation.run_prediction import (
@@ -275,7 +275,7 @@ def made_cells(slope: float) -> list[Calibrated]:
                 }
             )
             at = {**fit.cell, "task_type": f"list {i}"}
-            cells.append(Calibrated(replace(fit, cell=at), like.tasks, runs))
+            cells.append(Calibrated(replace(fit, cell=at), like.tasks, runs.to_dict("records")))
     return cells
 
 
@@ -317,15 +317,7 @@ def test_a_list_that_no_analogue_has_seen_is_predicted_under_the_other_protocol(
         replace(fit, **certain)
         for fit in fit_cells(replace(team, runs=known, calls=calls), match=False)
     ]
-    cells = [
-        Calibrated(
-            fit,
-            team.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-            runs_of(known, fit.cell),
-        )
-        for fit in fits
-    ]
-    analogues = analogues_of(cells, "the other list")
+    analogues = analogues_of(calibrated(replace(team, runs=known), fits), "the other list")
     unseen = runs[runs["task_type"] != "mathutilities20"]
     table = pd.DataFrame(
         {

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.calibration import fit_cells
-from analysis.calibration.store import Calibrated, runs_of
+from analysis.calibration.store import calibrated
 from analysis.traces.readers.llm_teams import read_team_runs
 from analysis.validation import validate
 from analysis.validation.carry_over import MAPPED
@@ -68,10 +68,7 @@ def planted(seed: int) -> Iterator[tuple[dict[str, Any], list[Any]]]:
 def predicted(directory: Path, task_list: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return predictions of teams of three and their pilot, with one list, as `backtest` does."""
     pilot = read_team_runs(directory).on_list(task_list).of_sizes([1, 2])
-    cells = [
-        Calibrated(fit, pilot.tasks[task_list, "p10"], runs_of(pilot.runs, fit.cell))
-        for fit in fit_cells(pilot)
-    ]
+    cells = calibrated(pilot, fit_cells(pilot))
     return predict_cells(cells, Target([3], {}), 200), pilot.runs
 
 

@@ -17,11 +17,6 @@ def test_many_runs_start_as_many_as_they_are_worth() -> None:
         assert pool.is_started
 
 
-def test_there_are_no_more_processes_than_jobs() -> None:
-    with processes_for(100_000, 64, jobs=2) as pool:
-        assert pool.count == 2
-
-
 def test_one_process_starts_no_other() -> None:
     with processes_for(10_000, 1) as pool:
         assert pool.count == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,17 @@ def test_others_that_run_begin_work_before_its_results_are_asked_for(tmp_path: P
         assert [job for job, _ in more(None)] == list(range(6))
     assert heard == sorted(heard)
     assert heard[-1] == 1
+
+
+def test_work_begins_while_further_jobs_are_made(tmp_path: Path) -> None:
+    def made() -> Iterator[tuple[int, Path]]:
+        yield 0, tmp_path
+        assert wait_for_other((1, tmp_path)) == 1  # ends only when the first has begun
+        yield 1, tmp_path
+
+    with Processes(2) as pool:
+        pool.prepare("simulator.words")
+        assert begin(wait_for_other, made(), pool)(None) == [0, 1]
 
 
 def test_nothing_is_begun_where_no_others_run() -> None:
