@@ -18,8 +18,8 @@ from simulator.model.uniforms import Uniforms
 MOST_TOGETHER = 8192
 """Draws that are made together, at most: 64 kB, which fit the cache."""
 
-MOST_AHEAD = 16
-"""Replications whose draws are made together, at most: more save little."""
+FIRST_AHEAD, MOST_AHEAD = 4, 16
+"""Replications whose draws are made together, at first and at most: more save little."""
 
 _MOST_LAWS = 1000
 """A plugin may make distributions anew for each replication: they are not kept for ever."""
@@ -37,7 +37,8 @@ def key_of(seed: int, replication: int) -> list[int]:
 class FirstDraws:
     """The first draws from a distribution, for one purpose of all entities that have it.
 
-    As many replications are made together as have followed each other before.
+    As many replications are made together as have followed each other before, and some with the
+    first of a scenario, as who runs that mostly runs the next.
 
     Parameters
     ----------
@@ -66,8 +67,8 @@ class FirstDraws:
         self._entity, self._purpose = entity, purpose
         self._made: dict[int, dict[int, list[float]]] = {}
         """By replications: the draws of each entity."""
-        self._next = -1
-        self._count = 1
+        self._next = 0
+        self._count = FIRST_AHEAD // 2  # twice as many are made with the next
 
     def take(self, replication: int) -> dict[int, list[float]]:
         """Return what has been made for a replication: the first block of each entity.
