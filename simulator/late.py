@@ -13,7 +13,11 @@ _LOCK = RLock()
 
 
 class _LatePackage(ModuleType):
-    """A package whose own code runs when somebody asks for a name that it does not have yet."""
+    """A package whose own code runs when somebody asks for a name that it does not have yet.
+
+    Its path is one of these names, so that its code runs before a module in it is imported; not so
+    where `part_of` has given it the path.
+    """
 
     def __getattr__(self, name: str) -> Any:
         """Run the package's code and return what it then has, for the thread that comes first."""
@@ -31,12 +35,21 @@ def _complete(package: ModuleType) -> None:
     assert package.__spec__ is not None
     assert package.__spec__.loader is not None
     package.__class__ = _Loading
+    had_path = "__path__" in vars(package)
+    _give_path(package)
     try:
         package.__spec__.loader.exec_module(package)
     except BaseException:
         package.__class__ = _LatePackage
+        if not had_path:
+            del package.__path__
         raise
     package.__class__ = ModuleType
+
+
+def _give_path(package: ModuleType) -> None:
+    assert package.__spec__ is not None
+    package.__path__ = package.__spec__.submodule_search_locations or []
 
 
 def part_of(package: str, *parts: str) -> ModuleType:
@@ -64,13 +77,15 @@ def part_of(package: str, *parts: str) -> ModuleType:
     """
     with _LOCK:
         be_late(package)
+        if isinstance(sys.modules[package], _LatePackage):
+            _give_path(sys.modules[package])
         for part in parts:
             found = importlib.import_module(f"{package}.{part}")
     return found
 
 
 def be_late(package: str) -> None:
-    """Let a package's code run when a name is asked of it, if it has not run yet.
+    """Let a package's code run when a name or a module in it is asked for, if it has not run yet.
 
     Raises
     ------
@@ -85,6 +100,7 @@ def be_late(package: str) -> None:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         late = module_from_spec(spec)
         late.__class__ = _LatePackage
+        vars(late).pop("__path__", None)
         sys.modules[package] = late
         above, _, name = package.rpartition(".")
         if above:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from simulator.late import part_of
+from simulator.late import be_late, part_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +59,29 @@ def test_a_part_comes_without_the_package_which_completes_itself_once(slow: str)
     with pytest.raises(AttributeError, match=r"'slowly\.inner' has no attribute 'more'"):
         package.more  # noqa: B018
     assert _runs() == 1
+
+
+@pytest.mark.parametrize("part_first", [False, True])
+def test_who_imports_a_part_of_a_late_package_as_usual_has_all_of_it(
+    slow: str, part_first: bool
+) -> None:
+    be_late(slow)
+    assert _runs() == 0
+    if part_first:
+        assert (part_of(slow, "quick").VALUE, _runs()) == (21, 0)
+        assert importlib.import_module(slow).late == 42
+    assert (importlib.import_module(f"{slow}.lazy").__name__, _runs()) == (f"{slow}.lazy", 1)
+    assert (importlib.import_module(slow).late, _runs()) == (42, 1)
+
+
+def test_a_part_of_a_late_package_that_cannot_be_imported_says_why(
+    slow: str, tmp_path: Path
+) -> None:
+    (tmp_path / "slowly" / "inner" / "__init__.py").write_text("raise OSError('no library')\n")
+    be_late(slow)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no library"):
+            importlib.import_module(f"{slow}.quick")
 
 
 def test_all_names_of_a_late_package_can_be_imported(slow: str) -> None:
