@@ -88,14 +88,14 @@ def run_until_signal(program: Callable[[], None]) -> None:
     # Signals are written to this pipe even while the main thread is in a compiled function, when
     # Python's handlers have to wait.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    Waiting(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
     caught = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    for number in caught:
-        signal.signal(number, _ending.interrupt)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: _leave_to_system(caught))
     try:
         try:
+            for number in caught:
+                signal.signal(number, _ending.interrupt)
+            Waiting(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
             program()
         finally:
             # The work is done, or has failed. A signal would end the process in the middle of its

@@ -261,6 +261,27 @@ def test_what_does_not_unwind_is_ended_anyway(tmp_path: Path) -> None:
     assert time.monotonic() - started < PATIENCE_S
 
 
+AT_THE_START = """
+import os, signal
+from simulator.cli import interrupts
+
+class Waiting(interrupts.Waiting):
+    def start(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        super().start()
+
+interrupts.Waiting = Waiting
+print("starts", flush=True)
+interrupts.run_until_signal(lambda: print("runs"))
+"""
+
+
+def test_a_signal_before_the_work_ends_it_with_a_line(tmp_path: Path) -> None:
+    process = _started(tmp_path, AT_THE_START)
+    assert process.communicate(timeout=10) == ("", "interrupted\n")
+    assert process.returncode == 130
+
+
 DONE = """
 import atexit, time
 from simulator.cli.interrupts import run_until_signal
