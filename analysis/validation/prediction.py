@@ -31,7 +31,7 @@ Adjust = Callable[[dict[str, Any]], dict[str, Any]]
 _PER_DRAW = 4
 """Replications for each draw of the parameters."""
 _DRAWS_TOGETHER = 10
-"""Draws that one process simulates in a row, so that the others of many wait for it little."""
+"""Draws that are simulated as one job: few, so that no process waits long for the last one."""
 
 
 def predict_cells(
