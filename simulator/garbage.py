@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
+class _Paused:
+    """The garbage collector, paused; as a generator it would take each replication 1.5 us more."""
+
+    __slots__ = ("_was_enabled",)
+
+    def __enter__(self) -> None:
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: object) -> None:
+        if self._was_enabled:
+            gc.enable()
+
+
+def collector_paused() -> AbstractContextManager[None]:
     """Keep the cyclic garbage collector from scanning many objects that make no cycles.
 
     Reference counts free the events of a replication and the rows of its trace. Scanning the state
     of a thousand agents again and again, for nothing, would take a tenth of the time of a run (see
     benchmarks); scanning a trace, more than half of the time in which it is summed up.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+    return _Paused()
 
 
 _NEW_OBJECTS = 500_000

@@ -98,13 +98,13 @@ class Claims(Dispatcher):
 
     def has_tasks(self, agent: int) -> bool:
         """Return whether the agent has tasks to do again, or sees any on the board."""
-        return bool(self._redo[agent] or self._open or self._waiting or self._claimed)
+        return bool(self._redo[agent] or self._open.count or self._waiting or self._claimed)
 
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
         redo = self._redo[agent]
         deference = self._deference[agent]
-        scarce = deference > 0.0 and not redo and len(self._open) < len(self._redo)
+        scarce = deference > 0.0 and not redo and self._open.count < len(self._redo)
         if scarce and self._defers[agent]() < deference:
             return None if self.has_tasks(agent) else []
         picks = redo[:count] if redo else redo
