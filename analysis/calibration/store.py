@@ -89,7 +89,7 @@ def calibrated(real: TeamRuns, fits: Sequence[CellFit]) -> list[Calibrated]:
     ]
 
 
-def write_calibration(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> None:
+def write_calibration(cells: Sequence[Calibrated], out: Path, source: str) -> None:
     """Write ``fits.json``, a scenario a cell, and ``fit_report.csv``.
 
     Raises
@@ -99,36 +99,27 @@ def write_calibration(real: TeamRuns, fits: Sequence[CellFit], out: Path, source
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _write(real, fits, out, source)
+        _write(cells, out, source)
     except OSError as error:
         raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
 
 
-def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> None:
-    cells = []
-    for fit in fits:
-        runs = runs_of(real.runs, fit.cell)
-        cells.append(
-            {
-                "fit": encode_fit(fit),
-                "tasks": real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-                "pilot": json.loads(
-                    runs[_kept(runs)].to_json(orient="records", double_precision=15)
-                ),
-            }
-        )
-    document = {"version": _VERSION, "source": source, "made": _today(), "cells": cells}
+def _write(cells: Sequence[Calibrated], out: Path, source: str) -> None:
+    said = [
+        {"fit": encode_fit(cell.fit), "tasks": cell.tasks, "pilot": cell.runs} for cell in cells
+    ]
+    document = {"version": _VERSION, "source": source, "made": _today(), "cells": said}
     (out / FILE).write_text(json.dumps(sealed(document)), encoding="utf-8")
     (out / SCHEMA_FILE).write_text(scenario_schema_text(), encoding="utf-8")
     header = (
         f"# yaml-language-server: $schema=./{SCHEMA_FILE}\n"
         f"# Fitted by `teamsim calibrate` to {source}.\n"
     )
-    for fit, cell in zip(fits, cells, strict=True):
-        text = _yaml(fit.scenario(cell["tasks"]))
-        untold = "".join(f"# {each}.\n" for each in fit.gaps())
-        (out / f"{fit.name}.yaml").write_text(header + untold + text, encoding="utf-8")
-    report = pd.DataFrame([fit.report() for fit in fits])
+    for cell in cells:
+        text = _yaml(cell.fit.scenario(cell.tasks))
+        untold = "".join(f"# {each}.\n" for each in cell.fit.gaps())
+        (out / f"{cell.fit.name}.yaml").write_text(header + untold + text, encoding="utf-8")
+    report = pd.DataFrame([cell.fit.report() for cell in cells])
     report.to_csv(out / "fit_report.csv", index=False)
 
 
@@ -171,7 +162,10 @@ def runs_of(runs: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
 
 
 def _records(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in run.items()} for run in runs.to_dict("records")]
+    """Return runs as they are written: whoever reads them has the same."""
+    text = runs[_kept(runs)].to_json(orient="records", double_precision=15)
+    records: list[dict[str, Any]] = json.loads(text)
+    return records
 
 
 def _kept(runs: pd.DataFrame) -> list[str]:

@@ -97,20 +97,18 @@ def begin_simulated(
 
     Other processes simulate meanwhile, if they run already.
     """
-    jobs = [
-        (cell.fit, n, _team(cell, n, replications, traced)) for cell in cells for n in team_sizes
-    ]
-    parts = begin(checked_runs, [team for _, _, team in jobs], workers)
+    teams = [(cell, n) for cell in cells for n in team_sizes]
+    parts = begin(checked_runs, (_team(*each, replications, traced) for each in teams), workers)
 
     def finish(progress: Progress | None) -> Compared:
         runs, calls = [], []
-        for (fit, n, _), (rows, ended) in zip(jobs, parts(progress), strict=True):
-            where: dict[str, Any] = {**fit.cell, "n_teammates": n}
+        for (cell, n), (rows, ended) in zip(teams, parts(progress), strict=True):
+            where: dict[str, Any] = {**cell.fit.cell, "n_teammates": n}
             if n == 1:  # nobody to wait for
                 where["straggler_gap_s"] = np.nan
             runs.append(pd.DataFrame(rows, columns=MEASURED).assign(**where)[_RUN_COLUMNS])
             shown = pd.DataFrame(ended, columns=["latency_s", "tasks"])
-            calls.append(shown.assign(**fit.cell, n_teammates=n))
+            calls.append(shown.assign(**cell.fit.cell, n_teammates=n))
         return Compared(pd.concat(runs, ignore_index=True), pd.concat(calls, ignore_index=True))
 
     return finish

@@ -13,7 +13,12 @@ from analysis.calibration.cell import CellFit
 from analysis.calibration.cells import begin_cells, observed
 from analysis.calibration.pooled_cells import fit_pooled, with_habits_of
 from analysis.calibration.profile_names import profile_name
-from analysis.calibration.store import Calibrated, read_calibration, write_calibration
+from analysis.calibration.store import (
+    Calibrated,
+    calibrated,
+    read_calibration,
+    write_calibration,
+)
 from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import AGENT, CELL, SELF_CLAIM, TeamRuns
 from analysis.validation import Validation, read_predictions, validate
@@ -66,7 +71,9 @@ def calibrate(
             if max_rounds is not None:
                 team = team.given_up_after(max_rounds)
             with processes_for(_runs_to_fit(team), workers) as pool:
-                _show_fits(team, _fit_team(team, out, source, pool), out)
+                fitted = _fit_team(team, pool)
+                _write_fits(fitted, out, source)
+                _show_fits(team, fitted, out)
         else:
             from simulator.cli.fitting_calls import calibrate_calls  # scipy.optimize, matplotlib
 
@@ -85,34 +92,38 @@ def _runs_to_fit(team: TeamRuns) -> int:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """Fits that are written, real replies, and what returns simulated runs to check fits by."""
+    """Fits of cells and of agents, real replies, and what returns runs to check fits by."""
 
-    fits: list[CellFit]
-    seen: pd.DataFrame
     cells: list[Calibrated]
+    agents: list[CellFit]
+    seen: pd.DataFrame
     checks: Callable[[Progress | None], Compared]
 
 
-def _fit_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> _Fitted:
-    """Write fits and profiles; what other processes can do, they do beside it."""
-    from analysis.calibration.profiles import write_profile
-
+def _fit_team(team: TeamRuns, pool: Processes) -> _Fitted:
+    """Fit cells and agents; other processes begin to simulate the runs to check fits by."""
     seen = observed(team, AGENT)
     unmatched, finish = begin_cells(team, workers=pool, seen=seen, meanwhile=_import_what_draws)
     agents = fit_pooled(team, unmatched, pool, seen)
     with progress_bar("cells") as progress:
         fits = finish(progress)
-    write_calibration(team, fits, out, source)
-    cells = read_calibration(out)
+    cells = calibrated(team, fits)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
     checks = begin_simulated(cells, sizes, _CHECKED, 3, pool)
-    write_analogues(analogues_of(cells, source), out)
+    return _Fitted(cells, with_habits_of(agents, fits), seen[0], checks)
+
+
+def _write_fits(fitted: _Fitted, out: Path, source: str) -> None:
+    """Write fits, scenarios, analogues and profiles."""
+    from analysis.calibration.profiles import write_profile
+
+    write_calibration(fitted.cells, out, source)
+    write_analogues(analogues_of(fitted.cells, source), out)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
-    for fit in with_habits_of(agents, fits):
+    for fit in fitted.agents:
         name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
-    return _Fitted(fits, seen[0], cells, checks)
 
 
 def _import_what_draws() -> None:
@@ -129,7 +140,7 @@ def _show_fits(team: TeamRuns, fitted: _Fitted, out: Path) -> None:
     with progress_bar("checks") as progress:
         checked = fitted.checks(progress)
     save(posterior_predictive_figure(seen, checked), out / "posterior_predictive")
-    fits = fitted.fits
+    fits = [cell.fit for cell in fitted.cells]
     report = pd.DataFrame([fit.report() for fit in fits])
     names = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
     rows = pd.DataFrame({"cell": names, "runs": report["runs"], "calls": report["calls"]})
@@ -206,14 +217,15 @@ def backtest(
         cells = len(pilot.runs[CELL].drop_duplicates())
         predicted = replications * cells * len({*pilot_sizes, *sizes})
         with processes_for(_runs_to_fit(pilot) + predicted, workers) as pool:
-            fitted = _fit_team(pilot, out, directory.resolve().name, pool)
+            fitted = _fit_team(pilot, pool)
             target = Target(sizes, {})
             check_target(fitted.cells, target)
-            # The other processes simulate the predicted teams while fits are drawn and shown.
+            # Others simulate the predicted teams while fits are written, drawn and shown.
             finish = begin_prediction(fitted.cells, target, replications, pool, seed=seed)
+            _write_fits(fitted, out, directory.resolve().name)
             _show_fits(pilot, fitted, out)
             check_parquet_writable(predictions)
-            say_untold(fitted.fits)
+            say_untold([cell.fit for cell in fitted.cells])
             write_prediction(fitted.cells, finish, predictions)
             validate_predictions(predictions, directory, out)
             if parts:

@@ -26,7 +26,7 @@ from analysis.calibration.latency import (
 from analysis.calibration.logit_normal import median_of_logit_normal
 from analysis.calibration.observations import longest_reply_s, observe
 from analysis.calibration.shares import Share, concentration, pool_shares
-from analysis.calibration.store import read_calibration, write_calibration
+from analysis.calibration.store import calibrated, read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import slope
 from analysis.traces.readers.llm_teams import read_team_runs
@@ -350,7 +350,7 @@ def test_a_mean_probability_becomes_the_median_that_gives_it() -> None:
 def test_a_calibration_is_written_and_read_again(simulated_data: Path, tmp_path: Path) -> None:
     team = read_team_runs(simulated_data)
     fits = fit_cells(team, match=False)
-    write_calibration(team, fits, tmp_path, "a test")
+    write_calibration(calibrated(team, fits), tmp_path, "a test")
     again = read_calibration(tmp_path)
     assert [cell.fit.report() for cell in again] == [fit.report() for fit in fits]
     drawn = [cell.fit.draw(np.random.default_rng(1)).agent() for cell in again]

@@ -112,9 +112,9 @@ def test_runs_of_a_team_are_told_of_in_parts_and_are_the_same_for_all_processes(
 
 
 def test_teams_begin_to_be_simulated_before_pandas_is_imported(
-    pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path
+    cells: list[Calibrated], tmp_path: Path
 ) -> None:
-    write_calibration(pilot, [cell.fit for cell in cells], tmp_path, "runs")
+    write_calibration(cells, tmp_path, "runs")
     code = (
         "import sys; from pathlib import Path; from simulator.late import be_late\n"
         "be_late('pandas')\n"
