@@ -204,7 +204,9 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
     unit = "US dollars" if priced else "tokens"
     section.say(
         f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
-        "front: no other point is as cheap, as quick and as good, and better in one of them."
+        "front of the means: no other point is as cheap, as quick and as good, and better in one "
+        "of them. Chance may put a point on it or beside it, where means are as near to each other "
+        "as their intervals are wide."
     )
     if not priced:
         section.say(f"What it costs in US dollars is unknown: {HOW_TO_PRICE}.")
