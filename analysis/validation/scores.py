@@ -85,16 +85,16 @@ def ratio_to_again(scores: pd.DataFrame, clusters: Sequence[str]) -> Interval:
     Returns
     -------
     Interval
-        Its ends are NaN for fewer than two clusters, all of it where no team was run again.
+        Its ends are NaN for fewer than two clusters, and where running again scores 0, as of runs
+        that are all alike.
     """
     known = scores[scores["again"].notna()]
     sums = known.groupby(list(clusters))[["predicted", "again"]].sum()
-    if not len(sums):
-        return Interval(math.nan, math.nan, math.nan)
+    predicted, again = (float(sums[name].sum()) for name in ("predicted", "again"))
+    if again == 0.0:  # no team, or all runs alike
+        return Interval(math.inf if predicted > 0.0 else math.nan, math.nan, math.nan)
     if len(sums) < 2:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = float(sums["predicted"].iloc[0] / np.float64(sums["again"].iloc[0]))
-        return Interval(found, math.nan, math.nan)
+        return Interval(predicted / again, math.nan, math.nan)
     return ratio_of_means_interval(sums["predicted"], sums["again"])
 
 

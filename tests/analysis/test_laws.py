@@ -188,6 +188,14 @@ def test_a_law_that_does_not_hold_is_told_where_it_fits_much_worse() -> None:
     assert table.loc[table["may_hold"], "law"].tolist() == ["usl"]
 
 
+def test_a_law_that_contains_the_one_that_is_exact_may_hold_too() -> None:
+    n = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    for p in (0.5, 0.9, 0.99):
+        table = compare_laws(n, amdahl_speedup(n, p), tuple(SPEEDUPS), relative=True)
+        assert set(table.loc[table["may_hold"], "law"]) == {"amdahl", "usl"}
+    assert compare_laws([1.0], [1.0], tuple(SPEEDUPS)).empty
+
+
 def test_laws_for_which_points_are_too_few_have_no_weight_and_may_hold() -> None:
     n = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
     noise = np.exp(0.05 * np.random.default_rng(2).normal(size=len(n)))

@@ -38,3 +38,10 @@ def test_one_fit_shows_no_interval_and_teams_that_were_run_once_no_ratio() -> No
     assert math.isnan(found.low)
     assert math.isnan(found.high)
     assert math.isnan(ratio_to_again(scores.assign(again=np.nan), ["cell"]).estimate)
+
+
+@pytest.mark.parametrize("cells", [1, 4])
+def test_runs_that_are_all_alike_have_no_ratio(cells: int) -> None:
+    scores = scored(cells, 2, np.random.default_rng(3)).assign(again=0.0)
+    assert math.isinf(ratio_to_again(scores, ["cell"]).estimate)
+    assert math.isnan(ratio_to_again(scores.assign(predicted=0.0), ["cell"]).estimate)
