@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.calibration.calls import CallFit, best_marginal, fit_calls
 from analysis.calibration.sessions import HORIZON
+from analysis.statistics.intervals import Interval, mean_interval, quantile_interval
 from simulator.distributions import Floats
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
@@ -36,8 +37,9 @@ class HeldOut:
         That family, fitted to the calls of all models together.
     sums : DataFrame
         For the sessions fitted on and held out: sums of their first `HORIZON` calls, real and
-        simulated: variance and quantiles, with the interval of the real ones that resampled
-        sessions give (95 %).
+        simulated: variance and quantiles, the real ones with 95 % intervals. An end is infinite
+        where sessions are too few for it. Of variances of ten they hold 76 to 92 %, of 50 92 % or
+        more.
     """
 
     sessions: int
@@ -159,22 +161,14 @@ def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, SimulatedSums]) -
     if len(seen) < 2:
         raise TeamsimError(f"too few calls: of the {name} sessions hardly any has {HORIZON}")
     rows = []
-    resampled = _resampled(seen, rng)
-    for i, (label, found, expected) in enumerate(
-        [("variance", float(drawn.var()), float(seen.var()))]
-        + [
-            (f"p{q * 100:.0f}", float(np.quantile(drawn, q)), float(np.quantile(seen, q)))
-            for q in _QUANTILES
-        ]
-    ):
-        low, high = np.quantile(resampled[:, i], [0.025, 0.975])
+    for label, found, expected, within in _statistics(drawn, seen):
         rows.append(
             {
                 "sessions": name,
                 "sum of 20": label,
                 "real": expected,
-                "low": float(low),
-                "high": float(high),
+                "low": max(0.0, within.low),  # no sum is below
+                "high": within.high,
                 "simulated": found,
                 "ratio": found / expected if expected else float("nan"),
             }
@@ -182,10 +176,17 @@ def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, SimulatedSums]) -
     return pd.DataFrame(rows)
 
 
-def _resampled(sums: Floats, rng: np.random.Generator, times: int = 400) -> Floats:
-    """Return variance and quantiles of the sums of resampled sessions, shape (times, 4)."""
-    found = []
-    for _ in range(times):
-        values = rng.choice(sums, len(sums))
-        found.append([values.var(), *np.quantile(values, _QUANTILES)])
-    return np.asarray(found)
+def _statistics(drawn: Floats, seen: Floats) -> Iterator[tuple[str, float, float, Interval]]:
+    """Yield each statistic of simulated sums and of real ones, with the interval of the latter.
+
+    Resampled sessions show no sum beyond the largest: of ten, such intervals of the 99th percentile
+    held 10 %, of the 95th 39 %, and of the variance 51 %.
+    """
+    count = len(seen)
+    squares = (seen - seen.mean()) ** 2 * count / (count - 1)
+    variance, of_variance = float(seen.var()), mean_interval(squares)
+    low = min(of_variance.low, variance)
+    yield "variance", float(drawn.var()), variance, Interval(variance, low, of_variance.high)
+    for share in _QUANTILES:
+        within = quantile_interval(seen, share)
+        yield f"p{share * 100:.0f}", float(np.quantile(drawn, share)), within.estimate, within

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
+from analysis.statistics.completion import unseen_failures
 from analysis.statistics.intervals import Interval
 from analysis.statistics.unseen import most_unseen_percent
 from simulator.scenario.costs import HOW_TO_PRICE
@@ -23,6 +24,26 @@ NAMES = {
 def sentences(found: SideBySide) -> list[str]:
     """Return the verdict on each team beside the reference."""
     return [_sentence(found, team) for team in found.comparisons]
+
+
+def caveats(found: SideBySide, sure: Collection[str] = ()) -> list[str]:
+    """Return what the intervals leave out: failures that no run shows, and what never varied.
+
+    Parameters
+    ----------
+    found : SideBySide
+    sure : collection of str
+        Teams in which nothing is random: their further runs are like those made.
+    """
+    pairs = [*found.replications.values()]
+    all_finished = all(
+        finished >= found.replications.get(name, max(pairs))
+        for name, finished in found.finished.items()
+    )
+    said = []
+    if all_finished and not {*sure} >= found.finished.keys():
+        said.append(unseen_failures(min(pairs)))
+    return [*said, *same_runs_note(found, sure)]
 
 
 def same_runs_note(found: SideBySide, sure: Collection[str] = ()) -> list[str]:

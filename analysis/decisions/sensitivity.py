@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
+from analysis.decisions.variance_shares import half_of, noise_of, variance_shares
 from analysis.decisions.varied import is_whole
 from analysis.statistics.completion import linearised
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
@@ -74,13 +75,13 @@ def sensitivity(
     DataFrame
         A row a parameter, the most important first. Morris: ``parameter, mu, mu_star,
         mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean absolute value
-        with half of a 95 % interval over trajectories, standard deviation). Sobol: ``parameter, S1,
-        S1_conf, ST, ST_conf`` (share of the variance, alone and with its interactions, with halves
-        of SALib's bootstrap intervals, which hold 85 % or more with 16 base samples and nearly all
-        from 64 on). In each row ``chance``: the `mu_star` or `ST` that a parameter without
-        effect exceeds with a probability of at most 5 %, for all parameters together, by the spread
-        of the replications; null for a single replication. And ``finished`` and ``runs``: how many
-        of all runs finished.
+        with half of a 95 % interval over trajectories and replications, standard deviation). Sobol:
+        ``parameter, S1, S1_conf, ST, ST_conf`` (share of the variance, alone and with its
+        interactions, with halves of 95 % intervals: `variance_shares`). A single replication does
+        not show its noise, which the intervals then leave out. In each row ``chance``: the
+        `mu_star` or `ST` that a parameter without effect exceeds with a probability of at most 5 %,
+        for all parameters together, by the spread of the replications; null for a single
+        replication. And ``finished`` and ``runs``: how many of all runs finished.
 
     Raises
     ------
@@ -112,21 +113,18 @@ def sensitivity(
 
         design = sample_sobol.sample(problem, samples, calc_second_order=False, seed=seed)
     results = _run(scenario, whole, design, replications, workers, progress)
-    means = _outputs(results, metric, whole, design)
+    _check_known(results, metric, whole, design)
+    values = _values(results, metric)
     if method == "morris":
-        found = _morris(_effects(means, problem, design))
+        found = _morris(values, problem, design)
         columns = ["mu", "mu_star", "mu_star_conf", "sigma"]
         by = "mu_star"
     else:
-        spread = means.std()
-        scaled = (means - means.mean()) / spread if spread > 0 else means * 0.0
-        found = _sobol(problem, scaled, seed)
+        found = variance_shares(values, len(bounds))
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
-    table["chance"] = _chance(_values(results, metric), problem, design, by)
-    # A metric that never changes has no variance to divide among parameters.
-    table[columns] = table[columns].fillna(0.0)
+    table["chance"] = _chance(values, problem, design, by)
     table = table.sort_values(by, ascending=False, ignore_index=True)
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
@@ -153,21 +151,27 @@ def _trajectories(problem: Mapping[str, Any], samples: int, seed: int) -> Array:
     return np.asarray(np.concatenate(points) * (highs - lows) + lows)
 
 
-def _morris(effects: Sequence[Array]) -> Mapping[str, npt.ArrayLike]:
-    """Return what `SALib.analyze.morris` does of the effects of each parameter.
+def _morris(
+    values: Array, problem: Mapping[str, Any], design: Array
+) -> Mapping[str, npt.ArrayLike]:
+    """Return what `SALib.analyze.morris` does of the metric at each point and replication.
 
     That imports ``scipy.stats``, which takes longer than a small design. Half of an interval is how
-    far the ends are from the mean absolute effect, at most. SALib's are of a bootstrap with a
-    normal quantile: with 4 to 32 trajectories they hold 82 to 94 % of the mean effects of a
-    function with an interaction; these hold 90 % or more.
+    far the ends are from the mean absolute effect, at most: over trajectories, and over the
+    replications, whose luck all trajectories share; both are added as variances. SALib's are of a
+    bootstrap of trajectories with a normal quantile: with 4 to 32 of them they hold 82 to 94 % of
+    the mean effects of a function with an interaction, these 90 % or more.
     """
+    effects = _effects(values.mean(axis=1), problem, design)
     stars = [mean_interval(np.abs(each)) for each in effects]
+
+    def mean_sizes(means: Array) -> Array:
+        return np.array([np.abs(each).mean() for each in _effects(means, problem, design)])
+
     return {
         "mu": [float(each.mean()) for each in effects],
         "mu_star": [each.estimate for each in stars],
-        "mu_star_conf": [
-            max(each.estimate - each.low, each.high - each.estimate) for each in stars
-        ],
+        "mu_star_conf": np.hypot([half_of(each) for each in stars], noise_of(values, mean_sizes)),
         "sigma": [float(each.std(ddof=1)) for each in effects],
     }
 
@@ -178,17 +182,6 @@ def _effects(means: Array, problem: Mapping[str, Any], design: Array) -> list[Ar
     signs = np.sign(design[seconds, which] - design[firsts, which])
     effects = signs * (means[seconds] - means[firsts]) / size
     return [effects[which == i] for i in range(len(problem["names"]))]
-
-
-def _sobol(problem: Mapping[str, Any], means: Array, seed: int) -> Mapping[str, npt.ArrayLike]:
-    """Return Sobol's indices; null where nothing varies, of which SALib would warn."""
-    from SALib.analyze import sobol as analyse_sobol  # scipy.stats
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Mapping[str, npt.ArrayLike] = analyse_sobol.analyze(
-            problem, means, calc_second_order=False, seed=seed
-        )
-    return found
 
 
 def _run(
@@ -218,18 +211,19 @@ def _run(
     return with_derived(run_each(varied, replications, workers, progress).to_pandas())
 
 
-def _outputs(results: pd.DataFrame, metric: str, whole: Mapping[str, bool], design: Array) -> Array:
-    """Return the metric at each point of the design.
+def _check_known(
+    results: pd.DataFrame, metric: str, whole: Mapping[str, bool], design: Array
+) -> None:
+    """Check that the metric is known at each point of the design.
 
     Raises
     ------
     TeamsimError
         If the metric is a time, and no run of a point finished.
     """
-    means = results.groupby("point")[[metric, "success"]].mean().to_numpy(dtype=np.float64)
     if metric not in TIMES:
-        return np.asarray(means[:, 0])
-    never = np.flatnonzero(means[:, 1] == 0.0)
+        return
+    never = np.flatnonzero(results.groupby("point")["success"].sum().to_numpy() == 0)
     if len(never):
         runs = len(results) // len(design)
         raise TeamsimError(
@@ -237,7 +231,6 @@ def _outputs(results: pd.DataFrame, metric: str, whole: Mapping[str, bool], desi
             f"none of {runs} runs finished (first: {_said(whole, design[never[0]])}). Vary within "
             "what can be finished, make more replications, or look at 'success'"
         )
-    return np.asarray(means[:, 0] / means[:, 1])
 
 
 def _values(results: pd.DataFrame, metric: str) -> Array:

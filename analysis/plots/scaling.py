@@ -26,7 +26,7 @@ from analysis.plots.style import (
     row_ends,
 )
 from analysis.statistics.curves import not_known, scaling_curves, with_derived
-from analysis.statistics.law_fits import fit_power_law
+from analysis.statistics.law_fits import PowerLaw, fit_power_law
 from analysis.statistics.laws import amdahl_speedup
 
 _METRICS = [
@@ -111,6 +111,8 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against team size on log-log axes with the fitted exponent of each series.
 
+    Beside an exponent stands its 95 % interval, by the sizes' distances from the law.
+
     For amounts that runs spend, use the column ``<metric>_to_success``: runs that ended before the
     work was done have not spent what the work takes, and would distort a law.
     """
@@ -139,7 +141,7 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
         ax.text(
             0.98 if falls else 0.03,
             0.98 - 0.085 * place,
-            f"$\\propto n^{{{fit.exponent:z.2f}}}$",
+            _exponent(fit),
             transform=ax.transAxes,
             ha="right" if falls else "left",
             va="top",
@@ -147,6 +149,13 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
             path_effects=HALO,
         )
     return ax
+
+
+def _exponent(fit: PowerLaw) -> str:
+    """Return the exponent of a law with its 95 % interval; without one where the fit is exact."""
+    said = f"$\\propto n^{{{fit.exponent:z.2f}}}$"
+    low, high = f"{fit.low:z.2f}", f"{fit.high:z.2f}"
+    return said if low == high else f"{said} [{low}, {high}]"
 
 
 def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
@@ -200,7 +209,11 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
         for ax, name in zip(axes, [first, *_TITLES], strict=True):
             ax.set_title(name)
         _mark_baseline(time, curves)
-        said = ["bands: 95 % intervals", say_shared(figure), finish_note(curves, _METRICS)]
+        said = [
+            "bands, brackets: 95 % intervals",
+            say_shared(figure),
+            finish_note(curves, _METRICS),
+        ]
         footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))

@@ -145,6 +145,8 @@ def summary_table(validation: Validation) -> pd.DataFrame:
         "again": summary["again"],
         "teamsim": summary["predicted"],
         "ratio": summary["ratio"],
+        "ratio, 95 % low": summary["ratio_low"],
+        "ratio, 95 % high": summary["ratio_high"],
         **{name: summary[name] for name in BASELINES if name in summary},
         "skill": summary["skill"],
         **{f"in {percent(level)}": summary[f"cover_{level:.0%}"] for level in LEVELS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shlex
 import zlib
 from collections.abc import Mapping
@@ -203,7 +204,9 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
     unit = "US dollars" if priced else "tokens"
     section.say(
         f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
-        "front: no other point is as cheap, as quick and as good, and better in one of them."
+        "front of the means: no other point is as cheap, as quick and as good, and better in one "
+        "of them. Chance may put a point on it or beside it, where means are as near to each other "
+        "as their intervals are wide."
     )
     if not priced:
         section.say(f"What it costs in US dollars is unknown: {HOW_TO_PRICE}.")
@@ -251,32 +254,43 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
         laws = ("amdahl", "gustafson", "usl", "power", "logistic")
         fits = compare_laws(n, y, laws, relative=True)
         usl = fit_law("usl", n, y, relative=True)
-        section.say(f"{name or 'Speed-up'}: {_best_law(fits)}; {_peak(usl, float(n.max()))}.")
+        holds = bool(fits.set_index("law").at["usl", "may_hold"])
+        section.say(
+            f"{name or 'Speed-up'}: {_best_law(fits)}; {_peak(usl, float(n.max()), holds)}."
+        )
         section.show(table_of(f"Fits of the speed-up: {name or 'all'}", fits))
     if section.words:
         page.add(section)
 
 
 def _best_law(fits: pd.DataFrame) -> str:
-    """Say which law fits best, and which others may."""
-    first, others = fits.iloc[0], fits.iloc[1:]
-    rivals = others[others["weight"] >= 0.05]
-    also = [f"{row['law']} ({percent(row['weight'])})" for row in rivals.to_dict("records")]
-    not_told = f", not told from {', '.join(also)}" if also else ""
-    return f"best fitted by {first['law']} (Akaike weight {percent(first['weight'])}){not_told}"
+    """Say which law fits best, and which others may hold as well."""
+    may_hold = fits[fits["may_hold"]]
+    first, *others = may_hold.to_dict("records")
+    names = ", ".join(row["law"] for row in others)
+    not_told = ", and worse by all others (95 % confidence)"
+    if names:
+        not_told = f", not told from {names}"
+    weight = first["weight"]
+    akaike = f" (Akaike weight {percent(weight)})" if math.isfinite(weight) else ""
+    return f"best fitted by {first['law']}{akaike}{not_told}"
 
 
-def _peak(usl: LawFit, largest: float) -> str:
-    """Say where the Universal Scalability Law has its peak, as far as that is known."""
+def _peak(usl: LawFit, largest: float, may_hold: bool) -> str:
+    """Say where the Universal Scalability Law has its peak, as far as that is known.
+
+    A peak beyond the largest size is no more than a lower bound: there the law is not tested.
+    """
     peak, least, most = (
         max(1.0, usl_peak(ends["sigma"], ends["kappa"]))
         for ends in (usl.estimates, usl.high, usl.low)
     )
-    said = "the Universal Scalability Law has its peak"
+    fits_worse = "" if may_hold else ", though others fit better,"
+    said = f"the Universal Scalability Law{fits_worse} has its peak"
     if least >= 10 * largest:
         return f"{said} beyond what was simulated"
-    span = f"{least:.0f} to {most:.0f}" if most < 10 * largest else f"{least:.0f} or more"
-    where = f"at n = {peak:.0f}" if peak < 10 * largest else "beyond what was simulated"
+    span = f"{least:.0f} to {most:.0f}" if most <= largest else f"{least:.0f} or more"
+    where = f"at n = {peak:.0f}" if peak <= largest else "beyond what was simulated"
     return f"{said} {where} ({span})"
 
 

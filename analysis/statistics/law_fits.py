@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.statistics.laws import LAWS, Law
 from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
+from simulator import special
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
 
@@ -142,6 +143,12 @@ def compare_laws(
 ) -> pd.DataFrame:
     """Fit several laws to the same points and compare them.
 
+    Akaike's weights are no probabilities of laws: of few points, the criterion for small samples
+    leaves laws of several parameters no weight, however well they fit. Of speed-ups by the
+    Universal Scalability Law at five sizes, it gave another law 95 % or more in half of the
+    studies. So whether a law is told from another is a question of its own: whether the other fits
+    better by more than chance explains.
+
     Parameters
     ----------
     n, y : array_like, shape (points,)
@@ -159,10 +166,19 @@ def compare_laws(
     -------
     DataFrame
         A row a law, the best first: ``law, formula, parameters`` (estimates with intervals, as
-        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1). No row for a
-        law that has more parameters than there are known points.
+        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1; null if points are too few
+        for the criterion); ``may_hold``: whether none of the other laws is known to fit better. One
+        that holds is said not to in 5 % of studies at most. No row for a law that has more
+        parameters than there are known points.
+
+    Notes
+    -----
+    A law is known to fit worse than another by an F test of their sums of squares, at 5 % divided
+    by the number of others. For one with more parameters it is that of nested models; for one with
+    as many or fewer, that of a model that has both, whose sum is no larger than the other's (the J
+    test of Davidson & MacKinnon 1981).
     """
-    rows = []
+    rows, sums, numbers = [], list[float](), list[int]()
     for name in names:
         known = {key: value for key, value in (fixed or {}).items() if key in LAWS[name].start}
         try:
@@ -176,14 +192,50 @@ def compare_laws(
             for key, value in fit.estimates.items()
         ]
         rows.append((name, fit.law.formula, ", ".join(said), fit.r_squared, fit.aic))
+        unit = fit.y if relative else np.ones_like(fit.y)
+        # Curves that are off by a millionth are exact: optimisers come no nearer to some.
+        least = 1e-12 * float(((fit.y / unit) ** 2).sum())
+        sums.append(max(float(((fit.residuals / unit) ** 2).sum()), least))
+        numbers.append(len(fit.estimates) - len(known))
     columns = ["law", "formula", "parameters", "r_squared", "aic"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("aic", ignore_index=True)
+    points = int(np.isfinite(np.asarray(y, dtype=np.float64)).sum())
+    table = pd.DataFrame(rows, columns=columns).assign(may_hold=_may_hold(sums, numbers, points))
+    # Where no law has a criterion, that which fits best comes first.
+    order = np.lexsort((np.array(sums), table["aic"].to_numpy(dtype=np.float64)))
+    table = table.iloc[order].reset_index(drop=True)
     aic = table["aic"].to_numpy(dtype=np.float64)
     finite = np.isfinite(aic)
     likely = np.exp(-0.5 * (aic[finite] - np.min(aic[finite], initial=np.inf)))
-    weight = np.zeros(len(aic))
+    weight = np.full(len(aic), np.nan)
     weight[finite] = likely / likely.sum()
-    return table.assign(weight=weight)
+    may_hold = table.pop("may_hold")
+    return table.assign(weight=weight, may_hold=may_hold)
+
+
+def _may_hold(sums: Sequence[float], numbers: Sequence[int], points: int) -> list[bool]:
+    """Return of each law whether no other is known to fit better.
+
+    Parameters
+    ----------
+    sums : sequence of float
+        Of its squared residuals.
+    numbers : sequence of int
+        Of its parameters.
+    points : int
+    """
+    level = 0.05 / max(1, len(sums) - 1)
+
+    def is_better(i: int, j: int) -> bool:
+        """Return whether law `i` is known to fit better than law `j`."""
+        more = max(1, numbers[i] - numbers[j])
+        left = points - numbers[j] - more
+        if left < 1 or sums[i] >= sums[j]:
+            return False
+        ratio = (sums[j] - sums[i]) / more / (sums[i] / left)
+        return float(special.fdtrc(more, left, ratio)) < level
+
+    laws = range(len(sums))
+    return [not any(is_better(i, j) for i in laws if i != j) for j in laws]
 
 
 @dataclass(frozen=True, slots=True)

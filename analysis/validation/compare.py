@@ -33,6 +33,7 @@ from analysis.validation.scores import (
     mean_crps,
     noise_floor,
     pit,
+    ratio_to_again,
     running_again,
 )
 from simulator.distributions import Floats
@@ -55,9 +56,10 @@ class Validation:
     summary : DataFrame
         A row a metric: mean scores (CRPS of the logarithm; Brier score for success) of the
         ``floor``, of running it ``again``, the prediction (``predicted``), its ``ratio`` to
-        running it again, and each baseline, the name and score of the ``best`` baseline,
-        ``skill``, the share of the gap between it and the floor that is closed, coverage, and
-        mean absolute errors of the log median.
+        running it again, with ``ratio_low`` and ``ratio_high`` (95 %, over cells), and each
+        baseline, the name and score of the ``best`` baseline, ``skill``, the share of the gap
+        between it and the floor that is closed, coverage, and mean absolute errors of the log
+        median.
     cells : DataFrame
         The same for each cell and team size.
     pits : dict
@@ -199,8 +201,9 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     means = cells.groupby("metric", sort=False).mean(numeric_only=True)
     means = means.drop(columns=["n_teammates", "runs"])
     means.insert(0, "cells", cells.groupby("metric").size())
-    both = cells[cells["again"].notna()].groupby("metric")[["predicted", "again"]].mean()
-    means["ratio"] = both["predicted"] / both["again"]
+    ratios = {metric: ratio_to_again(rows, CELL) for metric, rows in cells.groupby("metric")}
+    for name, end in (("ratio", "estimate"), ("ratio_low", "low"), ("ratio_high", "high")):
+        means[name] = [getattr(ratios[metric], end) for metric in means.index]
     names = [name for name in BASELINES if name in means]
     # A baseline that does not apply to every cell is not compared: its mean is over other cells.
     complete = cells[names].notna().groupby(cells["metric"]).all()

@@ -18,6 +18,7 @@ import pandas as pd
 from analysis.calibration.checked_runs import MEASURED
 from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
+from simulator.experiment.intervals import proportion_interval, student_quantile
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -25,6 +26,8 @@ Bools = npt.NDArray[np.bool_]
 _NAMES = {True: "self-claimed", False: "pre-assigned"}
 _MEASURED = [name for name in MEASURED if name != "total_rounds"]  # no finding is about rounds
 _RESAMPLES = 200
+_NORMAL = 1.959964
+"""The 97.5 % quantile of a normal distribution."""
 
 
 def findings(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +68,13 @@ def findings(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return every finding with the ends of its interval.
+
+    Resampling n runs makes them vary by (n - 1) / n of their variance alone: of two runs by half,
+    of one not at all. So the ends are moved away from the value as far as the runs less their
+    cells and sizes are fewer than the runs, and as Student's t of so many is longer than the normal
+    quantile. Without two runs of any cell and size they are not known.
+    """
     arrays = _Runs.of(runs)
     value = pd.Series(_statistics(arrays))
     rng = np.random.default_rng(1)
@@ -77,7 +87,18 @@ def _with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     low, high = resampled.quantile(0.025), resampled.quantile(0.975)
-    return pd.DataFrame({"value": value, "low": low, "high": high})
+    free = len(runs) - len(groups)
+    if not free:
+        return pd.DataFrame({"value": value, "low": np.nan, "high": np.nan})
+    longer = np.sqrt(len(runs) / free) * student_quantile(0.975, free) / _NORMAL
+    ends = {"low": value + longer * (low - value), "high": value + longer * (high - value)}
+    # What is never below 0 in any sample is a time, a share or a number.
+    ends["low"] = ends["low"].where(resampled.min() < 0.0, ends["low"].clip(lower=0.0))
+    for name, finished in _successes(arrays).items():
+        share = proportion_interval(finished)
+        ends["low"][name] = min(ends["low"][name], share.low)
+        ends["high"][name] = min(1.0, max(ends["high"][name], share.high))
+    return pd.DataFrame({"value": value, **ends})
 
 
 def statistics(runs: pd.DataFrame) -> dict[str, float]:
@@ -172,7 +193,7 @@ def _statistics(runs: _Runs) -> dict[str, float]:
         found[f"idle rounds a run at n = {largest}, {name}"] = _mean(most["idle_rounds"])
         found[f"straggler gap (median s), {name}"] = _median(mine["straggler_gap_s"][mine.n > 1])
         found[f"failed tests a run (median), {name}"] = _median(mine["failed_tests"])
-        found[f"success at n = {largest}, {name}"] = _mean(most["success"])
+    found |= {name: _mean(finished) for name, finished in _successes(runs).items()}
     claimed = runs.take(runs.claims)
     for n in range(2, largest + 1):
         found[f"concurrent writes at n = {n}, self-claimed"] = _mean(
@@ -180,6 +201,16 @@ def _statistics(runs: _Runs) -> dict[str, float]:
         )
     found["replies, exponent in n, self-claimed"] = _exponent(claimed, "calls")
     found["tokens, exponent in n, self-claimed"] = _exponent(claimed, "total_tokens")
+    return found
+
+
+def _successes(runs: _Runs) -> dict[str, Floats]:
+    """Return which of the largest teams' runs finished, by the name of the finding."""
+    largest, found = int(runs.n.max()), {}
+    for is_claim, name in ((False, _NAMES[False]), (True, _NAMES[True])):
+        finished = runs["success"][(runs.claims == is_claim) & (runs.n == largest)]
+        if len(finished):
+            found[f"success at n = {largest}, {name}"] = finished
     return found
 
 

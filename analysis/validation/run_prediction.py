@@ -19,7 +19,14 @@ from analysis.calibration.run_fits import SCALED, RunFit, candidates
 from analysis.calibration.run_teams import NAMES, TeamJob, TeamOf, run_team
 from analysis.traces.named_tables import read_parquet, stored_in, with_stored
 from analysis.traces.run_tables import MEASURES
-from analysis.validation.scores import brier, brier_again, covers, mean_crps, running_again
+from analysis.validation.scores import (
+    brier,
+    brier_again,
+    covers,
+    mean_crps,
+    ratio_to_again,
+    running_again,
+)
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, Progress, in_processes
@@ -238,9 +245,15 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
 
 
 def summary_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the means over teams of each measure, and the ratio to running it again."""
+    """Return the means over teams of each measure, and the ratio to running it again.
+
+    Its 95 % interval (``ratio_low, ratio_high``) is over models, task lists and protocols.
+    """
     whole = scores[scores["again"].notna()]
     means = whole.groupby("measure", sort=False)[["again", "predicted", "pilot", "in 80 %"]].mean()
     means.insert(0, "teams", whole.groupby("measure").size())
-    means["ratio"] = means["predicted"] / means["again"]
+    of_fits = TEAM[:-1]  # all but the size
+    ratios = {name: ratio_to_again(rows, of_fits) for name, rows in whole.groupby("measure")}
+    for name, end in (("ratio", "estimate"), ("ratio_low", "low"), ("ratio_high", "high")):
+        means[name] = [getattr(ratios[measure], end) for measure in means.index]
     return means.reset_index()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
+from analysis.statistics.intervals import Interval, ratio_of_means_interval
 from simulator.distributions import Floats
 
 
@@ -63,6 +66,36 @@ def running_again(truths: Floats) -> float:
     if len(truths) < 2:
         return float("nan")
     return float(np.mean([crps(np.delete(truths, i), float(y)) for i, y in enumerate(truths)]))
+
+
+def ratio_to_again(scores: pd.DataFrame, clusters: Sequence[str]) -> Interval:
+    """Return the mean score of predictions over that of running it again, with a 95 % interval.
+
+    It is of how the ratio differs between clusters: teams that share a fit are predicted well or
+    badly together, so that a fit counts once, with the sums of its teams' scores.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A row a team: ``predicted``, ``again`` (rows without it are left out) and the clusters'
+        columns.
+    clusters : sequence of str
+        Columns that say which fit a team's prediction is of.
+
+    Returns
+    -------
+    Interval
+        Its ends are NaN for fewer than two clusters, and where running again scores 0, as of runs
+        that are all alike.
+    """
+    known = scores[scores["again"].notna()]
+    sums = known.groupby(list(clusters))[["predicted", "again"]].sum()
+    predicted, again = (float(sums[name].sum()) for name in ("predicted", "again"))
+    if again == 0.0:  # no team, or all runs alike
+        return Interval(math.inf if predicted > 0.0 else math.nan, math.nan, math.nan)
+    if len(sums) < 2:
+        return Interval(predicted / again, math.nan, math.nan)
+    return ratio_of_means_interval(sums["predicted"], sums["again"])
 
 
 def noise_floor(truths: Floats) -> float:

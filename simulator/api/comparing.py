@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.decisions.comparison_words import price_notes, sentences
+from analysis.decisions.comparison_words import caveats, price_notes, sentences
 from analysis.decisions.side_by_side import SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
+from analysis.statistics.chance import are_sure
 from simulator.api.arguments import replications_in, seed_in, workers_in
 from simulator.api.results import ComparisonResult, SweepResult, with_origin
 from simulator.api.running import Loadable, base_of
@@ -74,14 +75,16 @@ def compare(
         raise TeamsimError("a comparison is of two teams or more: compare(first, second)")
     seed = seed_for(compared.values(), seed)
     has_price = {name: is_cost_known(each.scenario) for name, each in compared.items()}
-    found = hold_beside(all_rows(compared, seed, replications, workers), has_price)
+    rows = all_rows(compared, seed, replications, workers)
+    found = hold_beside(rows, has_price)
     for name in of_other_seeds(compared, seed):
         warnings.warn(
             f"{name} was run with another seed than {seed}: its pairs are independent runs",
             TeamsimWarning,
             stacklevel=2,
         )
-    said = [*sentences(found), *price_notes(has_price)]
+    sure = {name for name, each in compared.items() if are_sure(each.scenario, rows[name])}
+    said = [*sentences(found), *caveats(found, sure), *price_notes(has_price)]
     return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found, said)
 
 

@@ -13,14 +13,14 @@ from rich.table import Table
 from analysis.decisions.comparison_words import (
     NAMES,
     amount,
+    caveats,
     price_notes,
-    same_runs_note,
     sentences,
 )
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.chance import are_sure
-from analysis.statistics.completion import runs_finished, unseen_failures
+from analysis.statistics.completion import runs_finished
 from analysis.statistics.intervals import Interval
 from simulator.api.comparing import (
     Compared,
@@ -83,11 +83,10 @@ def compare(
         rows = _all_rows(compared, seed, replications, workers)
         found = hold_beside(rows, is_priced)
     others = of_other_seeds(compared, seed)
+    sure = {name for name, each in compared.items() if are_sure(each.scenario, rows[name])}
     if as_json:
-        print_json("compare", _described(found, is_priced, seed, others))
+        print_json("compare", _described(found, is_priced, seed, others, sure))
     else:
-        sure = {name for name, each in compared.items()
-                if are_sure(each.scenario, rows[name])}  # fmt: skip
         _print(found, is_priced, seed, others, sure)
     if out is not None:
         _write(found, out, quiet=as_json)
@@ -127,11 +126,7 @@ def _print(
     together = ", together for all teams" if len(found.comparisons) > 1 else ""
     say_words(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
                 "success, failed runs started again.")  # fmt: skip
-    all_finished = all(finished >= found.replications.get(name, max(pairs))
-                       for name, finished in found.finished.items())  # fmt: skip
-    if all_finished and not sure >= found.finished.keys():
-        say_words(unseen_failures(min(pairs)))
-    for note in same_runs_note(found, sure):
+    for note in caveats(found, sure):
         say_words(note)
     for name in others:
         say_words(f"{name} was run with another seed: its pairs are independent runs.")
@@ -212,7 +207,11 @@ def _signed(value: float) -> str:
 
 
 def _described(
-    found: SideBySide, is_priced: Mapping[str, bool], seed: int, others: Sequence[str]
+    found: SideBySide,
+    is_priced: Mapping[str, bool],
+    seed: int,
+    others: Sequence[str],
+    sure: AbstractSet[str],
 ) -> Mapping[str, object]:
     return {
         "reference": found.reference,
@@ -229,7 +228,7 @@ def _described(
             for team, comparisons in found.comparisons.items()
         ],
         "sentences": sentences(found),
-        "notes": price_notes(is_priced),
+        "notes": [*caveats(found, sure), *price_notes(is_priced)],
     }
 
 

@@ -21,6 +21,7 @@ from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.options import NAMED_BY_SCENARIO
 from simulator.cli.quiet import tell
+from simulator.cli.sensitivity_words import COLUMNS, notes_on
 from simulator.cli.terminal import (
     check_page_writable,
     check_table_writable,
@@ -212,40 +213,17 @@ def sensitivity(
     paths = [] if out is None else _write_sensitivity(table, metric, out)
     if as_json:
         said: dict[str, object] = {"metric": metric, "method": method, "replications": replications}
-        said |= {"finished": finished, "runs": runs, "notes": _notes_on(table, method)}
+        said |= {"finished": finished, "runs": runs, "notes": notes_on(table, method)}
         print_json("sensitivity", {**said, "rows": table}, scenario)
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     print_frame(table[shown], shown)
-    say_words(f"{metric}: {_COLUMNS[method]}")
-    for note in _notes_on(table, method):
+    say_words(f"{metric}: {COLUMNS[method]}")
+    for note in notes_on(table, method):
         say_words(note)
     say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
-
-
-_COLUMNS = {
-    "morris": "by how much it changes over a parameter's whole range. mu: mean, mu_star: mean "
-    "without its sign (mu_star_conf: half of its 95 % interval), sigma: how much that depends on "
-    "the other parameters, chance: as large a mu_star noise alone may make",
-    "sobol": "the share of its variance that a parameter explains. S1: alone, ST: with what it "
-    "does together with others (_conf: half of a 95 % interval), chance: as large an ST noise "
-    "alone may make",
-}
-"""What the columns of a table say, by method."""
-
-
-def _notes_on(table: pd.DataFrame, method: str) -> list[str]:
-    """Return which effects are not told from noise."""
-    noise = table[table["mu_star" if method == "morris" else "ST"] <= table["chance"]]
-    if noise.empty:
-        return []
-    return [
-        f"Not told from no effect: {', '.join(noise['parameter'])}. Noise may make the effect of "
-        "each as large (column chance, 95 % for all together); more replications (-r) make it "
-        "smaller."
-    ]
 
 
 def _write_sensitivity(table: pd.DataFrame, metric: str, out: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from analysis.plots import (
 )
 from analysis.plots.default import wanted_figure
 from analysis.statistics.curves import check_figure, check_names, scaling_curves, with_series
+from analysis.statistics.law_fits import fit_power_law
 from analysis.statistics.laws import amdahl_speedup
 from analysis.statistics.series import axes_of, name_value
 from simulator.errors import TeamsimError
@@ -97,6 +98,24 @@ def test_axes_may_be_given(results: pd.DataFrame) -> None:
     assert any(
         "propto" in text.get_text() for text in plot_power_law(curves, "deliveries", "x").texts
     )
+
+
+def test_an_exponent_is_drawn_with_its_interval_unless_it_is_exact() -> None:
+    sizes = [1, 2, 4, 8]
+    fields = {"finished": 9, "runs": 9, "baseline_finished": 9, "is_baseline": False}
+    lines = {"exact": [3.0, 6.0, 12.0, 24.0], "not": [3.0, 7.0, 11.0, 26.0]}
+    curves = pd.concat(
+        pd.DataFrame({"series": name, "n": sizes, "messages": y, **fields}).assign(
+            messages_low=lambda line: line["messages"], messages_high=lambda line: line["messages"]
+        )
+        for name, y in lines.items()
+    )
+    said = [text.get_text() for text in plot_power_law(curves, "messages", "x").texts]
+    fit = fit_power_law(sizes, lines["not"])
+    assert [text for text in said if "propto" in text] == [
+        r"$\propto n^{1.00}$",
+        rf"$\propto n^{{{fit.exponent:.2f}}}$ [{fit.low:.2f}, {fit.high:.2f}]",
+    ]
 
 
 ONE_PANEL = Figure(x="team.size", y=("makespan_s",))

@@ -358,7 +358,12 @@ def test_how_likely_waits_are_forgotten_is_known_better_than_a_few_draws_of_it_t
 
 HOLDS = {"waiting": 0.885}
 """How often 95 % intervals hold the truth (of 300 truths) where it is less than they say: errors of
-how much likelier a task for which others wait is forgotten are a fifth too small."""
+how much likelier a task for which others wait is forgotten are a fifth too small. It is no noise:
+the estimate is too near to 0 where it is not plain which waits are of forgotten tasks, as waits are
+told apart without regard to which task they are of (Meng 1994). Of these truths with more than
+twelve forgotten tasks, 95 % intervals hold 38 of 38 where fewer than two waits are in doubt, and 29
+of 38 where nine or more are. Nor is it used that one of several tasks that stall a run is the one
+for which as many wait as are left."""
 
 
 @pytest.mark.thorough

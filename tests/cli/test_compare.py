@@ -163,7 +163,8 @@ def test_a_cost_of_nothing_is_known(here: Path, teamsim_here: Here) -> None:
 
 def test_programs_are_told_how_to_give_a_price(here: Path, teamsim_here: Here) -> None:
     found = json.loads(teamsim_here("compare", "a.yaml", "b.yaml", "-w", 1, "--json").stdout)
-    (note,) = found["notes"]
+    unseen, note = found["notes"]
+    assert unseen.startswith("All runs finished, and the intervals are of runs that do.")
     assert note.startswith("cost: unknown, as there is no price in a, b: give a price")
     assert found["sentences"][0].endswith("What they cost is not known.")
 
