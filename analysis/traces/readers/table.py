@@ -58,6 +58,9 @@ _ARE_EVENTS = (
 
 _IDS = {"run_id", "agent_id", "parent_agent_id", "session_id", "task_id"}
 
+_OF_GROUPS = ("run_id", "agent_id")
+"""Columns of which calls with the same values follow each other."""
+
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
@@ -140,7 +143,9 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     table.note(note_on_runs(names), *known.notes)
     empty = set(names).difference(filled(rows, names))
     times = Times(table.text_or_number, table.dates, names, empty, columns, source.name, places)
-    starts, ends, notes = times.of(_groups(table, chosen))
+    starts, ends, notes = times.of(
+        *(_groups(table, chosen, names) for names in (_OF_GROUPS, _OF_GROUPS[:1]))
+    )
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     read_costs(read, table, names, chosen, columns)
@@ -233,6 +238,6 @@ def _is_count(name: str) -> bool:
     return CALLS.get(name) in {"Int64", "Float64"} and name not in {"start_ns", "end_ns"}
 
 
-def _groups(table: TableCells, chosen: Mapping[str, str]) -> list[str]:
-    names = [chosen[name] for name in ("run_id", "agent_id") if name in chosen]
+def _groups(table: TableCells, chosen: Mapping[str, str], ours: Sequence[str]) -> list[str]:
+    names = [chosen[name] for name in ours if name in chosen]
     return ["\x1f".join(str(row.get(name)) for name in names) for row in table.rows]
