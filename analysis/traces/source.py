@@ -318,7 +318,9 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
     """Return a row; cells that hold JSON objects or lists as these, empty ones as None."""
     return {
-        name: None if cell == "" else (mapping(cell) or items(cell) or cell)
+        name: (cell if cell[0] not in "{[" else mapping(cell) or items(cell) or cell)
+        if cell
+        else None
         for name, cell in zip(columns, cells, strict=False)
     }
 

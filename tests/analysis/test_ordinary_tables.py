@@ -112,3 +112,28 @@ def test_one_call_a_day_at_midnight_has_a_time(tmp_path: Path) -> None:
     assert not read(tmp_path, head, *rows).notes
     found = read(tmp_path, head, *rows, rows[0].replace("4.2", "5.1"))
     assert any("calls begin at midnight" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "counts"),
+    [
+        (("1.2k", "12.5K", "1.1M", "345"), [1200, 12_500, 1_100_000, 345]),
+        (("1.2k tokens", "2 k", '"1,234k"', '"1,234"'), [1200, 2000, 1_234_000, 1234]),
+    ],
+)
+def test_counts_may_be_in_thousands(
+    cells: tuple[str, ...], counts: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.csv"
+    rows = [f"2026-03-01T10:0{i}:00Z,3,{cell},10\n" for i, cell in enumerate(cells)]
+    path.write_text("start_time,latency_s,prompt_tokens,completion_tokens\n" + "".join(rows))
+    traces = read_traces([path])
+    assert traces.calls["input_tokens"].tolist() == counts
+    assert any("are rounded (3 rows)" in note for note in traces.notes)
+    assert not traces.skipped
+
+
+def test_counts_in_thousands_may_have_decimal_commas(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("latency_s;prompt_tokens;cost_usd\n3,5;1,2k;0,01\n4,5;900;0,02\n")
+    assert read_traces([path]).calls["input_tokens"].tolist() == [1200, 900]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, ClassVar
 
 from analysis.traces.archives import stem_of
@@ -32,7 +33,7 @@ from analysis.traces.table_counts import (
 )
 from analysis.traces.table_rows import (
     flat,
-    name_in,
+    names_of,
     note_on_chains,
     operation_of,
     says_operations,
@@ -150,11 +151,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     read_costs(read, table, names, chosen, columns)
     cache = cache_in(names) or _gateways(known.cached, table, read)
-    words = {
-        name: [name_in(row.get(theirs), name in _IDS) for row in rows]
-        for name, theirs in chosen.items()
-        if CALLS.get(name) == "string" and name not in {"source", "source_format"}
-    }
+    words = _words(rows, chosen)
     table.note(without_unknown(words, chosen), note_on_chains(words, read, chosen))
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
@@ -164,13 +161,12 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
-    for i, place in enumerate(places):
+    for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
-        fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart[i], thinks_apart[i]) | status_in(fields)
+        fields = values | counts_of(values, apart[i], thinks_apart[i]) | status_in(values)
         fields["run_id"] = fields.get("run_id") or stem_of(source.path)
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
@@ -187,6 +183,23 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         out.call(place, source.name, form, **fields)
         if waiting is not None:
             _add_task(rows[i], waiting, fields, out)
+
+
+def _words(
+    rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, str]
+) -> dict[str, list[str | None]]:
+    """Return the texts of the rows, by canonical name."""
+    return {
+        name: names_of((row.get(theirs) for row in rows), name in _IDS)
+        for name, theirs in chosen.items()
+        if CALLS.get(name) == "string" and name not in {"source", "source_format"}
+    }
+
+
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the values of each row; without end where there are no columns."""
+    for values in zip(*columns.values(), strict=True) if columns else repeat(()):
+        yield dict(zip(columns, values, strict=True))
 
 
 def _qualities(fields: Mapping[str, Any], has_moments: bool) -> dict[str, str | None]:
