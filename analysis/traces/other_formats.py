@@ -12,13 +12,17 @@ from analysis.traces.source import ZIP, Head
 from analysis.traces.values import items, mapping
 
 _AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
-_AS_OTLP = "send the same spans as OTLP to the OpenTelemetry collector's file exporter"
+_EXPORTED = "export those of its LLM Observability, which have ids, names and metrics"
 
 _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
-    ("spans of Zipkin", frozenset({"traceId", "id", "timestamp", "duration"}), _AS_OTLP),
+    (
+        "spans of Zipkin without attributes of calls of models (gen_ai.*, ...)",
+        frozenset({"traceId", "id", "timestamp", "duration"}),
+        "instrument the clients of the models, whose spans are read",
+    ),
     ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
     ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
-    ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _AS_OTLP),
+    ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _EXPORTED),
     ("a log of Inspect AI", frozenset({"eval", "status", "version"}), _AS_TABLE),
     (
         "a chat of Gemini CLI",
