@@ -134,6 +134,9 @@ UNITS: dict[str, int] = {
     "sec": 10**9,
     "secs": 10**9,
     "seconds": 10**9,
+    "mins": 60 * 10**9,
+    "minutes": 60 * 10**9,
+    "hours": 3600 * 10**9,
 }
 """Units at the end of a name, in ns."""
 

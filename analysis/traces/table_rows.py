@@ -104,9 +104,9 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     if known is not None:
         return known
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
-    none = NO_OPERATION - _VAGUE if counted else NO_OPERATION
-    if said is not None and (is_sure or (tells_chats and said.lower() in none)):
-        return said
+    is_none = not counted or (said or "").lower() in NO_OPERATION - _VAGUE
+    if said is not None and (is_sure or (tells_chats and is_none)):
+        return said if row.get("tool_name") is None or counted or is_sure else "execute_tool"
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
 
 

@@ -17,6 +17,7 @@ from analysis.traces.column_names import (
     found_times,
     total_in,
 )
+from analysis.traces.jsonstream import Record
 from analysis.traces.other_formats import printed_events
 from analysis.traces.reader import Reader
 from analysis.traces.run_tables import note_on_runs
@@ -40,10 +41,12 @@ from analysis.traces.table_rows import (
     tool_of,
 )
 from analysis.traces.table_status import status_in, without_unknown
+from analysis.traces.table_sums import are_of_whole_hours, sums_in
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
+from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
@@ -58,6 +61,17 @@ _ARE_EVENTS = (
 )
 
 _IDS = {"run_id", "agent_id", "parent_agent_id", "session_id", "task_id"}
+
+_PAGES = ("data", "rows", "results", "items", "records", "calls", "logs", "events", "requests")
+"""Fields of objects that hold the rows of a table."""
+
+_SEEN = 20
+"""Rows that are looked at."""
+
+_OF_HOURS = (
+    "its rows are of whole hours or days, and so the sums of many calls, which have no times: "
+    "export the calls themselves from a gateway, or write spans"
+)
 
 _OF_GROUPS = ("run_id", "agent_id")
 """Columns of which calls with the same values follow each other."""
@@ -81,7 +95,7 @@ class Table(Reader):
 
     def recognises(self, head: Head) -> float:
         """Return how likely it is a table of calls; less likely than any format with a name."""
-        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        names = _names_in(head, _pages_of(head))
         if _are_events(names) or printed_events(head) is not None:
             return 0.0
         times = found_times(names)
@@ -91,12 +105,14 @@ class Table(Reader):
         of_calls = not set(_TOKENS).isdisjoint(found_columns(names))
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
+        if _pages_of(head):
+            return 0.35 if of_calls else 0.0
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
         return 0.35 * is_flat if of_calls else 0.0
 
     def lacks(self, head: Head) -> str | None:
         """Return which columns a table of calls lacks; None if it is none, or lacks nothing."""
-        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        names = _names_in(head, _pages_of(head))
         if _are_events(names):
             return _ARE_EVENTS
         known = found_columns(names)
@@ -129,14 +145,57 @@ class Table(Reader):
             _read_table(source, columns, self.kind, out)
 
 
-def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
-    nested = frozenset({"data"}) if source.head.layout == "document" else frozenset[str]()
-    found = [(flat(each.node), each.place) for each in source.records(nested, out.skip)]
+def _rows_of(source: Source, out: Collector) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Return the rows of a file, their places, and the names of the columns."""
+    nested = _pages_of(source.head)
+    found = [(_row_of(each), each.place) for each in source.records(nested, out.skip)]
     rows, places = [row for row, _ in found], [place for _, place in found]
     out.report.rows += len(rows)
+    columns = (name for row in rows for name in row)
+    names = dict.fromkeys([*(() if nested else source.head.columns), *columns])
+    return rows, places, list(names)
+
+
+def _row_of(record: Record) -> dict[str, Any]:
+    """Return a row, with the run, the agent and the task that an object around it names."""
+    row = flat(record.node)
+    for around in record.around:
+        known = found_columns(row)
+        told = found_columns(around)
+        row |= {
+            told[ours]: around[told[ours]]
+            for ours in ("run_id", "agent_id", "task_id")
+            if ours in told and ours not in known and isinstance(around[told[ours]], (str, int))
+        }
+    return row
+
+
+def _pages_of(head: Head) -> frozenset[str]:
+    """Return the field in which objects, as the pages of an API, have the rows of a table."""
+    if head.layout in {"table", "parquet"} or not head.rows:
+        return frozenset()
+    held = [name for name in _PAGES if all(map(_hold_rows, (row.get(name) for row in head.rows)))]
+    return frozenset(held) if len(held) == 1 else frozenset()
+
+
+def _hold_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value[:_SEEN])
+
+
+def _names_in(head: Head, pages: frozenset[str]) -> dict[str, None]:
+    """Return the columns of the first rows."""
+    rows = head.rows[:_SEEN]
+    columns: Iterable[str] = head.columns
+    for name in pages:
+        rows = [each for row in rows for each in row[name][:_SEEN]]
+        columns = ()
+    return dict.fromkeys([*columns, *(n for row in rows for n in flat(row))])
+
+
+def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
+    rows, places, names = _rows_of(source, out)
     if not rows:
         return
-    names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     _check_names(names, columns, source.name)
     table = TableCells(source, rows, places, out)
     known = columns_of(rows, names, columns, table.holds_counts)
@@ -144,9 +203,11 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     table.note(note_on_runs(names), *known.notes)
     empty = set(names).difference(filled(rows, names))
     times = Times(table.text_or_number, table.dates, names, empty, columns, source.name, places)
-    starts, ends, notes = times.of(
-        *(_groups(table, chosen, names) for names in (_OF_GROUPS, _OF_GROUPS[:1]))
-    )
+    groups, runs = (_groups(table, chosen, ours) for ours in (_OF_GROUPS, _OF_GROUPS[:1]))
+    starts, ends, notes = times.of(groups, runs)
+    if are_of_whole_hours(starts, ends):
+        out.skip(source.name, _OF_HOURS)
+        return
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     read_costs(read, table, names, chosen, columns)
@@ -156,13 +217,16 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     tells_chats = says_operations(words.get("operation_name", []))
-    total = total_in(names)
-    totals = table.numbers("input_tokens", total) if total is not None else None
+    totals = None if (total := total_in(names)) is None else table.numbers("input_tokens", total)
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
+    sums = sums_in(read, words, starts, ends)
+    table.note(_note_on_sums(sums, places, out))
     for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
+        if i in sums:
+            continue
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
@@ -171,8 +235,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
         fields |= known.failure(rows[i]) if fields["status"] == "ok" else {}
-        said = text(fields.get("operation_name"))
-        operation = operation_of(said, is_sure, tells_chats, fields)
+        operation = operation_of(text(fields.get("operation_name")), is_sure, tells_chats, fields)
         if operation == "execute_tool" and fields.get("tool_name") is None:
             fields["tool_name"] = tool_of(rows[i])
         is_hit = cache is not None and operation in CHATS and is_cache_hit(rows[i].get(cache))
@@ -183,6 +246,18 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         out.call(place, source.name, form, **fields)
         if waiting is not None:
             _add_task(rows[i], waiting, fields, out)
+
+
+def _note_on_sums(sums: Sequence[int], places: Sequence[str], out: Collector) -> str | None:
+    """Count the rows that are sums of others as told of already; return what to say of them."""
+    for i in sums:
+        out.duplicate(places[i])
+    if not sums:
+        return None
+    return (
+        f"{counted(len(sums), 'row')} with the sums of all others, or of those of a run, left out "
+        f"({places[sums[0]].rpartition(', ')[2]})"
+    )
 
 
 def _words(
