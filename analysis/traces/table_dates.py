@@ -45,7 +45,7 @@ _DATES = {
 }
 """Columns of dates that belong to a column of times of day."""
 
-_DAY, _HALF_DAY = 86_400 * 10**9, 43_200 * 10**9
+_DAY, _HALF_DAY, _NEARLY_A_DAY = 86_400 * 10**9, 43_200 * 10**9, 72_000 * 10**9
 
 
 def is_slashed(value: str) -> bool:
@@ -166,6 +166,15 @@ def date_column(what: str, names: Iterable[str], taken: Iterable[str]) -> str | 
     return next((free[each] for each in _DATES[what] if each in free), None)
 
 
+def _evening(times: Sequence[int]) -> int | None:
+    """Return the first time of a run that went past midnight, if it lasted a few hours.
+
+    In no order but this one would it rest for nearly a day.
+    """
+    steps = pairwise(sorted(times))
+    return next((later for before, later in steps if later - before > _NEARLY_A_DAY), None)
+
+
 def after_midnight(
     moments: Mapping[str, Ns], groups: Sequence[str], have_dates: bool, what: str
 ) -> dict[str, Ns]:
@@ -198,6 +207,12 @@ def after_midnight(
             rows.setdefault(group, []).append(i)
     for some in rows.values() if not have_dates else ():
         at = [first[i] or 0 for i in some]
+        if (cut := _evening(at)) is not None:
+            for values in found.values():
+                for i, at_first in zip(some, at, strict=True):
+                    if at_first < cut and (known := values[i]) is not None:
+                        values[i] = known + _DAY
+            continue
         steps = [b - a for a, b in pairwise(at)]
         falls = [n < -_HALF_DAY for n in steps]
         if any(falls) and any(n > _HALF_DAY for n in steps):

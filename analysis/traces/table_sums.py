@@ -1,11 +1,14 @@
-"""Rows of tables that are no calls but sums of calls: of an hour or a day, or of the rows above."""
+"""Rows of tables that are no calls of their own: sums of calls, and copies of rows above."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from analysis.traces.time_units import Ns
+from analysis.traces.two_formats import DATE_NS
+from simulator.words import counted
 
 _HOUR, _DAY = 3_600 * 10**9, 86_400 * 10**9
 _TOTALS = {"total", "totals", "sum", "all", "overall", "summary", "grand total", "gesamt", "summe"}
@@ -13,8 +16,11 @@ _TOTALS = {"total", "totals", "sum", "all", "overall", "summary", "grand total",
 
 _NAMES = ("agent_id", "run_id", "response_model", "operation_name", "task_id", "call_id")
 _COUNTS = ("input_tokens", "output_tokens")
+_FEWEST_OF_COPY = 3
+"""Rows that follow each other as others do, and not by chance."""
+
 _FEWEST = 2
-"""Rows of which another can be the sum."""
+"""Rows of which another can be the sum, or that are said to be alike."""
 
 
 def are_of_whole_hours(starts: Ns, ends: Ns) -> bool:
@@ -28,11 +34,95 @@ def are_of_whole_hours(starts: Ns, ends: Ns) -> bool:
     )
 
 
+_MAY_BE_TWICE = (
+    "each row is there several times, and no date shows whether these are copies: if the file was "
+    "appended to itself, leave them out"
+)
+
+
+@dataclass(frozen=True)
+class NoCalls:
+    """Rows that are no calls of their own.
+
+    Attributes
+    ----------
+    copies, sums : set of int
+    note : str or None
+        What is to be said of rows that may be copies.
+    """
+
+    copies: set[int]
+    sums: set[int]
+    note: str | None
+
+
+def no_calls_in(
+    rows: Sequence[Mapping[str, Any]],
+    read: Mapping[str, Sequence[Any]],
+    words: Mapping[str, Sequence[str | None]],
+    starts: Ns,
+    ends: Ns,
+) -> NoCalls:
+    """Return the rows of a table that are copies (`copies_in`) or sums (`sums_in`) of others."""
+    copies, note = copies_in(rows, starts)
+    return NoCalls(copies, set(sums_in(read, words, starts, ends, copies)), note)
+
+
+def copies_in(rows: Sequence[Mapping[str, Any]], starts: Ns) -> tuple[set[int], str | None]:
+    """Return the rows that stand above already, as where a file was appended to itself.
+
+    Rows that are the same in all their cells, dates with them, are copies if all of a table are
+    there as often, or if several follow each other as they do above.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    starts : list of int or None
+        When they begin, ns; those without dates are no copies.
+
+    Returns
+    -------
+    copies : set of int
+    note : str or None
+        What is to be said of others that are the same.
+    """
+    keys = [tuple(map(str, row.values())) for row in rows]
+    seen: dict[tuple[str, ...], list[int]] = {}
+    for i, key in enumerate(keys):
+        seen.setdefault(key, []).append(i)
+    if len(seen) == len(rows):
+        return set(), None
+    first = [seen[key][0] for key in keys]
+    times = {len(each) for each in seen.values()}
+    again = [i for i, at in enumerate(first) if at != i]
+    if not all((at := starts[i]) is not None and at >= DATE_NS for i in again):
+        is_whole = len(times) == 1 and len(seen) >= _FEWEST_OF_COPY
+        return set(), _MAY_BE_TWICE if is_whole else None
+    if len(times) == 1 and len(seen) >= _FEWEST_OF_COPY:
+        return set(again), None
+    copies: set[int] = set()
+    block: list[int] = []
+    for i in [*again, -1]:
+        follows = block and i == block[-1] + 1 and first[i] == first[block[-1]] + 1
+        if not follows:
+            copies |= set(block) if len(block) >= _FEWEST_OF_COPY else set()
+            block = []
+        block.append(i)
+    others = [i for i in again if i not in copies]
+    if len(others) < _FEWEST:  # one may well be alike
+        return copies, None
+    return copies, (
+        f"{counted(len(others), 'row')} the same as others in all cells (row {others[0]}): if "
+        "copies, leave them out"
+    )
+
+
 def sums_in(
     read: Mapping[str, Sequence[Any]],
     words: Mapping[str, Sequence[str | None]],
     starts: Ns,
     ends: Ns,
+    without: Collection[int] = (),
 ) -> list[int]:
     """Return the rows that have the sums of all others of their run, or of the table.
 
@@ -45,6 +135,8 @@ def sums_in(
         The counts and the texts of the rows, by canonical name.
     starts, ends : list of int or None
         When rows begin and end, ns.
+    without : collection of int
+        Rows that do not count.
     """
     if not set(_COUNTS) <= read.keys():
         return []
@@ -52,7 +144,7 @@ def sums_in(
     runs = words.get("run_id", [None] * len(counts))
     of_run: dict[str | None, list[int]] = {}
     for i, (n, wrote) in enumerate(counts):
-        if n and wrote:
+        if n and wrote and i not in without:
             of_run.setdefault(runs[i], []).append(i)
     everything = [i for some in of_run.values() for i in some]
     sums = (_sum_in(some, counts, starts, ends, words) for some in of_run.values())

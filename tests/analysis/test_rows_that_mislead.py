@@ -399,3 +399,41 @@ def test_rows_may_be_in_pages_with_their_run_around_them(name: str, tmp_path: Pa
     calls = read_traces([whole(tmp_path / "pages.json", pages)]).calls
     assert calls["run_id"].tolist() == ["s0", "s1"]
     assert calls["input_tokens"].tolist() == [100, 101]
+
+
+def appended(path: Path, times: int = 1, first: int = 0) -> Path:
+    """Append the rows of a table to it."""
+    head, *rows = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([head, *rows, *rows[first:] * times]))
+    return path
+
+
+MORE = "r,a,2026-03-01 10:00:10,2026-03-01 10:00:13,m,900,80"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_table_that_was_appended_to_itself_counts_once(times: int, tmp_path: Path) -> None:
+    traces = read_traces([appended(counted_table(tmp_path, *PARTS, MORE), times)])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500, 900]
+    assert traces.report.duplicates.count == 3 * times
+    assert any("that stand above already left out (row 3)" in note for note in traces.notes)
+
+
+def test_an_overlap_within_a_table_counts_once(tmp_path: Path) -> None:
+    start = "r,z,2026-03-01 09:00:10,2026-03-01 09:00:13,m,70,7"
+    traces = read_traces([appended(counted_table(tmp_path, start, *PARTS, MORE), first=1)])
+    assert traces.calls["input_tokens"].tolist() == [70, 1200, 1500, 900]
+
+
+def test_two_calls_alike_are_two_and_said(tmp_path: Path) -> None:
+    traces = read_traces([counted_table(tmp_path, *PARTS, PARTS[0], PARTS[0])])
+    assert len(traces.calls) == 4
+    assert any("2 rows the same as others in all cells (row 2)" in note for note in traces.notes)
+
+
+def test_rows_without_dates_that_are_there_twice_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text("agent,latency_s,input_tokens,output_tokens\na,3,1,1\nb,4,2,1\nc,5,3,1\n")
+    traces = read_traces([appended(path)])
+    assert len(traces.calls) == 6
+    assert any("each row is there several times" in note for note in traces.notes)

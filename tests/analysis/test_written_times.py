@@ -94,13 +94,24 @@ def test_clocks_without_dates_go_past_midnight(tmp_path: Path) -> None:
     assert any("say no date" in note for note in traces.notes)
 
 
+def test_a_run_of_a_few_hours_may_go_past_midnight_in_any_order(tmp_path: Path) -> None:
+    traces = table(
+        tmp_path,
+        "a,00:00:05,00:00:09,m,300,30",
+        "a,23:59:50,23:59:58,m,100,10",
+        "b,23:59:59,00:00:04,m,200,20",
+    )
+    assert starts(traces) == ["01-01T23:59:50", "01-01T23:59:59", "01-02T00:00:05"]
+    assert lengths(traces) == [8.0, 5.0, 4.0]
+
+
 def test_clocks_of_both_sides_of_midnight_in_no_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TeamsimError, match="in no order"):
         table(
             tmp_path,
-            "a,00:00:05,00:00:09,m,300,30",
-            "a,23:59:50,23:59:58,m,100,10",
-            "a,00:00:15,00:00:19,m,300,30",
+            "a,03:00:05,03:00:09,m,300,30",
+            "a,18:59:50,18:59:58,m,100,10",
+            "a,03:00:15,03:00:19,m,300,30",
         )
 
 

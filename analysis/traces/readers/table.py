@@ -41,7 +41,7 @@ from analysis.traces.table_rows import (
     tool_of,
 )
 from analysis.traces.table_status import status_in, without_unknown
-from analysis.traces.table_sums import are_of_whole_hours, sums_in
+from analysis.traces.table_sums import NoCalls, are_of_whole_hours, no_calls_in
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
@@ -67,6 +67,8 @@ _PAGES = ("data", "rows", "results", "items", "records", "calls", "logs", "event
 
 _SEEN = 20
 """Rows that are looked at."""
+
+_SUMS = "with the sums of all others, or of those of a run,"
 
 _OF_HOURS = (
     "its rows are of whole hours or days, and so the sums of many calls, which have no times: "
@@ -221,11 +223,10 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
-    sums = sums_in(read, words, starts, ends)
-    table.note(_note_on_sums(sums, places, out))
+    left_out = _left_out(table, places, no_calls_in(rows, read, words, starts, ends), out)
     for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
-        if i in sums:
+        if i in left_out:
             continue
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
@@ -248,16 +249,16 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
             _add_task(rows[i], waiting, fields, out)
 
 
-def _note_on_sums(sums: Sequence[int], places: Sequence[str], out: Collector) -> str | None:
-    """Count the rows that are sums of others as told of already; return what to say of them."""
-    for i in sums:
-        out.duplicate(places[i])
-    if not sums:
-        return None
-    return (
-        f"{counted(len(sums), 'row')} with the sums of all others, or of those of a run, left out "
-        f"({places[sums[0]].rpartition(', ')[2]})"
-    )
+def _left_out(table: TableCells, places: Sequence[str], found: NoCalls, out: Collector) -> set[int]:
+    """Count the rows that are no calls of their own as told of already, say so, and return them."""
+    for what, some in (("that stand above already", found.copies), (_SUMS, found.sums)):
+        for i in sorted(some):
+            out.duplicate(places[i])
+        if some:
+            first = places[min(some)].rpartition(", ")[2]
+            table.note(f"{counted(len(some), 'row')} {what} left out ({first})")
+    table.note(found.note)
+    return found.copies | found.sums
 
 
 def _words(
