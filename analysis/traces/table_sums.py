@@ -19,6 +19,9 @@ _COUNTS = ("input_tokens", "output_tokens")
 _FEWEST_OF_COPY = 3
 """Rows that follow each other as others do, and not by chance."""
 
+_FEWEST_OF_PATTERN = 10
+"""Rows that differ, without dates, which no pattern of calls would repeat."""
+
 _FEWEST = 2
 """Rows of which another can be the sum, or that are said to be alike."""
 
@@ -96,7 +99,7 @@ def copies_in(rows: Sequence[Mapping[str, Any]], starts: Ns) -> tuple[set[int], 
     times = {len(each) for each in seen.values()}
     again = [i for i, at in enumerate(first) if at != i]
     if not all((at := starts[i]) is not None and at >= DATE_NS for i in again):
-        is_whole = len(times) == 1 and len(seen) >= _FEWEST_OF_COPY
+        is_whole = len(times) == 1 and len(seen) >= _FEWEST_OF_PATTERN
         return set(), _MAY_BE_TWICE if is_whole else None
     if len(times) == 1 and len(seen) >= _FEWEST_OF_COPY:
         return set(again), None

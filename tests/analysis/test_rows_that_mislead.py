@@ -433,7 +433,8 @@ def test_two_calls_alike_are_two_and_said(tmp_path: Path) -> None:
 
 def test_rows_without_dates_that_are_there_twice_are_said(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
-    path.write_text("agent,latency_s,input_tokens,output_tokens\na,3,1,1\nb,4,2,1\nc,5,3,1\n")
+    rows = [f"a,{3 + i},{i + 1},1\n" for i in range(10)]
+    path.write_text("agent,latency_s,input_tokens,output_tokens\n" + "".join(rows))
     traces = read_traces([appended(path)])
-    assert len(traces.calls) == 6
+    assert len(traces.calls) == 20
     assert any("each row is there several times" in note for note in traces.notes)
