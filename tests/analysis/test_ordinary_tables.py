@@ -137,3 +137,34 @@ def test_counts_in_thousands_may_have_decimal_commas(tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     path.write_text("latency_s;prompt_tokens;cost_usd\n3,5;1,2k;0,01\n4,5;900;0,02\n")
     assert read_traces([path]).calls["input_tokens"].tolist() == [1200, 900]
+
+
+NAMES = [
+    ("t_start,t_end,tok_in,tok_out,model,agent", "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z"),
+    ("call_start,took_ms,input_toks,output_toks,model,worker_id", "2026-03-01T10:00:0{},4000"),
+    ("sent_at,received_at,prompt_len,output_len,model,bot_name",
+     "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z"),
+    ("event_time,latency_in_ms,request_tokens,response_tokens,model,actor",
+     "2026-03-01T10:00:0{},4000"),
+    ("created_at,total_duration,prompt_eval_count,eval_count,model,agent_name",
+     "2026-03-01T10:00:0{},4000000000"),
+    ("start_time,end_time,gen_ai.usage.input_tokens,gen_ai.usage.output_tokens,"
+     "gen_ai.request.model,gen_ai.agent.name", "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z"),
+    ("start_time,duration_ms,attributes.llm.token_count.prompt,"
+     "attributes.llm.token_count.completion,attributes.llm.model_name,attributes.agent.name",
+     "2026-03-01T10:00:0{},4000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "times"), NAMES)
+def test_columns_are_found_by_more_names(head: str, times: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    rows = [f"{times.format(at, at + 4)},{100 + at},10,m,{'pq'[at]}\n" for at in (0, 1)]
+    path.write_text(f"{head}\n" + "".join(rows))
+    calls = read_traces([path]).calls
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == [4.0, 4.0]
+    assert (calls["start_ns"] / 1e9).tolist() == [1_772_359_200, 1_772_359_201]
+    assert calls["input_tokens"].tolist() == [100, 101]
+    assert calls["output_tokens"].tolist() == [10, 10]
+    assert calls["response_model"].tolist() == ["m", "m"]
+    assert calls["agent_id"].tolist() == ["p", "q"]
