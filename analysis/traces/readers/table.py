@@ -18,7 +18,7 @@ from analysis.traces.column_names import (
     total_in,
 )
 from analysis.traces.jsonstream import Record
-from analysis.traces.other_formats import printed_events
+from analysis.traces.other_formats import other_format, printed_events
 from analysis.traces.reader import Reader
 from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
@@ -105,6 +105,8 @@ class Table(Reader):
         if not has_length or head.layout == "binary":
             return 0.0
         of_calls = not set(_TOKENS).isdisjoint(found_columns(names))
+        if not of_calls and other_format(head) is not None:
+            return 0.0
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
         if _pages_of(head):
@@ -121,7 +123,7 @@ class Table(Reader):
         times = found_times(names)
         of_calls = not set(_TOKENS).isdisjoint(known)
         is_known = of_calls and len(known) >= _FEWEST_KNOWN
-        if head.layout == "binary" or not is_known or printed_events(head) is not None:
+        if head.layout == "binary" or not is_known or other_format(head) is not None:
             return None
         missing = [what for what in ("start", "end") if what not in times]
         if not missing or "duration" in times:
