@@ -86,9 +86,7 @@ TIMES: dict[str, tuple[str, ...]] = {
                  "api_time", "processing_time", "delay", "generation_time", "seconds",
                  "request_latency", "response_latency", "llm_latency", "model_latency",
                  "api_latency", "call_latency", "inference_latency", "inference_time",
-                 "call_time", "api_duration", "llm_duration", "total_duration", "time_taken",
-                 "took", "runtime", "run_time", "wall_time", "wall", "wall_clock",
-                 "wall_clock_time", "execution_time"),
+                 "call_time", "api_duration", "llm_duration", "total_duration", "time_taken"),
     "first_chunk": ("first_chunk", "ttft", "time_to_first_token", "time_to_first_chunk",
                     "first_token_latency", "first_token"),
 }  # fmt: skip

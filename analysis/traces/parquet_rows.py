@@ -38,9 +38,11 @@ def parquet_rows(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
-    """Return the rows of a batch; of a column of mappings, no lists of pairs."""
+    """Return the rows of a batch; mappings are no lists of pairs, and bytes are texts."""
     rows: list[dict[str, Any]] = batch.to_pylist()
     maps = [field.name for field in batch.schema if pa.types.is_map(field.type)]
+    texts = [f.name for f in batch.schema if pa.types.is_binary(f.type)]
     for row in rows:
         row.update({name: dict(row[name]) for name in maps if row[name] is not None})
+        row.update({k: row[k].decode("utf-8", "replace") for k in texts if row[k] is not None})
     return rows

@@ -71,7 +71,10 @@ class TableCells:
         """Return a column of times; invalid values are counted and become None."""
         how = self._notations.of(name, is_count=False)
         if may_be_text and any(_is_words(how.plain(row.get(name))) for row in self.rows[:50]):
-            return [row.get(name) for row in self.rows]
+            return [
+                str(cell)[:40] if isinstance(cell, (dict, list)) else cell
+                for cell in (row.get(name) for row in self.rows)
+            ]
         return [
             None if pd.isna(each) else each
             for each in self._checked(name, low=-np.inf, most=np.inf).tolist()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.traces.reading import read_traces
+from simulator.errors import TeamsimError
 from tests.analysis.test_table_columns import CALL, HEAD, column, read
 
 
@@ -141,7 +147,7 @@ def test_counts_in_thousands_may_have_decimal_commas(tmp_path: Path) -> None:
 
 NAMES = [
     ("t_start,t_end,tok_in,tok_out,model,agent", "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z"),
-    ("call_start,took_ms,input_toks,output_toks,model,worker_id", "2026-03-01T10:00:0{},4000"),
+    ("call_start,call_time_ms,input_toks,output_toks,model,worker_id", "2026-03-01T10:00:0{},4000"),
     ("sent_at,received_at,prompt_len,output_len,model,bot_name",
      "2026-03-01T10:00:0{}Z,2026-03-01T10:00:0{}Z"),
     ("event_time,latency_in_ms,request_tokens,response_tokens,model,actor",
@@ -168,3 +174,40 @@ def test_columns_are_found_by_more_names(head: str, times: str, tmp_path: Path) 
     assert calls["output_tokens"].tolist() == [10, 10]
     assert calls["response_model"].tolist() == ["m", "m"]
     assert calls["agent_id"].tolist() == ["p", "q"]
+
+
+FRAME: dict[str, list[Any]] = {
+    "agent": ["a", "b"],
+    "start": ["2026-03-01T10:00:00Z", "2026-03-01T10:00:05Z"],
+    "latency_s": [4.0, 5.5],
+    "prompt_tokens": [100, 200],
+    "completion_tokens": [10, 20],
+}
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "records", "lists"])
+def test_a_data_frame_may_be_one_object_of_json(orient: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.json"
+    frame = pd.DataFrame(FRAME)
+    path.write_text(json.dumps(FRAME) if orient == "lists" else frame.to_json(orient=orient))
+    traces = read_traces([path])
+    calls = traces.calls
+    assert calls["agent_id"].tolist() == ["a", "b"]
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == [4.0, 5.5]
+    assert calls["input_tokens"].tolist() == [100, 200]
+    assert traces.report.rows == 2
+
+
+def test_a_time_that_is_an_object_is_none(tmp_path: Path) -> None:
+    row = {"start": {"seconds": 5}, "latency_s": 4, "prompt_tokens": 1, "completion_tokens": 1}
+    path = tmp_path / "calls.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(TeamsimError, match=r"'start'.* is no time"):
+        read_traces([path])
+
+
+def test_texts_of_parquet_may_be_bytes(tmp_path: Path) -> None:
+    columns = {**FRAME, "start": [str(each).encode() for each in FRAME["start"]]}
+    pq.write_table(pa.table(columns), tmp_path / "calls.parquet")
+    calls = read_traces([tmp_path / "calls.parquet"]).calls
+    assert (calls["start_ns"] / 1e9).tolist() == [1_772_359_200, 1_772_359_205]

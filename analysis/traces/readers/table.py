@@ -32,6 +32,7 @@ from analysis.traces.table_counts import (
     note_on_totals,
     reasoning_apart,
 )
+from analysis.traces.table_orients import frame_in, unfolded
 from analysis.traces.table_rows import (
     flat,
     names_of,
@@ -109,7 +110,7 @@ class Table(Reader):
             return 0.0
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
-        if _pages_of(head):
+        if _pages_of(head) or frame_in(head) is not None:
             return 0.35 if of_calls else 0.0
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
         return 0.35 * is_flat if of_calls else 0.0
@@ -152,11 +153,15 @@ class Table(Reader):
 def _rows_of(source: Source, out: Collector) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """Return the rows of a file, their places, and the names of the columns."""
     nested = _pages_of(source.head)
-    found = [(_row_of(each), each.place) for each in source.records(nested, out.skip)]
+    records = source.records(nested, out.skip)
+    if source.head.layout in {"lines", "document"}:
+        records = (row for each in records for row in unfolded(each))
+    found = [(_row_of(each), each.place) for each in records]
     rows, places = [row for row, _ in found], [place for _, place in found]
     out.report.rows += len(rows)
     columns = (name for row in rows for name in row)
-    names = dict.fromkeys([*(() if nested else source.head.columns), *columns])
+    is_folded = bool(nested) or frame_in(source.head) is not None
+    names = dict.fromkeys([*(() if is_folded else source.head.columns), *columns])
     return rows, places, list(names)
 
 
@@ -176,7 +181,7 @@ def _row_of(record: Record) -> dict[str, Any]:
 
 def _pages_of(head: Head) -> frozenset[str]:
     """Return the field in which objects, as the pages of an API, have the rows of a table."""
-    if head.layout in {"table", "parquet"} or not head.rows:
+    if head.layout in {"table", "parquet"} or not head.rows or frame_in(head) is not None:
         return frozenset()
     held = [name for name in _PAGES if all(map(_hold_rows, (row.get(name) for row in head.rows)))]
     return frozenset(held) if len(held) == 1 else frozenset()
@@ -190,6 +195,8 @@ def _names_in(head: Head, pages: frozenset[str]) -> dict[str, None]:
     """Return the columns of the first rows."""
     rows = head.rows[:_SEEN]
     columns: Iterable[str] = head.columns
+    if (frame := frame_in(head)) is not None:
+        return dict.fromkeys(name for row in frame[:_SEEN] for name in flat(row))
     for name in pages:
         rows = [each for row in rows for each in row[name][:_SEEN]]
         columns = ()
