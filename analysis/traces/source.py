@@ -206,6 +206,8 @@ class Source:
                 skip(f"{self.name}, row {number}", why)
             elif lines.break_off and 0 < len(cells) < len(columns):
                 skip(f"{self.name}, row {number}", "it breaks off")
+            elif cells and cells[0] in columns and sorted(cells) == sorted(columns):
+                columns = cells  # the header of a further table
             elif cells:
                 yield number, _row(columns, cells)
 
@@ -313,10 +315,8 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
     """Return a row; cells that hold JSON objects or lists as these, empty ones as None."""
     return {
-        name: (cell if cell[0] not in "{[" else mapping(cell) or items(cell) or cell)
-        if cell
-        else None
-        for name, cell in zip(columns, cells, strict=False)
+        k: (c if c[0] not in "{[" else mapping(c) or items(c) or c) if c else None
+        for k, c in zip(columns, cells, strict=False)
     }
 
 

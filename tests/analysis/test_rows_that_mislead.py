@@ -438,3 +438,14 @@ def test_rows_without_dates_that_are_there_twice_are_said(tmp_path: Path) -> Non
     traces = read_traces([appended(path)])
     assert len(traces.calls) == 20
     assert any("each row is there several times" in note for note in traces.notes)
+
+
+def test_a_further_table_in_a_file_may_have_its_columns_in_another_order(tmp_path: Path) -> None:
+    path = counted_table(tmp_path, *PARTS)
+    more = "model,end,start,agent,run_id,output_tokens,input_tokens\n"
+    row = "m,2026-03-01 10:00:14,2026-03-01 10:00:10,c,r,90,700\n"
+    path.write_text(path.read_text() + COUNTED + more + row)
+    traces = read_traces([path])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500, 700]
+    assert traces.calls["agent_id"].tolist() == ["a", "b", "c"]
+    assert not traces.skipped
