@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from analysis.traces.attribute_names import KNOWN
+from analysis.traces.attribute_names import COLUMNS, KNOWN
 
 UNCACHED = ("uncached_input_tokens", "input_tokens_uncached", "input_uncached", "uncached_tokens",
             "non_cached_input_tokens", "uncached_prompt_tokens")  # fmt: skip
@@ -73,14 +73,13 @@ TIMES: dict[str, tuple[str, ...]] = {
               "time_start", "start_datetime",
               "timestamp", "created_at", "created", "time", "ts", "datetime", "date",
               "start_iso", "t_start", "call_start", "start_epoch", "start_date_time", "sent_at",
-              "request_sent", "requested_at", "t0", "date_time", "created_time", "event_time",
+              "request_sent", "requested_at", "date_time", "created_time", "event_time",
               "logged_at"),
     "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
             "completed_at", "completed", "stop_time", "response_at",
             "response_created_at", "response_timestamp", "end_ts", "end_at", "ts_end", "time_end",
             "end_datetime", "end_iso", "t_end", "call_end", "end_epoch", "end_date_time",
-            "received_at", "response_received", "t1", "finish", "completed_time",
-            "finished_time"),
+            "received_at", "response_received", "completed_time", "finished_time"),
     "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
                  "request_duration", "call_duration", "total_latency", "e2e_latency",
                  "api_time", "processing_time", "delay", "generation_time", "seconds",
@@ -91,6 +90,12 @@ TIMES: dict[str, tuple[str, ...]] = {
                     "first_token_latency", "first_token"),
 }  # fmt: skip
 """Names of points in time and of durations, without the unit that may follow."""
+
+_WEAK = {
+    "end": TIMES["end"][TIMES["end"].index("end_iso") :],
+    "duration": TIMES["duration"][TIMES["duration"].index("request_latency") :],
+}
+"""Names that count only where no other column says how long a call took."""
 
 _ZONE = re.compile(r"_(utc|gmt)$")
 """What names of times end with where these are in UTC, as all are that say no zone."""
@@ -164,19 +169,9 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
 
 
-_OF_SLOTS = {
-    "session": "run_id", "agent_name": "agent_id", "agent_id": "agent_id",
-    "provider": "provider_name", "response_model": "response_model",
-    "request_model": "response_model", "input": "input_tokens", "output": "output_tokens",
-    "read": "cache_read_input_tokens", "written": "cache_write_input_tokens",
-    "for_1h": "cache_write_1h_input_tokens", "reasoning": "reasoning_output_tokens",
-    "cost": "cost_usd", "attempt": "attempt", "http": "http_status", "error": "error_type",
-    "finish": "finish_reason", "tool": "tool_name", "operation": "operation_name",
-    "kind": "operation_name", "task": "task_id",
-}  # fmt: skip
 _OF_SPANS = {
     plain(name): ours
-    for slot, ours in _OF_SLOTS.items()
+    for slot, ours in COLUMNS.items()
     for name, (its, _) in KNOWN.items()
     if its == slot and "." in name
 }
@@ -326,6 +321,10 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
         for what, bases in TIMES.items():
             if base in bases and bases.index(base) < ranks.get(what, len(bases)):
                 found[what], ranks[what] = (name, unit), bases.index(base)
+    for what, others in (("end", {"duration"}), ("duration", {"start", "end"})):
+        is_weak = what in found and _split(plain(found[what][0]))[0] in _WEAK[what]
+        if is_weak and others <= found.keys():
+            del found[what]
     if "duration" in found and _is_of_portkey(map(plain, names)):
         name, unit = found["duration"]
         found["duration"] = name, unit or UNITS["ms"]

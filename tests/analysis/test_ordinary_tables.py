@@ -211,3 +211,16 @@ def test_texts_of_parquet_may_be_bytes(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "calls.parquet")
     calls = read_traces([tmp_path / "calls.parquet"]).calls
     assert (calls["start_ns"] / 1e9).tolist() == [1_772_359_200, 1_772_359_205]
+
+
+def test_a_weaker_name_of_a_time_hides_no_surer_one(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "agent,start,latency_s,received_at,total_duration,prompt_tokens\n"
+        "a,2026-03-01 10:00:00,4,2026-03-01 10:00:00.1,900,100\n"
+        "b,2026-03-01 10:00:05,5,2026-03-01 10:00:05.1,900,100\n"
+    )
+    traces = read_traces([path])
+    calls = traces.calls
+    assert ((calls["end_ns"] - calls["start_ns"]) / 1e9).tolist() == [4.0, 5.0]
+    assert not traces.notes
