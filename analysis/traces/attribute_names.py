@@ -183,3 +183,15 @@ KNOWN: dict[str, tuple[str, int]] = {
     name: (slot, rank) for slot, names in _SLOTS.items() for rank, name in enumerate(names)
 }
 """Each attribute that says something: what, and how sure."""
+
+COLUMNS: dict[str, str] = {
+    "session": "run_id", "agent_name": "agent_id", "agent_id": "agent_id",
+    "provider": "provider_name", "response_model": "response_model",
+    "request_model": "response_model", "input": "input_tokens", "output": "output_tokens",
+    "read": "cache_read_input_tokens", "written": "cache_write_input_tokens",
+    "for_1h": "cache_write_1h_input_tokens", "reasoning": "reasoning_output_tokens",
+    "cost": "cost_usd", "attempt": "attempt", "http": "http_status", "error": "error_type",
+    "finish": "finish_reason", "tool": "tool_name", "operation": "operation_name",
+    "kind": "operation_name", "task": "task_id",
+}  # fmt: skip
+"""What of these is a column of the table of calls, and which."""

@@ -79,8 +79,8 @@ class Collector:
         if start_ns is not None and end_ns is not None and start_ns < DATE_NS <= end_ns:
             self.skip(where, f"it ends at a date, and starts {start_ns / 1e9:g} s after 1970 began")
             return
-        for name, column in self._calls.items():
-            column.append(get(name))
+        for column, value in zip(self._calls.values(), map(get, CALLS), strict=True):
+            column.append(value)
         self._calls["source"][-1] = source
         self._calls["source_format"][-1] = source_format
         chat = get("operation_name") in CHATS

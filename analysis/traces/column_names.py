@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from analysis.traces.attribute_names import COLUMNS, KNOWN
+
 UNCACHED = ("uncached_input_tokens", "input_tokens_uncached", "input_uncached", "uncached_tokens",
             "non_cached_input_tokens", "uncached_prompt_tokens")  # fmt: skip
 """Names of an input that lacks the cached tokens."""
@@ -22,7 +24,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "input_tokens": ("input_tokens", "prompt_tokens", "tokens_in", "input_token_count",
                      "prompt_token_count", "n_input_tokens", "n_prompt_tokens",
                      "num_input_tokens", "num_prompt_tokens", "usage_prompt_tokens",
-                     "usage_input_tokens", "tokens_prompt", "req_units", *UNCACHED),
+                     "usage_input_tokens", "tokens_prompt", "req_units", "in_tokens",
+                     "tokens_input", "tok_in", "input_tok", "prompt_tok", "input_toks",
+                     "prompt_toks", "request_tokens", "prompt_eval_count", "prompt_len",
+                     *UNCACHED),
     "cache_read_input_tokens": ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
                                 "cache_read_tokens", "cached_prompt_tokens", "tokens_cached",
                                 "native_tokens_cached", "prompt_cache_hit_tokens",
@@ -39,11 +44,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
                       "completion_token_count", "n_output_tokens", "n_completion_tokens",
                       "num_output_tokens", "num_completion_tokens", "generated_tokens",
                       "usage_completion_tokens", "usage_output_tokens", "tokens_completion",
-                      "res_units"),
+                      "res_units", "out_tokens", "tokens_output", "tok_out", "output_tok",
+                      "completion_tok", "output_toks", "completion_toks", "response_tokens",
+                      "candidates_token_count", "eval_count", "output_len", "gen_tokens"),
     "reasoning_output_tokens": ("reasoning_output_tokens", "reasoning_tokens", "thinking_tokens",
-                                "tokens_reasoning"),
+                                "tokens_reasoning", "thoughts_token_count"),
     "cost_usd": ("cost_usd", "cost", "total_cost", "cost_total", "spend", "response_cost",
-                 "price_usd", "usd", "total_cost_usd"),
+                 "price_usd", "usd", "total_cost_usd", "cost_in_usd", "cost_total_usd",
+                 "cost_dollars", "spend_usd", "amount_usd", "estimated_cost_usd"),
     "attempt": ("attempt", "attempt_number"),
     "status": ("status", "state", "outcome", "success", "ok", "is_success"),
     "http_status": ("http_status", "status_code", "http_status_code", "response_code",
@@ -63,18 +71,31 @@ TIMES: dict[str, tuple[str, ...]] = {
               "begin_time", "request_start", "request_created_at", "request_time",
               "request_timestamp", "start_ts", "start_at", "ts_start",
               "time_start", "start_datetime",
-              "timestamp", "created_at", "created", "time", "ts", "datetime", "date"),
+              "timestamp", "created_at", "created", "time", "ts", "datetime", "date",
+              "start_iso", "t_start", "call_start", "start_epoch", "start_date_time", "sent_at",
+              "request_sent", "requested_at", "date_time", "created_time", "event_time",
+              "logged_at"),
     "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
             "completed_at", "completed", "stop_time", "response_at",
             "response_created_at", "response_timestamp", "end_ts", "end_at", "ts_end", "time_end",
-            "end_datetime"),
+            "end_datetime", "end_iso", "t_end", "call_end", "end_epoch", "end_date_time",
+            "received_at", "response_received", "completed_time", "finished_time"),
     "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
                  "request_duration", "call_duration", "total_latency", "e2e_latency",
-                 "api_time", "processing_time", "delay", "generation_time", "seconds"),
+                 "api_time", "processing_time", "delay", "generation_time", "seconds",
+                 "request_latency", "response_latency", "llm_latency", "model_latency",
+                 "api_latency", "call_latency", "inference_latency", "inference_time",
+                 "call_time", "api_duration", "llm_duration", "total_duration", "time_taken"),
     "first_chunk": ("first_chunk", "ttft", "time_to_first_token", "time_to_first_chunk",
                     "first_token_latency", "first_token"),
 }  # fmt: skip
 """Names of points in time and of durations, without the unit that may follow."""
+
+_WEAK = {
+    "end": TIMES["end"][TIMES["end"].index("end_iso") :],
+    "duration": TIMES["duration"][TIMES["duration"].index("request_latency") :],
+}
+"""Names that count only where no other column says how long a call took."""
 
 _ZONE = re.compile(r"_(utc|gmt)$")
 """What names of times end with where these are in UTC, as all are that say no zone."""
@@ -86,7 +107,7 @@ _WORDS = {
 }
 """Names of columns that hold counts if they hold numbers: else texts, or whether it is so."""
 
-_COUNTS = re.compile(r"token|cache")
+_COUNTS = re.compile(r"token|cache|(^|_)toks?(_|$)")
 _TOTALS = ("total_tokens", "tokens_total", "token_count", "total_token_count", "tokens")
 
 _CENTS = ("cost_cents", "cost_in_cents", "total_cost_cents", "spend_cents", "cost_usd_cents")
@@ -134,6 +155,9 @@ UNITS: dict[str, int] = {
     "sec": 10**9,
     "secs": 10**9,
     "seconds": 10**9,
+    "mins": 60 * 10**9,
+    "minutes": 60 * 10**9,
+    "hours": 3600 * 10**9,
 }
 """Units at the end of a name, in ns."""
 
@@ -144,6 +168,16 @@ def plain(name: str) -> str:
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
 
+
+_OF_SPANS = {
+    plain(name): ours
+    for slot, ours in COLUMNS.items()
+    for name, (its, _) in KNOWN.items()
+    if its == slot and "." in name
+}
+"""Columns that are called as attributes of spans are: ``gen_ai.usage.input_tokens``."""
+
+_PREFIX = re.compile(r"^(?:span_)?attributes_|^custom_dimensions_")
 
 _AMOUNTS = re.compile("token|cost|price|spend|usd")
 
@@ -160,11 +194,15 @@ def found_columns(names: Iterable[str]) -> dict[str, str]:
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(plain(name), name)
-    return {
+    found = {
         ours: next(by_plain[each] for each in aliases if each in by_plain)
         for ours, aliases in ALIASES.items()
         if any(each in by_plain for each in aliases)
     }
+    of_spans = {_PREFIX.sub("", each): name for each, name in by_plain.items()}
+    for attribute in [each for each in _OF_SPANS if each in of_spans]:
+        found.setdefault(_OF_SPANS[attribute], of_spans[attribute])
+    return found
 
 
 def found_counts(
@@ -283,6 +321,10 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
         for what, bases in TIMES.items():
             if base in bases and bases.index(base) < ranks.get(what, len(bases)):
                 found[what], ranks[what] = (name, unit), bases.index(base)
+    for what, others in (("end", {"duration"}), ("duration", {"start", "end"})):
+        is_weak = what in found and _split(plain(found[what][0]))[0] in _WEAK[what]
+        if is_weak and others <= found.keys():
+            del found[what]
     if "duration" in found and _is_of_portkey(map(plain, names)):
         name, unit = found["duration"]
         found["duration"] = name, unit or UNITS["ms"]
@@ -301,5 +343,5 @@ def _split(name: str) -> tuple[str, int | None]:
     name = _ZONE.sub("", name)
     for suffix, unit in sorted(UNITS.items(), key=lambda each: -len(each[0])):
         if name.endswith(f"_{suffix}"):
-            return name.removesuffix(f"_{suffix}"), unit
+            return name.removesuffix(f"_{suffix}").removesuffix("_in"), unit
     return name, None

@@ -28,6 +28,8 @@ _POINT = re.compile(
 _SPACES = re.compile("[0-9]{1,3}([ \u00a0\u202f'\u2019][0-9]{3})+([.,][0-9]+)?")
 """Numbers with thousands apart by spaces, as in French and by ISO, or by apostrophes, as Swiss."""
 
+_ROUNDED = re.compile(r"([0-9][0-9.,]*)\s?([kKM])(?:\s?tok(?:en)?s?)?")
+"""Counts in thousands or millions."""
 
 _SAMPLE = 1000
 """Rows of which the other columns are looked at."""
@@ -71,6 +73,17 @@ class Notation:
         if sign == "." and (_POINT.fullmatch(said) or _DOUBTFUL.fullmatch(said)):
             return said.replace(",", "")
         return cell
+
+    def whole(self, cell: Any) -> Any:
+        """Return the same of a count, which may be written in thousands or millions: ``1.2k``."""
+        found = _ROUNDED.fullmatch(cell.strip()) if isinstance(cell, str) else None
+        if found is None:
+            return self.plain(cell)
+        try:
+            n = float(replace(self, is_count=False).plain(found[1]))
+        except ValueError:
+            return cell
+        return n * (1_000_000.0 if found[2] == "M" else 1_000.0)
 
 
 ENGLISH = Notation(".", is_fixed=True)
@@ -170,3 +183,8 @@ def without_spaces(value: Any) -> Any:
     """Return a number whose thousands are apart by spaces or apostrophes without these."""
     is_apart = isinstance(value, str) and _SPACES.fullmatch(value.strip())
     return re.sub("[^0-9.,]", "", value) if is_apart else value
+
+
+def is_rounded(cell: Any) -> bool:
+    """Tell whether a count is written in thousands or millions: ``1.2k``."""
+    return isinstance(cell, str) and _ROUNDED.fullmatch(cell.strip()) is not None

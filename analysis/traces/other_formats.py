@@ -12,14 +12,38 @@ from analysis.traces.source import ZIP, Head
 from analysis.traces.values import items, mapping
 
 _AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
-_AS_OTLP = "send the same spans as OTLP to the OpenTelemetry collector's file exporter"
+_EXPORTED = "export those of its LLM Observability, which have ids, names and metrics"
+
+_AS_CALLS = "export the calls themselves from a gateway, or write spans"
 
 _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
-    ("spans of Zipkin", frozenset({"traceId", "id", "timestamp", "duration"}), _AS_OTLP),
+    (
+        "spans of Zipkin without attributes of calls of models (gen_ai.*, ...)",
+        frozenset({"traceId", "id", "timestamp", "duration"}),
+        "instrument the clients of the models, whose spans are read",
+    ),
     ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
     ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
-    ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _AS_OTLP),
+    ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _EXPORTED),
     ("a log of Inspect AI", frozenset({"eval", "status", "version"}), _AS_TABLE),
+    *(
+        ("a report of usage, which has sums of many calls", frozenset(fields), _AS_CALLS)
+        for fields in (
+            {"starting_at", "ending_at", "results"},  # Anthropic's Admin API
+            {"start_time", "end_time", "results", "object"},  # OpenAI's
+            {"usage_input_tokens_no_cache", "usage_output_tokens"},  # Anthropic's console, as CSV
+            {"inputTokens", "outputTokens", "modelsUsed"},  # ccusage
+        )
+    ),
+    ("messages of opencode", frozenset({"sessionID", "modelID", "tokens", "role"}), _AS_TABLE),
+    ("what Cline shows", frozenset({"ts", "type", "say"}), _AS_TABLE),
+    ("analytics of Aider", frozenset({"event", "properties", "user_id"}), _AS_TABLE),
+    ("a trajectory of mini-SWE-agent", frozenset({"trajectory_format", "messages"}), _AS_TABLE),
+    (
+        "a chat of Gemini CLI",
+        frozenset({"sessionId", "projectHash", "lastUpdated"}),
+        "its telemetry is read, if it is sent as OTLP",
+    ),
     (
         "a chat of Gemini CLI",
         frozenset({"sessionId", "projectHash", "messages"}),
@@ -79,8 +103,10 @@ def other_format(head: Head) -> str | None:
     if (printed := printed_events(head)) is not None:
         return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
+    # Tables have the fields of objects as ``summary.usage``.
+    names = [{*row, *(str(name).partition(".")[0] for name in row)} for row in rows]
     for what, fields, instead in _OTHERS:
-        if any(fields <= row.keys() for row in rows):
+        if any(fields <= each for each in names):
             return f"it holds {what}, a format that is not read: {instead}"
     return None
 
@@ -102,7 +128,10 @@ def printed_events(head: Head) -> str | None:
 def _with_inside(row: dict[str, Any]) -> list[Mapping[str, Any]]:
     """Return a row and the first of those in its pages of data, and their attributes."""
     pages = items(row.get("data")) or [row.get("data")]
+    lists = (items(row.get(name)) for name in ("messages", "sessions"))
     found = [row, *(mapping(each) for each in pages[:_SEEN])]
+    found += [mapping(each) for some in lists for each in some[:_SEEN]]
+    found += [mapping(each.get("info")) for each in found]
     found += [mapping(each.get("attributes")) for each in found]
     return found + [mapping(each) for inside in found for each in items(inside.get("spans"))[:1]]
 

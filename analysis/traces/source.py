@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from analysis.traces.encodings import (
     WINDOWS,
@@ -28,6 +27,7 @@ from analysis.traces.encodings import (
 )
 from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
 from analysis.traces.pages import Pages, noted
+from analysis.traces.parquet_rows import parquet_head, parquet_rows
 from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
 
@@ -164,12 +164,10 @@ class Source:
     def _parquet_head(self, start: bytes) -> Head:
         try:
             with self.open() as stream:
-                file = pq.ParquetFile(io.BytesIO(stream.read()))
-                columns = list(file.schema_arrow.names)
-                batch = next(file.iter_batches(batch_size=_SAMPLE), None)
+                columns, rows = parquet_head(stream, _SAMPLE)
         except (*UNREADABLE, ValueError) as error:
             raise TeamsimError(f"{self.name} cannot be read as Parquet: {_why(error)}") from None
-        return Head(start[:8], "parquet", [] if batch is None else batch.to_pylist(), columns)
+        return Head(start[:8], "parquet", rows, columns)
 
     def records(self, nested: frozenset[str], skip: Skip) -> Iterator[Record]:
         """Yield the objects or rows of the file; lists named in `nested` element by element.
@@ -195,10 +193,7 @@ class Source:
 
     def _rows(self, stream: BinaryIO, skip: Skip) -> Iterator[tuple[int, dict[str, Any]]]:
         if self.head.layout == "parquet":
-            start = 0
-            for batch in pq.ParquetFile(io.BytesIO(stream.read())).iter_batches(4096):
-                yield from enumerate(batch.to_pylist(), start=start)
-                start += batch.num_rows
+            yield from enumerate(parquet_rows(stream))
             return
         text = io.TextIOWrapper(stream, encoding_of(self.head.start), WINDOWS, newline="")
         header = next(dropwhile(is_blank_line, iter(text.readline, "")), "")
@@ -211,6 +206,8 @@ class Source:
                 skip(f"{self.name}, row {number}", why)
             elif lines.break_off and 0 < len(cells) < len(columns):
                 skip(f"{self.name}, row {number}", "it breaks off")
+            elif cells and cells[0] in columns and sorted(cells) == sorted(columns):
+                columns = cells  # the header of a further table
             elif cells:
                 yield number, _row(columns, cells)
 
@@ -318,8 +315,8 @@ def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
     """Return a row; cells that hold JSON objects or lists as these, empty ones as None."""
     return {
-        name: None if cell == "" else (mapping(cell) or items(cell) or cell)
-        for name, cell in zip(columns, cells, strict=False)
+        k: (c if c[0] not in "{[" else mapping(c) or items(c) or c) if c else None
+        for k, c in zip(columns, cells, strict=False)
     }
 
 

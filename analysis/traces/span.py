@@ -113,7 +113,7 @@ class Span:
 
     def know(self, fields: Mapping[str, Any]) -> None:
         """Add fields of the call."""
-        self.fields.update(fields)
+        self.fields.update(_with_seconds(dict(fields), (self.start_ns, self.end_ns)))
 
     def name_tool(self) -> None:
         """Name a tool that no attribute names by its span."""

@@ -13,10 +13,11 @@ import pandas as pd
 from analysis.traces.canonical import CALLS
 from analysis.traces.collector import Collector
 from analysis.traces.column_names import amounts_in
-from analysis.traces.decimals import Notations
+from analysis.traces.decimals import ENGLISH, Notations, is_rounded
 from analysis.traces.source import Source
 from analysis.traces.table_rows import is_blank, is_missing, without_dollar
 from analysis.traces.values import MOST_COUNT, amount, text
+from simulator.words import counted
 
 _EXACT = 0.01
 """Counts are nearer to whole numbers, relative to them: means of counts may be rounded."""
@@ -46,6 +47,7 @@ class TableCells:
         self.rows = rows
         self._places = places
         self._out = out
+        self._rounded: dict[str, list[str]] = {}
         amounts = amounts_in(dict.fromkeys(name for row in rows[:1000] for name in row))
         self._notations = Notations(rows, amounts, source.head.may_have_decimal_commas)
 
@@ -60,13 +62,19 @@ class TableCells:
 
     def notations(self) -> list[str]:
         """Return what was taken for granted of the numbers of its columns."""
-        return self._notations.notes()
+        return self._notations.notes() + [
+            f"counts of {name!r} such as {cells[0]!r} are rounded ({counted(len(cells), 'row')})"
+            for name, cells in self._rounded.items()
+        ]
 
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
         """Return a column of times; invalid values are counted and become None."""
         how = self._notations.of(name, is_count=False)
         if may_be_text and any(_is_words(how.plain(row.get(name))) for row in self.rows[:50]):
-            return [row.get(name) for row in self.rows]
+            return [
+                str(cell)[:40] if isinstance(cell, (dict, list)) else cell
+                for cell in (row.get(name) for row in self.rows)
+            ]
         return [
             None if pd.isna(each) else each
             for each in self._checked(name, low=-np.inf, most=np.inf).tolist()
@@ -95,7 +103,7 @@ class TableCells:
             cell = row.get(name)
             if cell is None or is_blank(cell):
                 continue
-            n = amount(how.plain(cell))
+            n = amount(how.whole(cell))
             if n is None or n != round(n):
                 return False
             is_several = is_several or n > 1
@@ -125,14 +133,25 @@ class TableCells:
     def _checked(
         self, name: str, low: float, most: float, whole: bool = False
     ) -> np.ndarray[Any, Any]:
-        raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
-        if most == MOST_COUNT:
-            raw = raw.map(without_dollar)
-        raw = raw.map(self._notations.of(name, whole).plain)
-        # pandas reads huge integers as objects.
-        numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        blank = raw.isna().to_numpy() | raw.map(is_blank).to_numpy(dtype=bool)
-        self._say(np.isnan(numbers) & ~blank, name, raw, "is no number")
+        cells = (row.get(name) for row in self.rows)
+        raw = pd.Series([c if type(c) is str else _scalar(c) for c in cells], dtype=object)
+        how = self._notations.of(name, whole)
+        # Nearly all cells are plain numbers. (pandas reads huge integers as objects.)
+        numbers = pd.to_numeric(raw, errors="coerce").to_numpy(float, copy=True, na_value=np.nan)
+        odd = np.flatnonzero(np.isnan(numbers) if how == ENGLISH else np.ones(len(raw), bool))
+        if len(odd):
+            some = raw.iloc[odd]
+            if most == MOST_COUNT:
+                some = some.map(without_dollar)
+            if whole and any((rounded := some.map(is_rounded)).tolist()):
+                self._rounded[name] = some[rounded].tolist()
+            some = some.map(how.whole if whole else how.plain)
+            read = pd.to_numeric(some, errors="coerce")
+            numbers[odd] = read.to_numpy(dtype=float, na_value=np.nan)
+            raw.iloc[odd] = some
+        none = np.isnan(numbers)
+        none[none] = [not is_missing(each) for each in raw[none]]
+        self._say(none, name, raw, "is no number")
         with np.errstate(invalid="ignore"):
             low_, high = numbers < low, (numbers > most) | np.isinf(numbers)
             part = whole & (np.abs(numbers - np.round(numbers)) > _EXACT * np.abs(numbers)) & ~high

@@ -33,7 +33,9 @@ _ANSWERED = {"success", "ok", "is_success", "succeeded", "successful"}
 """Columns that say yes where a call was answered."""
 
 _AGENTS = {"role", "agent_role", "node_name", "langgraph_node", "subagent", "sub_agent",
-           "teammate", "persona", "assistant", "bot"}  # fmt: skip
+           "teammate", "persona", "assistant", "bot", "assistant_name", "bot_name", "worker_id",
+           "worker_name", "crew_member", "agent_label", "agent_type", "from_agent", "actor",
+           "speaker", "sender"}  # fmt: skip
 _OF_MESSAGES = {"user", "assistant", "system", "tool", "human", "ai", "function", "model",
                 "developer"}  # fmt: skip
 """Columns that may say which agent made a call, unless they say whose a message is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +40,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     """
     inside = {name: value for name, value in row.items() if isinstance(value, dict)}
     for name in _USAGES:
-        if said := _shown(row.get(name)):
+        if name in row and (said := _shown(row[name])):
             inside[name] = said
     if not inside:
         return row
@@ -104,9 +104,9 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     if known is not None:
         return known
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
-    none = NO_OPERATION - _VAGUE if counted else NO_OPERATION
-    if said is not None and (is_sure or (tells_chats and said.lower() in none)):
-        return said
+    is_none = not counted or (said or "").lower() in NO_OPERATION - _VAGUE
+    if said is not None and (is_sure or (tells_chats and is_none)):
+        return said if row.get("tool_name") is None or counted or is_sure else "execute_tool"
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
 
 
@@ -143,6 +143,20 @@ def tool_of(row: Mapping[str, Any]) -> str | None:
     """Return the name of a tool that no column names but ``name``."""
     named = {str(name).lower(): value for name, value in row.items()}
     return text(named.get("name")) or text(mapping(named.get("tool")).get("name"))
+
+
+def names_of(cells: Iterable[Any], is_id: bool = False) -> list[str | None]:
+    """Return the names in the cells of a column (see `name_in`)."""
+    seen: dict[str, str | None] = {}
+    found = []
+    for cell in cells:
+        if isinstance(cell, str):
+            if cell not in seen:
+                seen[cell] = name_in(cell, is_id)
+            found.append(seen[cell])
+        else:
+            found.append(name_in(cell, is_id))
+    return found
 
 
 def name_in(value: Any, is_id: bool = False) -> str | None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.traces.column_names import found_times
 from analysis.traces.report import shortened
+from analysis.traces.table_dates import (
+    after_midnight,
+    as_iso,
+    clocks_in,
+    date_column,
+    day_first,
+    is_slashed,
+    note_on_zones,
+)
 from analysis.traces.time_units import (
     WORDS,
     Ns,
@@ -29,6 +36,7 @@ from analysis.traces.time_units import (
     without_signs,
 )
 from analysis.traces.values import amount, factor_of, in_range, nanoseconds
+from analysis.traces.zones import why_not, without_zone
 from simulator.errors import TeamsimError
 
 EXTRA = ("duration_s", "start_s", "end_s")
@@ -54,18 +62,6 @@ _SHORTEST_S = 0.02
 
 _BEGINS = re.compile("start|beg[ai]n")
 """Names of times that can be no ends."""
-
-_SLASHED = re.compile(r"\s*(\d{1,2})([/.-])(\d{1,2})\2\d{2,4}\b")
-"""Dates that begin with the month or the day; with the day, if dots are between them."""
-
-_MONTH = re.compile(
-    r"\b(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b.*\d:\d\d|\d:\d\d.* [ap]m$",
-    re.IGNORECASE,
-)
-"""Times with the name of their month, or of the half of the day."""
-
-_CLOCK = re.compile(r":\d\d(?:[.,]\d+)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
-"""The end of a text with a time of day, and its zone if it says one."""
 
 
 class Times:
@@ -121,15 +117,20 @@ class Times:
         moments: dict[str, tuple[tuple[str, int | None], list[Any]]] = {
             what: (found[what], dates(found[what][0])) for what in ("start", "end") if what in found
         }
+        self._clocks: str | None = None
+        self._have_dates = False
+        self._read_clocks(moments, [name for name in names if name not in empty], dates)
         self._read_digits(moments)
-        self._note_zones([v for _, values in moments.values() for v in values])
+        self._note(note_on_zones(values for _, values in moments.values()))
         self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         self._read_days(moments)
-        factor, day_first = self._common_factor(moments), self._is_day_first()
+        factor = self._common_factor(moments)
+        is_day_first, note = day_first(dict(self._said.values()))
+        self._note(note)
         self._moments: dict[str, Ns] = {}
         for what, ((name, told_unit), values) in moments.items():
             units = self._factors(name, values, told_unit, factor)
-            days = self._dates(values, day_first)
+            days = as_iso(values, is_day_first)
             self._moments[what] = [_moment(v, each) for v, each in zip(days, units, strict=True)]
 
     def _read_digits(self, moments: dict[str, tuple[tuple[str, int | None], list[Any]]]) -> None:
@@ -140,64 +141,47 @@ class Times:
                 self._notes.append(f"{self._file}: {name!r} taken as dates without signs in them")
                 moments[what] = (name, unit), read[what] or []
 
-    def _note_zones(self, values: Iterable[Any]) -> None:
-        """Note it where some times say their zone and others do not: these may be hours away."""
-        clocks = (_CLOCK.search(v.strip()) for v in values if isinstance(v, str))
-        zones = {bool(clock[1]) for clock in clocks if clock is not None}
-        if len(zones) > 1:
-            self._notes.append(
-                f"{self._file}: some times say their zone; the others are taken as UTC"
-            )
+    def _note(self, note: str | None) -> None:
+        if note is not None:
+            self._notes.append(f"{self._file}: {note}")
+
+    def _read_clocks(
+        self,
+        moments: dict[str, tuple[tuple[str, int | None], list[Any]]],
+        names: Sequence[str],
+        dates: Callable[[str], list[Any]],
+    ) -> None:
+        """Add their dates to times of day, or make seconds of them where a table has no dates."""
+        clocks = {what: clocks_in(values) for what, (_, values) in moments.items()}
+        if not clocks or None in clocks.values():
+            return
+        columns = [name for (name, _), _ in moments.values()]
+        self._clocks = " and ".join(map(repr, columns))
+        of_starts = date_column("start", names, columns)
+        self._have_dates = of_starts is not None
+        for what, ((name, _), values) in list(moments.items()):
+            day = date_column(what, names, columns) or of_starts
+            if day is None:
+                moments[what] = (name, 10**9), clocks[what] or []
+            else:
+                pairs = zip(dates(day), values, strict=True)
+                both = [None if None in pair else f"{pair[0]} {pair[1]}" for pair in pairs]
+                moments[what] = (name, None), both
+        self._note(
+            f"the times of {self._clocks} say no date: "
+            + (f"that of {of_starts!r} is taken" if of_starts else "runs begin on the same day")
+        )
 
     def wrong_in(self, i: int) -> str | None:
         """Return what is no time in a row; None if its times are missing, or are understood."""
         for what, moments in self._moments.items():
             name, values = self._said[what]
             if moments[i] is None and values[i] is not None:
-                return f"column {name!r}: {str(values[i])[:40]!r} is no time"
+                zone = without_zone(str(values[i]))[1]
+                why = None if zone is None else why_not(zone)
+                said = f"column {name!r}: {str(values[i])[:40]!r} is no time"
+                return said if why is None else f"{said} ({why})"
         return None
-
-    def _is_day_first(self) -> bool:
-        """Tell whether dates such as ``2/3/2026`` begin with the day, in all columns alike."""
-        matched = {
-            name: [
-                part
-                for v in values
-                if isinstance(v, str) and (part := _SLASHED.match(v)) and part[2] != "."
-            ]
-            for name, values in self._said.values()
-        }
-        parts = [part for some in matched.values() for part in some]
-        day_first = any(int(part[1]) > 12 for part in parts)
-        month_first = any(int(part[3]) > 12 for part in parts)
-        names = " and ".join(repr(name) for name, some in matched.items() if some)
-        if day_first and month_first:
-            self._notes.append(
-                f"{self._file}: {names} have dates that begin with the day and others that begin "
-                "with the month; those that may be either are taken as day/month/year"
-            )
-        elif parts and not (day_first or month_first):
-            self._notes.append(f"{self._file}: {names} taken as month/day/year")
-        return day_first
-
-    def _dates(self, values: list[Any], day_first: bool) -> list[Any]:
-        """Return times, those with dates such as ``6/13/2026`` or ``Jun 13, 2026`` as ISO texts."""
-        texts = [v if isinstance(v, str) else "" for v in values]
-        parts = [_SLASHED.match(v) for v in texts]
-        is_date = [bool(part or _MONTH.search(v)) for part, v in zip(parts, texts, strict=True)]
-        if not any(is_date):
-            return values
-        day_first = day_first or any(part is not None and part[2] == "." for part in parts)
-        texts = [v.replace(" @ ", " ") for v in texts]  # as Kibana writes them
-        with warnings.catch_warnings(action="ignore"):
-            read = pd.to_datetime(
-                pd.Series(texts, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
-                format="mixed",
-            )  # fmt: skip
-        return [
-            moment.isoformat() if is_known and not pd.isna(moment) else v
-            for v, is_known, moment in zip(values, is_date, read, strict=True)
-        ]
 
     def _factors(self, name: str, values: Sequence[Any], told: int | None, usual: int) -> list[int]:
         """Return the unit of each time of a column; note it where they are not the same."""
@@ -216,14 +200,24 @@ class Times:
         ns = None if self._first is None else self._first[i]
         return None if ns is None else ns / 1e9
 
-    def of(self, groups: Sequence[str]) -> tuple[Ns, Ns, list[str]]:
+    def of(self, groups: Sequence[str], runs: Sequence[str]) -> tuple[Ns, Ns, list[str]]:
         """Return starts and ends in ns, and notes on how columns were interpreted.
 
         Parameters
         ----------
         groups : sequence of str
             The group of each row; without starts, calls of one group follow each other.
+        runs : sequence of str
+            The run of each row; times of day without dates go past midnight within one.
+
+        Raises
+        ------
+        TeamsimError
+            If times of day have no dates, and no order in which they go past midnight.
         """
+        if self._clocks is not None:
+            where = f"{self._file}: {self._clocks}"
+            self._moments = after_midnight(self._moments, runs, self._have_dates, where)
         starts, ends = self._moments.get("start"), self._moments.get("end")
         lengths = self._duration
         if starts is not None and ends is not None:
@@ -336,7 +330,7 @@ def _is_text(value: Any) -> bool:
 
 def _is_date(value: Any) -> bool:
     is_told = isinstance(value, str) and amount(value) is None
-    return is_told and (_SLASHED.match(value) is not None or nanoseconds(value) is not None)
+    return is_told and (is_slashed(value) or nanoseconds(value) is not None)
 
 
 def _is_number(value: Any) -> bool:

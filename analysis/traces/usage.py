@@ -280,10 +280,12 @@ def of_buckets(
         Sums of the buckets, as Langfuse gives them.
     """
     known = {name.lower(): n for name, each in usage.items() if (n := count(each)) is not None}
+    parts = [(f"{k}.{x}", n) for k, each in usage.items() for x, n in mapping(each).items()]
+    both = known, dict(parts)  # details are objects of their own in the answers of OpenAI
     inputs = _sums(known, _INPUT, ("input", *_CACHE), count(input_sum))
     outputs = _sums(known, _OUTPUT, ("output", "thoughts"), count(output_sum))
     total = count(pick(usage, *_TOTAL))
-    cached = _sum(known, "cache_read", "cached", "cache_hit")
+    cached = _larger(*(_sum(each, "cache_read", "cached", "cache_hit") for each in both))
     written = _larger(_sum(known, "cache_creation", "cache_write"), _sum(known, _EPHEMERAL))
     # Sums that Langfuse adds may lack Anthropic's cached tokens, whose names begin otherwise.
     inputs = [n for n in inputs if (n or 0) >= (cached or 0) + (written or 0)] or inputs
@@ -299,7 +301,7 @@ def of_buckets(
         "cache_write_input_tokens": written,
         "cache_write_1h_input_tokens": _of_1h(known),
         "output_tokens": wrote,
-        "reasoning_output_tokens": _sum(known, "reasoning", "thoughts"),
+        "reasoning_output_tokens": _larger(*(_sum(x, "reasoning", "thoughts") for x in both)),
     }
 
 

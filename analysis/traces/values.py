@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from unicodedata import normalize
 
+from analysis.traces.zones import in_zone, without_zone
+
 _HITS = {"true", "1", "1.0", "yes", "hit", "cache hit", "semantic hit", "semantic_hit"}
 
 MOST_COUNT = 10**12
@@ -23,8 +25,8 @@ _APART_NS = 10_000_000
 """Spans that end so much before they begin at most have no length; others have wrong times."""
 """Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
-_UTC = re.compile(r"Z$| ?(?:\+0000 )?(?:UTC|GMT)$")
-"""Ends of times that say UTC."""
+_SPACE = re.compile(r" +(?=[+-]\d\d(?::?\d\d)?$)")
+"""What some programs write before the offset of a time."""
 
 _LONGEST_LITERAL = 100_000
 """Longest text, in characters, that is read as an object in Python's own notation."""
@@ -160,12 +162,8 @@ def nanoseconds(value: Any) -> int | None:
         value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime):
         return _of_datetime(value)
-    if isinstance(value, str) and not _is_number(value):
-        value = _UTC.sub("+00:00", value.strip())
-        try:
-            return _of_datetime(datetime.fromisoformat(value))
-        except (ValueError, OverflowError):
-            return _of_long_fraction(value)
+    if isinstance(value, str) and (_begins_with_year(value) or not _is_number(value)):
+        return _of_text(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     number = amount(value)
@@ -224,7 +222,28 @@ def in_range(ns: int) -> int | None:
     return ns if 0 <= ns < _MOST_NS else None
 
 
-def _of_datetime(moment: datetime) -> int | None:
+def _begins_with_year(value: str) -> bool:
+    return value[4:5] == "-" and value[:4].isdigit()
+
+
+def _of_text(value: str) -> int | None:
+    """Return the moment of an ISO text, which may name its zone."""
+    try:
+        return _of_datetime(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
+        pass
+    local, name = without_zone(value)
+    local = _SPACE.sub("", local)
+    try:
+        moment = datetime.fromisoformat(local)
+        return _of_datetime(moment if name is None else in_zone(moment, name))
+    except (ValueError, OverflowError):
+        return _of_long_fraction(local) if name is None else None
+
+
+def _of_datetime(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)

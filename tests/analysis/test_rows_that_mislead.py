@@ -10,6 +10,7 @@ import pytest
 
 from analysis.traces.reading import read_traces
 from analysis.traces.run_tables import read_run_table
+from simulator.errors import TeamsimError
 from tests.analysis.trace_samples import (
     attributes,
     claude_event,
@@ -320,3 +321,131 @@ def test_a_total_shows_that_the_output_is_without_the_reasoning(
     calls = read_traces([path]).calls
     assert calls["output_tokens"].tolist() == [output]
     assert calls["input_tokens"].tolist() == [1000]
+
+
+COUNTED = "run_id,agent,start,end,model,input_tokens,output_tokens\n"
+
+
+def counted_table(directory: Path, *rows: str) -> Path:
+    path = directory / "calls.csv"
+    path.write_text(COUNTED + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+PARTS = ("r,a,2026-03-01 10:00:00,2026-03-01 10:00:04,m,1200,100",
+         "r,b,2026-03-01 10:00:05,2026-03-01 10:00:09,m,1500,200")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        "r,Total,2026-03-01 10:00:00,2026-03-01 10:00:09,,2700,300",
+        "r,Total,,,,2700,300",
+        "r,the run,2026-03-01 10:00:00,2026-03-01 10:00:12,m,2700,300",
+        "Total,,2026-03-01 10:00:00,2026-03-01 10:00:09,,2700,300",
+    ],
+)
+def test_a_row_with_the_sums_of_the_others_is_no_call(total: str, tmp_path: Path) -> None:
+    traces = read_traces([counted_table(tmp_path, *PARTS, total)])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500]
+    assert traces.report.duplicates.count == 1
+    assert any("1 row with the sums" in note and "(row 2)" in note for note in traces.notes)
+
+
+def test_each_run_may_have_its_sum(tmp_path: Path) -> None:
+    total = "r,run,2026-03-01 10:00:00,2026-03-01 10:00:09,,2700,300"
+    rows = [*PARTS, total]
+    more = [row.replace("r,", "s,", 1).replace("10:0", "11:0") for row in rows]
+    whole_table = "all,all,2026-03-01 10:00:00,2026-03-01 11:00:09,,5400,600"
+    traces = read_traces([counted_table(tmp_path, *rows, *more, whole_table)])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500] * 2
+
+
+def test_a_call_with_as_many_tokens_as_those_before_it_is_one(tmp_path: Path) -> None:
+    last = "r,c,2026-03-01 10:00:10,2026-03-01 10:00:19,m,2700,300"
+    assert len(read_traces([counted_table(tmp_path, *PARTS, last)]).calls) == 3
+
+
+@pytest.mark.parametrize("length", ["h", "day"])
+def test_reports_of_usage_are_no_calls(length: str, tmp_path: Path) -> None:
+    ends = {"h": ("10:00:00", "11:00:00"), "day": ("00:00:00", "00:00:00")}[length]
+    days = (1, 1) if length == "h" else (1, 2)
+    span = ",".join(f"2026-03-0{day} {at}" for day, at in zip(days, ends, strict=True))
+    path = counted_table(tmp_path, f"r,a,{span},m,100,10", f"r,b,{span},m,200,20")
+    with pytest.raises(TeamsimError, match="its rows are of whole hours or days"):
+        read_traces([path])
+
+
+def test_kinds_of_rows_that_are_not_known_are_no_calls(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "type,start,end,model,input_tokens,output_tokens,name\n"
+        "llm_call,2026-03-01 10:00:00,2026-03-01 10:00:04,m,100,10,x\n"
+        "tool_use,2026-03-01 10:00:05,2026-03-01 10:00:06,,,,search\n"
+        "step,2026-03-01 10:00:00,2026-03-01 10:00:06,,,,s1\n"
+    )
+    traces = read_traces([path])
+    assert (traces.report.calls, traces.report.tool_calls) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["data", "results", "calls"])
+def test_rows_may_be_in_pages_with_their_run_around_them(name: str, tmp_path: Path) -> None:
+    rows = [
+        {"start": f"2026-03-01T10:00:0{i}Z", "end": f"2026-03-01T10:00:0{i + 1}Z", "agent": "a",
+         "input_tokens": 100 + i, "output_tokens": 10}
+        for i in range(2)
+    ]  # fmt: skip
+    pages = [{"session_id": f"s{i}", "duration": 99, name: [row]} for i, row in enumerate(rows)]
+    calls = read_traces([whole(tmp_path / "pages.json", pages)]).calls
+    assert calls["run_id"].tolist() == ["s0", "s1"]
+    assert calls["input_tokens"].tolist() == [100, 101]
+
+
+def appended(path: Path, times: int = 1, first: int = 0) -> Path:
+    """Append the rows of a table to it."""
+    head, *rows = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([head, *rows, *rows[first:] * times]))
+    return path
+
+
+MORE = "r,a,2026-03-01 10:00:10,2026-03-01 10:00:13,m,900,80"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_table_that_was_appended_to_itself_counts_once(times: int, tmp_path: Path) -> None:
+    traces = read_traces([appended(counted_table(tmp_path, *PARTS, MORE), times)])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500, 900]
+    assert traces.report.duplicates.count == 3 * times
+    assert any("that stand above already left out (row 3)" in note for note in traces.notes)
+
+
+def test_an_overlap_within_a_table_counts_once(tmp_path: Path) -> None:
+    start = "r,z,2026-03-01 09:00:10,2026-03-01 09:00:13,m,70,7"
+    traces = read_traces([appended(counted_table(tmp_path, start, *PARTS, MORE), first=1)])
+    assert traces.calls["input_tokens"].tolist() == [70, 1200, 1500, 900]
+
+
+def test_two_calls_alike_are_two_and_said(tmp_path: Path) -> None:
+    traces = read_traces([counted_table(tmp_path, *PARTS, PARTS[0], PARTS[0])])
+    assert len(traces.calls) == 4
+    assert any("2 rows the same as others in all cells (row 2)" in note for note in traces.notes)
+
+
+def test_rows_without_dates_that_are_there_twice_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    rows = [f"a,{3 + i},{i + 1},1\n" for i in range(10)]
+    path.write_text("agent,latency_s,input_tokens,output_tokens\n" + "".join(rows))
+    traces = read_traces([appended(path)])
+    assert len(traces.calls) == 20
+    assert any("each row is there several times" in note for note in traces.notes)
+
+
+def test_a_further_table_in_a_file_may_have_its_columns_in_another_order(tmp_path: Path) -> None:
+    path = counted_table(tmp_path, *PARTS)
+    more = "model,end,start,agent,run_id,output_tokens,input_tokens\n"
+    row = "m,2026-03-01 10:00:14,2026-03-01 10:00:10,c,r,90,700\n"
+    path.write_text(path.read_text() + COUNTED + more + row)
+    traces = read_traces([path])
+    assert traces.calls["input_tokens"].tolist() == [1200, 1500, 700]
+    assert traces.calls["agent_id"].tolist() == ["a", "b", "c"]
+    assert not traces.skipped

@@ -329,6 +329,30 @@ OTHERS: dict[str, tuple[Any, str]] = {
     ),
     "inspect": ({"version": 2, "status": "success", "eval": {}}, "a log of Inspect AI"),
     "gemini": ({"sessionId": "s", "projectHash": "h", "messages": []}, "a chat of Gemini CLI"),
+    "gemini_lines": (
+        {"sessionId": "s", "projectHash": "h", "startTime": stamp(0), "lastUpdated": stamp(1)},
+        "a chat of Gemini CLI",
+    ),
+    "opencode": (
+        {
+            "id": "m",
+            "sessionID": "s",
+            "role": "assistant",
+            "modelID": "m",
+            "tokens": {"input": 1},
+            "time": {"created": 1, "completed": 2},
+        },
+        "messages of opencode",
+    ),
+    "openai_usage": (
+        {"data": [{"object": "bucket", "start_time": 1, "end_time": 2, "results": []}]},
+        "a report of usage",
+    ),
+    "anthropic_usage": (
+        {"data": [{"starting_at": stamp(0), "ending_at": stamp(1), "results": []}]},
+        "a report of usage",
+    ),
+    "cline": ([{"ts": 1, "type": "say", "say": "api_req_started", "text": "{}"}], "what Cline"),
     "batch": ({"custom_id": "a", "response": {}}, "answers of a batch"),
 }
 
@@ -606,3 +630,13 @@ def test_outputs_of_one_instrumentation_hold_the_reasoning_or_none_does(tmp_path
     found = read_traces([whole(tmp_path / "spans.json", document(*spans))])
     assert found.calls["output_tokens"].tolist() == [250, 80, 60, 20]  # the last was cut off
     assert any("1 calls: the output does not hold the reasoning" in n for n in found.notes)
+
+
+def test_calls_of_weave_in_columns_are_no_table_of_calls(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "id,op_name,parent_id,started_at,ended_at,summary.usage.m.prompt_tokens\n"
+        "1,Agent.run,,2026-03-01T10:00:00Z,2026-03-01T10:00:09Z,100\n"
+    )
+    with pytest.raises(TeamsimError, match="it holds calls of W&B Weave"):
+        read_traces([path])

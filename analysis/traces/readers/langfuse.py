@@ -185,4 +185,4 @@ def _first_chunk(raw: Mapping[str, Any], start: int) -> float | None:
     began = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
     if began is not None and began >= start:
         return (began - start) / 1e9
-    return amount(raw.get("timeToFirstToken"))
+    return amount(pick(raw, "timeToFirstToken", "time_to_first_token"))

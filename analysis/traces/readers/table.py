@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, ClassVar
 
 from analysis.traces.archives import stem_of
@@ -16,7 +17,8 @@ from analysis.traces.column_names import (
     found_times,
     total_in,
 )
-from analysis.traces.other_formats import printed_events
+from analysis.traces.jsonstream import Record
+from analysis.traces.other_formats import other_format, printed_events
 from analysis.traces.reader import Reader
 from analysis.traces.run_tables import note_on_runs
 from analysis.traces.source import Head, Source
@@ -30,19 +32,22 @@ from analysis.traces.table_counts import (
     note_on_totals,
     reasoning_apart,
 )
+from analysis.traces.table_orients import frame_in, unfolded
 from analysis.traces.table_rows import (
     flat,
-    name_in,
+    names_of,
     note_on_chains,
     operation_of,
     says_operations,
     tool_of,
 )
 from analysis.traces.table_status import status_in, without_unknown
+from analysis.traces.table_sums import NoCalls, are_of_whole_hours, no_calls_in
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.values import is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
+from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
@@ -57,6 +62,22 @@ _ARE_EVENTS = (
 )
 
 _IDS = {"run_id", "agent_id", "parent_agent_id", "session_id", "task_id"}
+
+_PAGES = ("data", "rows", "results", "items", "records", "calls", "logs", "events", "requests")
+"""Fields of objects that hold the rows of a table."""
+
+_SEEN = 20
+"""Rows that are looked at."""
+
+_SUMS = "with the sums of all others, or of those of a run,"
+
+_OF_HOURS = (
+    "its rows are of whole hours or days, and so the sums of many calls, which have no times: "
+    "export the calls themselves from a gateway, or write spans"
+)
+
+_OF_GROUPS = ("run_id", "agent_id")
+"""Columns of which calls with the same values follow each other."""
 
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
@@ -77,7 +98,7 @@ class Table(Reader):
 
     def recognises(self, head: Head) -> float:
         """Return how likely it is a table of calls; less likely than any format with a name."""
-        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        names = _names_in(head, _pages_of(head))
         if _are_events(names) or printed_events(head) is not None:
             return 0.0
         times = found_times(names)
@@ -85,21 +106,25 @@ class Table(Reader):
         if not has_length or head.layout == "binary":
             return 0.0
         of_calls = not set(_TOKENS).isdisjoint(found_columns(names))
+        if not of_calls and other_format(head) is not None:
+            return 0.0
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
+        if _pages_of(head) or frame_in(head) is not None:
+            return 0.35 if of_calls else 0.0
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
         return 0.35 * is_flat if of_calls else 0.0
 
     def lacks(self, head: Head) -> str | None:
         """Return which columns a table of calls lacks; None if it is none, or lacks nothing."""
-        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        names = _names_in(head, _pages_of(head))
         if _are_events(names):
             return _ARE_EVENTS
         known = found_columns(names)
         times = found_times(names)
         of_calls = not set(_TOKENS).isdisjoint(known)
         is_known = of_calls and len(known) >= _FEWEST_KNOWN
-        if head.layout == "binary" or not is_known or printed_events(head) is not None:
+        if head.layout == "binary" or not is_known or other_format(head) is not None:
             return None
         missing = [what for what in ("start", "end") if what not in times]
         if not missing or "duration" in times:
@@ -125,14 +150,63 @@ class Table(Reader):
             _read_table(source, columns, self.kind, out)
 
 
-def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
-    nested = frozenset({"data"}) if source.head.layout == "document" else frozenset[str]()
-    found = [(flat(each.node), each.place) for each in source.records(nested, out.skip)]
+def _rows_of(source: Source, out: Collector) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Return the rows of a file, their places, and the names of the columns."""
+    nested = _pages_of(source.head)
+    records = source.records(nested, out.skip)
+    if source.head.layout in {"lines", "document"}:
+        records = (row for each in records for row in unfolded(each))
+    found = [(_row_of(each), each.place) for each in records]
     rows, places = [row for row, _ in found], [place for _, place in found]
     out.report.rows += len(rows)
+    columns = (name for row in rows for name in row)
+    is_folded = bool(nested) or frame_in(source.head) is not None
+    names = dict.fromkeys([*(() if is_folded else source.head.columns), *columns])
+    return rows, places, list(names)
+
+
+def _row_of(record: Record) -> dict[str, Any]:
+    """Return a row, with the run, the agent and the task that an object around it names."""
+    row = flat(record.node)
+    for around in record.around:
+        known = found_columns(row)
+        told = found_columns(around)
+        row |= {
+            told[ours]: around[told[ours]]
+            for ours in ("run_id", "agent_id", "task_id")
+            if ours in told and ours not in known and isinstance(around[told[ours]], (str, int))
+        }
+    return row
+
+
+def _pages_of(head: Head) -> frozenset[str]:
+    """Return the field in which objects, as the pages of an API, have the rows of a table."""
+    if head.layout in {"table", "parquet"} or not head.rows or frame_in(head) is not None:
+        return frozenset()
+    held = [name for name in _PAGES if all(map(_hold_rows, (row.get(name) for row in head.rows)))]
+    return frozenset(held) if len(held) == 1 else frozenset()
+
+
+def _hold_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value[:_SEEN])
+
+
+def _names_in(head: Head, pages: frozenset[str]) -> dict[str, None]:
+    """Return the columns of the first rows."""
+    rows = head.rows[:_SEEN]
+    columns: Iterable[str] = head.columns
+    if (frame := frame_in(head)) is not None:
+        return dict.fromkeys(name for row in frame[:_SEEN] for name in flat(row))
+    for name in pages:
+        rows = [each for row in rows for each in row[name][:_SEEN]]
+        columns = ()
+    return dict.fromkeys([*columns, *(n for row in rows for n in flat(row))])
+
+
+def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
+    rows, places, names = _rows_of(source, out)
     if not rows:
         return
-    names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     _check_names(names, columns, source.name)
     table = TableCells(source, rows, places, out)
     known = columns_of(rows, names, columns, table.holds_counts)
@@ -140,38 +214,38 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     table.note(note_on_runs(names), *known.notes)
     empty = set(names).difference(filled(rows, names))
     times = Times(table.text_or_number, table.dates, names, empty, columns, source.name, places)
-    starts, ends, notes = times.of(_groups(table, chosen))
+    groups, runs = (_groups(table, chosen, ours) for ours in (_OF_GROUPS, _OF_GROUPS[:1]))
+    starts, ends, notes = times.of(groups, runs)
+    if are_of_whole_hours(starts, ends):
+        out.skip(source.name, _OF_HOURS)
+        return
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     read_costs(read, table, names, chosen, columns)
     cache = cache_in(names) or _gateways(known.cached, table, read)
-    words = {
-        name: [name_in(row.get(theirs), name in _IDS) for row in rows]
-        for name, theirs in chosen.items()
-        if CALLS.get(name) == "string" and name not in {"source", "source_format"}
-    }
+    words = _words(rows, chosen)
     table.note(without_unknown(words, chosen), note_on_chains(words, read, chosen))
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     tells_chats = says_operations(words.get("operation_name", []))
-    total = total_in(names)
-    totals = table.numbers("input_tokens", total) if total is not None else None
+    totals = None if (total := total_in(names)) is None else table.numbers("input_tokens", total)
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
-    for i, place in enumerate(places):
+    left_out = _left_out(table, places, no_calls_in(rows, read, words, starts, ends), out)
+    for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
+        if i in left_out:
+            continue
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
-        fields = {name: values[i] for name, values in (read | words).items()}
-        fields |= counts_of(fields, apart[i], thinks_apart[i]) | status_in(fields)
+        fields = values | counts_of(values, apart[i], thinks_apart[i]) | status_in(values)
         fields["run_id"] = fields.get("run_id") or stem_of(source.path)
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
         fields |= known.failure(rows[i]) if fields["status"] == "ok" else {}
-        said = text(fields.get("operation_name"))
-        operation = operation_of(said, is_sure, tells_chats, fields)
+        operation = operation_of(text(fields.get("operation_name")), is_sure, tells_chats, fields)
         if operation == "execute_tool" and fields.get("tool_name") is None:
             fields["tool_name"] = tool_of(rows[i])
         is_hit = cache is not None and operation in CHATS and is_cache_hit(rows[i].get(cache))
@@ -182,6 +256,35 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         out.call(place, source.name, form, **fields)
         if waiting is not None:
             _add_task(rows[i], waiting, fields, out)
+
+
+def _left_out(table: TableCells, places: Sequence[str], found: NoCalls, out: Collector) -> set[int]:
+    """Count the rows that are no calls of their own as told of already, say so, and return them."""
+    for what, some in (("that stand above already", found.copies), (_SUMS, found.sums)):
+        for i in sorted(some):
+            out.duplicate(places[i])
+        if some:
+            first = places[min(some)].rpartition(", ")[2]
+            table.note(f"{counted(len(some), 'row')} {what} left out ({first})")
+    table.note(found.note)
+    return found.copies | found.sums
+
+
+def _words(
+    rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, str]
+) -> dict[str, list[str | None]]:
+    """Return the texts of the rows, by canonical name."""
+    return {
+        name: names_of((row.get(theirs) for row in rows), name in _IDS)
+        for name, theirs in chosen.items()
+        if CALLS.get(name) == "string" and name not in {"source", "source_format"}
+    }
+
+
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the values of each row; without end where there are no columns."""
+    for values in zip(*columns.values(), strict=True) if columns else repeat(()):
+        yield dict(zip(columns, values, strict=True))
 
 
 def _qualities(fields: Mapping[str, Any], has_moments: bool) -> dict[str, str | None]:
@@ -233,6 +336,6 @@ def _is_count(name: str) -> bool:
     return CALLS.get(name) in {"Int64", "Float64"} and name not in {"start_ns", "end_ns"}
 
 
-def _groups(table: TableCells, chosen: Mapping[str, str]) -> list[str]:
-    names = [chosen[name] for name in ("run_id", "agent_id") if name in chosen]
+def _groups(table: TableCells, chosen: Mapping[str, str], ours: Sequence[str]) -> list[str]:
+    names = [chosen[name] for name in ours if name in chosen]
     return ["\x1f".join(str(row.get(name)) for name in names) for row in table.rows]
