@@ -298,3 +298,22 @@ def test_a_simpler_protocol_takes_over_before_and_while_the_team_is_cut_in_two(
     time = worked + metrics.waiting_s + metrics.down_s
     assert time == pytest.approx(metrics.agents * metrics.makespan_s, rel=1e-9)
     assert metrics.work_s == 90
+
+
+def test_an_open_breaker_that_is_due_to_be_half_open_degrades_nobody() -> None:
+    """It opens at 5 s, for 20 s; calls begin at 0, 15 and 25 s, and one message is left out."""
+    metrics = run(
+        **ASYNC,
+        topology="decentralised",
+        team={"size": 2, "agent": agent(latency=TEN["latency"], behaviour={"talk": 1})},
+        coordination__protocol="pre_assigned",
+        workload={"kind": "dag", "tasks": [{"id": name, "worker": 1} for name in "abc"]},
+        provider__retry=NO_SDK,
+        faults=[{"at_s": 5, "kind": "outage", "for_s": 1}],
+        resilience={
+            "breaker": {"window": 1, "minimum": 1, "open_s": 20},
+            "fallback": {"model": {"latency": TEN["latency"]}},
+            "degraded": {"when_down": 1, "skip": ["messages"]},
+        },
+    )
+    assert (metrics.makespan_s, metrics.fallbacks, metrics.messages) == (35, 2, 2)
