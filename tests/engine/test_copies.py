@@ -141,3 +141,24 @@ def test_the_time_until_the_first_good_copy_is_that_of_a_thinned_process(
         workload__tasks=1,
     )
     assert abs(z_score((m.makespan_s for m in found), 10 / (copies * (1 - p)))) < 4
+
+
+def test_a_copy_that_is_cancelled_before_its_service_leaves_the_next_call_its_own_time() -> None:
+    """The backup of 30 s waits in the queue until its original is done; a task of 10 s follows."""
+    metrics = run(
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        team={
+            "size": 2,
+            "agent": agent(latency={"kind": "seconds", "per_work_unit_s": 10}),
+        },
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "a", "size": 3, "worker": 1},
+                {"id": "b", "worker": 2, "arrival_s": 40},
+            ],
+        },
+        provider={"concurrency": 1, "queue": {}},
+        resilience={"backup": {"when_left": 1, "correlation": 1}},
+    )
+    assert metrics.makespan_s == 50
