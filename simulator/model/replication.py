@@ -146,7 +146,7 @@ class Replication:
         )
         talk = Talk(journal, roster.deliveries)
         review = said.review
-        queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
+        queue = ReviewQueue(review, roster.workers, roster.verifiers, graph.sizes, agenda)
         self.coordination = coordination = Coordination(
             roster.workers,
             roster.coordinators,

@@ -240,7 +240,7 @@ class Crew(Bench):
         who = (self.agents, self.clock, self.journal)
         self.sides = Sides(board, dispatcher, *who, spare=spare, minority_goes_on=goes_on)
         self.sides.announce([task for task in range(len(graph)) if not board.missing[task]])
-        self.queue = ReviewQueue(spec, self.verifiers, graph.sizes, self.clock)
+        self.queue = ReviewQueue(spec, self.workers, self.verifiers, graph.sizes, self.clock)
         space = workspace or {"kind": "last_writer_wins"}
         self.space = WORKSPACES.get(space["kind"]).model_validate(space)
         patterns, artifacts = patterns or Patterns(), graph.artifacts
