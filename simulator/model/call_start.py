@@ -119,6 +119,13 @@ class CallStart:
         self._serve(agent, now, picks, work, speaks)
         return True
 
+    def leaves_tasks(self, agent: AgentState) -> bool:
+        """Return whether an agent in a call leaves to others what anyone may do: a task, a review.
+
+        It idles, or has a duty of its own.
+        """
+        return not (agent.call.picks or self._queue.is_reviewing(agent))
+
     def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
         """Begin a call that attempts no tasks, if there is one to make."""
         if errand is None:

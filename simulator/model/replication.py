@@ -186,7 +186,7 @@ class Replication:
                 bill,
             )
             health = Health(roster.agents, agenda, journal, sides)
-            patterns = self.failures = Failures(agenda, health, requests.over)
+            patterns = self.failures = Failures(agenda, health, sides, requests.over)
 
         self.subagents = subagents = SubagentPool(
             cast.subagents,

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.protocols import EVERYONE
 from simulator.model.resilience._pattern import (
     AGENT_FAULTS,
     PATTERNS,
@@ -19,6 +18,7 @@ from simulator.model.resilience.copies import Copies
 from simulator.model.resilience.health import Health
 from simulator.model.resilience.script import Script
 from simulator.model.team.patterns import Patterns
+from simulator.model.team.sides import Sides
 from simulator.model.why import Why
 from simulator.scenario.faults import AgentFaults, ScriptedFault
 from simulator.scenario.resilience import Resilience
@@ -57,6 +57,7 @@ class Failures(Patterns):
     ----------
     agenda : Agenda
     health : Health
+    sides : Sides
     over : callable
         Told of each call that is over: its agent's own model answers again.
 
@@ -81,12 +82,20 @@ class Failures(Patterns):
         "_on_skip",
         "_over",
         "_script",
+        "_sides",
         "health",
         "parts",
     )
 
-    def __init__(self, agenda: Agenda, health: Health, over: Callable[[AgentState], None]) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        health: Health,
+        sides: Sides,
+        over: Callable[[AgentState], None],
+    ) -> None:
         self._agenda = agenda
+        self._sides = sides
         self._over = over
         self.health = health
         self.parts: list[Pattern] = []
@@ -175,7 +184,7 @@ class Failures(Patterns):
         why = agent.call.lost_to
         if why and why is not Why.BACKUP:
             # Somebody else may be able to do what it cannot.
-            self._agenda.wake(EVERYONE)
+            self._sides.wake_everyone()
 
     def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""
