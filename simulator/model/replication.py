@@ -234,6 +234,7 @@ class Replication:
             coordination,
             settlement,
             space,
+            patterns,
         )
         if self.failures is not None:
             change = Changeover(setting, sides, coordination, reviews, commits)

@@ -304,7 +304,7 @@ class Crew(Bench):
         who = (self.streams, self.clock, self.phases, service)
         state = self.space.state(Desk(self.sides.board, self.metrics, self.agents, *who))
         parts = (self.clock, self.journal, self.sides, self.coordination(), self.settlement, state)
-        return Partitions(self.workers, self.verifiers, *parts)
+        return Partitions(self.workers, self.verifiers, *parts, Patterns())
 
 
 def hands(crew: Crew) -> list[list[int]]:

@@ -75,6 +75,7 @@ class Failures(Patterns):
         "_on_backup",
         "_on_begin",
         "_on_copy",
+        "_on_cut",
         "_on_done",
         "_on_end",
         "_on_failure",
@@ -138,6 +139,7 @@ class Failures(Patterns):
         self._on_end = [
             p.call_ended for p in parts if type(p).call_ended is not Patterns.call_ended
         ]
+        self._on_cut = [p.cut_off for p in parts if type(p).cut_off is not Patterns.cut_off]
         self._on_done = [p.task_done for p in parts if type(p).task_done is not Patterns.task_done]
         self._on_skip = [p.skips for p in parts if type(p).skips is not Patterns.skips]
         self._on_backup = [
@@ -208,6 +210,11 @@ class Failures(Patterns):
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
         """Return whether a copy of the task is in progress with another agent."""
         return any(is_elsewhere(agent, task) for is_elsewhere in self._on_copy)
+
+    def cut_off(self, agents: Sequence[AgentState]) -> None:
+        """Note who is cut off by a partition from now on: nobody, when one ends."""
+        for note in self._on_cut:
+            note(agents)
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""
