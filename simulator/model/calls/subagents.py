@@ -180,7 +180,9 @@ class SubagentPool:
             up_s = agent.spec.faults.crash.up_s
             draw = self._streams.draws(up_s, agent.entity, agent.number, Purpose.CRASH_UP)
             is_there = partial(self._under_way.__contains__, agent.index)
-            self._agenda.at(now + draw(), partial(self._crash, agent.index), is_there)
+            at_s, strikes = now + draw(), partial(self._crash, agent.index)
+            # After its call, if that ends at that very instant.
+            self._agenda.at(at_s, partial(self._agenda.at, at_s, strikes, is_there), is_there)
 
     def _depth_of(self, agent: AgentState) -> int:
         return self._under_way[agent.index].depth if agent.role == SUBAGENT else 0
