@@ -80,3 +80,47 @@ def test_a_call_that_ends_with_its_lease_counts(lease_s: float) -> None:
         workload={"kind": "dag", "tasks": tasks},
     )
     assert (metrics.makespan_s, metrics.lease_expiries) == (20, 0)
+
+
+TENTHS: dict[str, Any] = {
+    **ASYNC,
+    "team": {"size": 1, "agent": constant(0.1)},
+    "workload__tasks": 5,
+}
+"""Calls of 0.1 s, of which the third ends at 0.30000000000000004 s."""
+
+
+@pytest.mark.parametrize("kind", ["crash", "outage"])
+def test_a_call_that_ends_a_rounding_error_after_a_fault_has_ended_before(kind: str) -> None:
+    who = {"agent": 0} if kind == "crash" else {}
+    metrics = run(
+        **TENTHS,
+        faults=[{"at_s": 0.3, "kind": kind, "for_s": 0.1, **who}],
+        provider={"error_s": 0.1, "retry": {"max_retries": 0}},
+    )
+    assert metrics.makespan_s == pytest.approx(0.6)
+    assert metrics.provider_errors == (kind == "outage")
+    assert metrics.lost_s == pytest.approx(0.1 if kind == "outage" else 0.0)
+
+
+def test_a_random_crash_is_no_rounding_error_too_early_either() -> None:
+    crash = {"up_s": 0.3, "repair_s": 0.1}
+    fields = TENTHS | {"team": {"size": 1, "agent": constant(0.1, faults={"crash": crash})}}
+    metrics = run(**fields)
+    assert (metrics.failed_calls, metrics.makespan_s) == (0, pytest.approx(0.6))
+
+
+def test_a_lease_or_a_sub_agent_is_not_a_rounding_error_short() -> None:
+    """Three turns of 0.1 s take longer than 0.3 s; another agent waits for the task."""
+    groups = {
+        "loops": {"size": 1, "agent": constant(0.1, loop={"turns": 3})},
+        "calls": {"size": 1, "agent": constant(0.1)},
+    }
+    fields: dict[str, Any] = {**ASYNC, "team": {"groups": groups}, "workload__tasks": 1}
+    metrics = run(**fields, coordination__protocol__lease_s=0.3)
+    assert (metrics.calls, metrics.duplicate_attempts, metrics.lease_expiries) == (3, 0, 0)
+    for kind, tool in (({"faults": {"crash": {"up_s": 0.3}}}, {}), ({}, {"timeout_s": 0.3})):
+        team = starting(0.1, kind, **tool)
+        team["subagents"]["kinds"]["helper"]["loop"] = {"turns": 3}
+        metrics = run(**ASYNC, team=team, workload__tasks=20)
+        assert (metrics.sub_agents, metrics.sub_agents_failed) == (20, 0)

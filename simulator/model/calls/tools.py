@@ -223,9 +223,12 @@ class Tools(Server):
         timeout_s = run.call.tool.timeout_s
         if timeout_s is not None:
             at_s = run.asked_s + timeout_s
-            # A report at the very instant of the time-out counts.
-            self._agenda.at(at_s, partial(self._agenda.set_timer, at_s, run), run.matters)
+            self._agenda.at(at_s, partial(self._time_out, run), run.matters)
         self._subagents.start(run, partial(self._report, run))
+
+    def _time_out(self, run: Run) -> None:
+        """Let a sub-agent time out now, unless it reports at this very instant."""
+        self._agenda.set_timer(self._agenda.instant_ends_s(), run)
 
     def _report(self, run: Run, has_failed: bool) -> None:
         self.end(run, ERROR if has_failed else DONE)

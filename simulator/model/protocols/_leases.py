@@ -92,7 +92,8 @@ class Leases:
     def _end_now(self, task: int, since: float, expire: Callable[[int], None]) -> None:
         """Let a lease run out after what is already to happen at this instant."""
         held = partial(self._is_held, task, since)
-        self._agenda.at(self._agenda.now, partial(self._run_out, task, since, expire), held)
+        ends_s = self._agenda.instant_ends_s()
+        self._agenda.at(ends_s, partial(self._run_out, task, since, expire), held)
 
     def suspend(self, task: int) -> None:
         """Keep the lease of a task from running out until it is resumed."""
