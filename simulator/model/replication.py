@@ -247,6 +247,7 @@ class Replication:
                 health=health,
                 callers=requests.callers,
                 breakers=requests.breakers,
+                queue=queue,
                 given_up=requests.given_up,
                 change_protocol=change.change_to,
             )

@@ -71,6 +71,21 @@ def test_a_backup_that_is_done_first_cancels_the_owner() -> None:
     assert metrics.tasks_done == 1
 
 
+def test_a_backup_that_waits_for_its_review_is_not_made_again() -> None:
+    """The owner takes 50 s; what the backup has made in 10 s is reviewed for as long."""
+    metrics = two(
+        seconds(50),
+        seconds(10),
+        coordination={
+            "protocol": "pre_assigned",
+            "timing": "asynchronous",
+            "review": {"by": "verifiers"},
+        },
+        resilience=BACKED_UP,
+    )
+    assert (metrics.backups, metrics.tasks_done, metrics.duplicate_attempts) == (1, 1, 0)
+
+
 @pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED])
 def test_a_task_is_not_given_up_while_a_copy_of_it_is_in_progress(protocol: Any) -> None:
     metrics = two(

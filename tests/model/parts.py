@@ -289,6 +289,7 @@ class Crew(Bench):
             journal=self.journal,
             sides=self.sides,
             health=health or Health(self.agents, *who, self.sides),
+            queue=self.queue,
             **{
                 "callers": (),
                 "breakers": Breakers(None, *who, self.phases),

@@ -111,6 +111,11 @@ class ReviewQueue:
         """Return whether the agent's coordinator has something of its to review."""
         return bool(self._submitted.get(agent.index))
 
+    def holds(self, task: int) -> bool:
+        """Return whether what somebody has made of a task waits for review, or is under review."""
+        held = [*self._submitted.values(), *self._in_review.values(), self._queue]
+        return any(item.task == task for items in held for item in items)
+
     def take_submitted(self, coordinator: AgentState, answering: Iterable[AgentState]) -> float:
         """Give a coordinator what those have handed in whom it answers; return its work."""
         items: list[Submission] = []
