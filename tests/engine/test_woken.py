@@ -128,13 +128,13 @@ def test_another_verifier_takes_up_a_review_that_came_to_nothing(kind: str) -> N
     assert metrics.makespan_s == pytest.approx(22 if kind == "kill" else 35)
 
 
+@pytest.mark.parametrize("timing", ["asynchronous", "rounds"])
 @pytest.mark.parametrize("protocol", [QUEUE, "work_stealing"])
-def test_what_a_stuck_agent_had_goes_to_others(protocol: Any) -> None:
+def test_what_a_stuck_agent_had_goes_to_others(protocol: Any, timing: str) -> None:
     """All that agent 0 asks gets stuck; agent 1, which is free, does its task."""
     metrics = run(
-        **ASYNC,
+        coordination={"protocol": protocol, "timing": timing, "idle_agents": "wait"},
         team={"size": 2, "agent": agent(**TEN)},
-        coordination__protocol=protocol,
         workload__tasks=2,
         faults=[{"at_s": 0, "kind": "stall", "agent": 0}],
         resilience={"detector": {"progress_s": 15}},
