@@ -142,3 +142,27 @@ def test_what_a_stuck_agent_had_goes_to_others(protocol: Any, timing: str) -> No
     )
     assert metrics.outcome == "completed"
     assert metrics.makespan_s == pytest.approx(25)
+
+
+HIERARCHY: dict[str, Any] = {
+    "topology": {"kind": "hierarchical", "fan_out": 2},
+    "coordination": {"protocol": "lead_assign", "timing": "asynchronous"},
+    "team": {"size": 4, "agent": agent(**TEN)},
+}
+"""Two coordinators with two workers each."""
+
+
+def test_all_coordinators_who_have_somebody_free_hand_out_what_can_start() -> None:
+    """The first task is done at 20 s; four others wait for it, one for each worker."""
+    long = {"size": 5, "dependencies": ["a"]}
+    metrics = run(**HIERARCHY, workload=tasks({}, *[long] * 4))
+    assert metrics.makespan_s == 10 + 10 + 10 + 50
+
+
+def test_a_coordinator_hands_out_what_arrives_while_another_is_dead() -> None:
+    metrics = run(
+        **HIERARCHY,
+        workload=tasks({"arrival_s": 40}),
+        faults=[{"at_s": 1, "kind": "kill", "agent": "coordinator"}],
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", 60)
