@@ -166,3 +166,15 @@ def test_a_coordinator_hands_out_what_arrives_while_another_is_dead() -> None:
         faults=[{"at_s": 1, "kind": "kill", "agent": "coordinator"}],
     )
     assert (metrics.outcome, metrics.makespan_s) == ("completed", 60)
+
+
+def test_what_an_agent_has_again_and_does_not_take_up_is_stolen() -> None:
+    """Agent 0 has done both tasks in its first call, and does one at a time from then on."""
+    wrong = {"probability": 1, "detection": 1, "max_attempts": 2}
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": agent(**TEN, first_batch=2, errors=wrong)},
+        coordination__protocol={"kind": "work_stealing", "start": "one"},
+        workload__tasks=2,
+    )
+    assert (metrics.makespan_s, metrics.steals) == (30, 1)
