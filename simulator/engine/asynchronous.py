@@ -130,11 +130,11 @@ class Asynchronous(Timing):
         """Wake one agent that is of use, `first` if it is one, else who has slept longest."""
         agents, asleep = self._agents, self._asleep
         if first in asleep and agents[first].is_of_use:
-            self._ring(asleep.pop(first).for_anyone())
+            self._env.due(asleep.pop(first).for_anyone(), 0.0)
             return
         for index in asleep:
             if agents[index].is_of_use:
-                self._ring(asleep.pop(index).for_anyone())
+                self._env.due(asleep.pop(index).for_anyone(), 0.0)
                 return
 
     def _ring(self, alarm: _Alarm) -> None:
@@ -227,7 +227,8 @@ class Asynchronous(Timing):
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
-        if is_for_anyone and self._leaves_it(agent):
+        has_task = agent.time.in_call and agent.call.picks
+        if is_for_anyone and not has_task and self._leaves_it(agent):
             self._wake_one()
 
     def _leaves_it(self, agent: AgentState) -> bool:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from simulator.model.calls.breaker import Breaker
+from simulator.model.calls.budget import RetryBudget
+from simulator.scenario.resilience import BreakerSpec
 from tests.conftest import agent, run
 
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
@@ -124,3 +127,43 @@ def test_a_lease_or_a_sub_agent_is_not_a_rounding_error_short() -> None:
         team["subagents"]["kinds"]["helper"]["loop"] = {"turns": 3}
         metrics = run(**ASYNC, team=team, workload__tasks=20)
         assert (metrics.sub_agents, metrics.sub_agents_failed) == (20, 0)
+
+
+@pytest.mark.parametrize("calls", [3, 8, 10])
+def test_a_budget_is_spent_at_its_last_cent(calls: int) -> None:
+    """Calls cost 0.1 dollars each: eight of them 0.7999999999999999."""
+    spender = constant(
+        1,
+        tokens={"output": 0, "message": 0},
+        context={"system_tokens": 1000, "board_tokens_per_task": 0, "retention": 0},
+        price={"input_per_mtok": 100},
+    )
+    spender["context"]["cache"] = False
+    team = {"size": 1, "agent": spender}
+    metrics = run(**ASYNC, team=team, limits={"budget_usd": round(0.1 * calls, 1)})
+    assert (metrics.outcome, metrics.calls) == ("budget", calls)
+
+
+def test_a_reply_holds_tasks_that_fill_it() -> None:
+    """Three tenths of a work unit are a rounding error more than 0.3."""
+    team = {"size": 1, "agent": constant(1, batch=3, capacity=0.3)}
+    tasks = [{"id": name, "size": 0.1} for name in "abcdef"]
+    metrics = run(**ASYNC, team=team, workload={"kind": "dag", "tasks": tasks})
+    assert (metrics.calls, metrics.makespan_s) == (2, 2)
+
+
+def test_ten_first_requests_earn_a_retry_of_a_tenth_each() -> None:
+    budget = RetryBudget(0.1)
+    while budget.take():
+        pass
+    for _ in range(10):
+        budget.first_request()
+    assert budget.take()
+
+
+def test_a_breaker_opens_at_its_rate() -> None:
+    """0.28 * 25 is a rounding error more than 7."""
+    spec = BreakerSpec(failure_rate=0.28, window=25, minimum=25)
+    breaker = Breaker(spec)
+    changes = [breaker.record(breaker.term, failed, 0.0) for failed in [False] * 18 + [True] * 7]
+    assert changes == [False] * 24 + [True]
