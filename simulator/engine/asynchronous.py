@@ -11,9 +11,10 @@ from simpy.events import URGENT
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.engine.schedule import LAST, CallDue, Due, Schedule, Timing
+from simulator.engine.schedule import LAST, NOBODY, CallDue, Due, Schedule, Timing
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
+from simulator.model.why import Why
 
 
 def _place(agent: AgentState) -> int:
@@ -50,6 +51,7 @@ class Asynchronous(Timing):
         "_asleep",
         "_calls",
         "_clock",
+        "_detects_stuck",
         "_ends",
         "_env",
         "_looks_round",
@@ -65,12 +67,14 @@ class Asynchronous(Timing):
         agents: Sequence[AgentState],
         staleness: int | None,
         looks_round: bool = False,
+        detects_stuck: bool = False,
     ) -> None:
         self._env = env
         self._clock = clock
         self._calls = calls
         self._agents = agents
         self._looks_round = looks_round
+        self._detects_stuck = detects_stuck
         self._pace = None if staleness is None else _Pace(env, staleness)
         # Finding the first key of a plain dict takes time for each key deleted before it.
         self._asleep: OrderedDict[int, _Alarm] = OrderedDict()
@@ -116,21 +120,21 @@ class Asynchronous(Timing):
                 elif concerned == SOMEONE:
                     self._wake_one()
                 elif concerned < EVERYONE:
-                    agent = preferred(concerned)
-                    if agent in asleep:
-                        self._ring(asleep.pop(agent))
-                    else:
-                        self._wake_one()
+                    self._wake_one(preferred(concerned))
                 elif concerned in asleep:
                     self._ring(asleep.pop(concerned))
                 elif concerned in waiting:
                     self._ring(waiting.pop(concerned))
 
-    def _wake_one(self) -> None:
-        agents = self._agents
-        for index in self._asleep:
-            if not agents[index].is_down:
-                self._ring(self._asleep.pop(index))
+    def _wake_one(self, first: int = NOBODY) -> None:
+        """Wake one agent that is of use, `first` if it is one, else who has slept longest."""
+        agents, asleep = self._agents, self._asleep
+        if first in asleep and agents[first].is_of_use:
+            self._env.due(asleep.pop(first).for_anyone(), 0.0)
+            return
+        for index in asleep:
+            if agents[index].is_of_use:
+                self._env.due(asleep.pop(index).for_anyone(), 0.0)
                 return
 
     def _ring(self, alarm: _Alarm) -> None:
@@ -172,9 +176,12 @@ class Asynchronous(Timing):
 
     def call_ends(self, agent: AgentState) -> None:
         """End a call, and begin the next."""
+        gives_way = self._looks_round and not agent.role
+        if self._detects_stuck and agent.call.lost_to is Why.STUCK:
+            gives_way = True
         if self._is_over_after(agent):
             return
-        if self._looks_round and not agent.role:
+        if gives_way:
             self._clock.hold_up()
             self._env.schedule(_Next(agent, self), LAST)
         else:
@@ -214,12 +221,22 @@ class Asynchronous(Timing):
         if pace is not None:
             pace.leave(agent.index)
 
-    def wakes(self, agent: AgentState) -> None:
-        """Let an agent that has slept call if it can."""
+    def wakes(self, agent: AgentState, is_for_anyone: bool) -> None:
+        """Let an agent that has slept call if it can; else another, if it `is_for_anyone`."""
         pace = self._pace_of(agent)
         if pace is not None:
             pace.join(agent.index)
         self.go_on(agent)
+        has_task = agent.time.in_call and agent.call.picks
+        if is_for_anyone and not has_task and self._leaves_it(agent):
+            self._wake_one()
+
+    def _leaves_it(self, agent: AgentState) -> bool:
+        """Return whether an agent does something else than the task for which it was woken."""
+        if agent.time.in_call:
+            return self._calls.starts.leaves_tasks(agent)
+        # Who has found nothing sleeps again; others wait, or have become of no use just now.
+        return agent.index not in self._asleep
 
 
 class _Next(Due):
@@ -251,14 +268,20 @@ class _Beginning(Due):
 class _Alarm(Due):
     """That an agent which sleeps is woken."""
 
-    __slots__ = ("_agent", "_timing")
+    __slots__ = ("_agent", "_is_for_anyone", "_timing")
 
     def __init__(self, agent: AgentState, timing: Asynchronous) -> None:
         self._agent, self._timing = agent, timing
+        self._is_for_anyone = False
+
+    def for_anyone(self) -> _Alarm:
+        """Wake it because of what anyone may do."""
+        self._is_for_anyone = True
+        return self
 
     def happen(self) -> None:
         """Let it go on."""
-        self._timing.wakes(self._agent)
+        self._timing.wakes(self._agent, self._is_for_anyone)
 
 
 class _Pace:

@@ -6,6 +6,7 @@ from simpy.events import URGENT
 
 from simulator.engine.clock import Clock
 from simulator.engine.schedule import NOBODY, AfterCall, Due, Schedule
+from simulator.engine.stuck import Stuck
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
@@ -100,6 +101,7 @@ class Calls:
     starts, ends : CallStart, CallEnd
         Let the calls of agents begin and end.
     is_stepwise : bool
+    stuck : Stuck
     """
 
     __slots__ = (
@@ -112,6 +114,7 @@ class Calls:
         "ends",
         "is_stepwise",
         "starts",
+        "stuck",
     )
 
     def __init__(
@@ -128,6 +131,7 @@ class Calls:
         self.starts = call_start
         self.ends = call_end
         self.is_stepwise = is_stepwise
+        self.stuck = Stuck()
         self._steps = steps
         self._subagents, self._after_subagent = subagents, _OneCall(clock)
         self._clock = clock

@@ -177,6 +177,11 @@ class Clock(Agenda):
         left_s = time_s - env.now
         env.due(_TimerDue(self, timer), left_s if left_s > 0.0 else 0.0)
 
+    def instant_ends_s(self) -> float:
+        """Return until when what happens counts as happening now."""
+        ends_s = self._env.now * (1.0 + AN_INSTANT)
+        return ends_s if self._env.has_call_until(ends_s) else self._env.now
+
     def _let_last(self, time_s: float, action: Callable[[simpy.Event], None]) -> None:
         """Do something at a later time, after all else that happens then."""
         event = self._env.event()

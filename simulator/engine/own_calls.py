@@ -58,6 +58,7 @@ class OwnCalls(Due):
 
     def end(self, calls: Calls, metrics: Metrics, now: float) -> None:
         """End the call under way; it has succeeded if any of its attempts passed their tests."""
+        calls.stuck.note(self.agent)
         agent, failed_before = self.agent, metrics.failed_tests
         attempts, has_failed = len(agent.call.picks), agent.call.failed
         calls.ends.end_call(agent, now)

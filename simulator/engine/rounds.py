@@ -195,6 +195,7 @@ class Rounds(Timing):
         """Return the agents that begin a call, or go on with one."""
         starts, now, halfway = self._calls.starts, self._env.now, self._halfway
         self._clock.reach(now)
+        agents = self._calls.stuck.last_of(agents)
         if halfway:
             callers = [a for a in agents if a in halfway or starts.begin_call(a, now, must_call)]
         else:

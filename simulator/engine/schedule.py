@@ -198,6 +198,12 @@ class Schedule:
         """Return what is still to happen at the present time."""
         return self._queue.up_to(self.now)
 
+    def has_call_until(self, time_s: float) -> bool:
+        """Return whether a call goes on after the present time and up to another."""
+        at_once = {id(event) for event in self._queue.up_to(self.now)}
+        later = [event for event in self._queue.up_to(time_s) if id(event) not in at_once]
+        return any(isinstance(event, Due) and event.whose() != NOBODY for event in later)
+
     def forget(self) -> None:
         """Drop all that has not happened; a pause and who waits for it would keep each other."""
         for event in self._queue.up_to(math.inf):

@@ -135,8 +135,16 @@ class Simulation:
         said = self.scenario.coordination
         if said.timing != "rounds":
             staleness = said.staleness if said.timing == "bounded_staleness" else None
-            looks_round = said.protocol.answers_others
-            return Asynchronous(env, clock, calls, run.agents, staleness, looks_round)
+            detector = self.scenario.resilience.detector
+            return Asynchronous(
+                env,
+                clock,
+                calls,
+                run.agents,
+                staleness,
+                looks_round=said.protocol.answers_others,
+                detects_stuck=detector is not None and detector.progress_s is not None,
+            )
         seconds, overhead = said.round_overhead_s, None
         if seconds.constant != 0.0:
             overhead = run.streams.draws(seconds, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)

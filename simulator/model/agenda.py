@@ -78,6 +78,13 @@ class Agenda(ABC):
         """
         self.set_timer(time_s, _Action(action, matters))
 
+    def instant_ends_s(self) -> float:
+        """Return until when what happens counts as happening now.
+
+        That is later than now where a call goes on a rounding error later.
+        """
+        return self.now
+
     @abstractmethod
     def count_turn(self) -> None:
         """Count a turn that begins among the calls that may be made."""

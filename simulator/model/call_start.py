@@ -15,6 +15,7 @@ from simulator.model.team.errand import Errand
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
+from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
 
 
@@ -112,12 +113,21 @@ class CallStart:
             work = self._sizes[picks[0]]
         else:
             work = self._work(habits, picks)
-            if habits.is_limited and len(picks) > 1 and work > (fits := habits.capacity()):
-                picks, work = self._cut_off(agent, picks, fits)
+            if habits.is_limited and len(picks) > 1:
+                fits = habits.capacity() * (1.0 + AN_INSTANT)
+                if work > fits:
+                    picks, work = self._cut_off(agent, picks, fits)
         p = habits.talk if picks else habits.chatter
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
         return True
+
+    def leaves_tasks(self, agent: AgentState) -> bool:
+        """Return whether an agent in a call leaves to others what anyone may do: a task, a review.
+
+        It idles, or has a duty of its own.
+        """
+        return not (agent.call.picks or self._queue.is_reviewing(agent))
 
     def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
         """Begin a call that attempts no tasks, if there is one to make."""

@@ -146,7 +146,7 @@ class Replication:
         )
         talk = Talk(journal, roster.deliveries)
         review = said.review
-        queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
+        queue = ReviewQueue(review, roster.workers, roster.verifiers, graph.sizes, agenda)
         self.coordination = coordination = Coordination(
             roster.workers,
             roster.coordinators,
@@ -186,7 +186,7 @@ class Replication:
                 bill,
             )
             health = Health(roster.agents, agenda, journal, sides)
-            patterns = self.failures = Failures(agenda, health, requests.over)
+            patterns = self.failures = Failures(agenda, health, sides, requests.over)
 
         self.subagents = subagents = SubagentPool(
             cast.subagents,
@@ -234,6 +234,7 @@ class Replication:
             coordination,
             settlement,
             space,
+            patterns,
         )
         if self.failures is not None:
             change = Changeover(setting, sides, coordination, reviews, commits)
@@ -246,6 +247,7 @@ class Replication:
                 health=health,
                 callers=requests.callers,
                 breakers=requests.breakers,
+                queue=queue,
                 given_up=requests.given_up,
                 change_protocol=change.change_to,
             )

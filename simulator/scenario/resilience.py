@@ -181,9 +181,10 @@ class ElectionSpec(Spec):
     """Who leads when the coordinator is lost: an election by the rules of Raft.
 
     (Ongaro & Ousterhout 2014: terms, one vote a term, randomised time-outs; only a worker that
-    knows at least as much as a majority may lead.) The elected worker takes over the coordinator's
-    place, model and instructions. Its place as a worker stays empty until the lost coordinator is
-    back.
+    knows at least as much as a majority may lead.) Who is cut off by a partition takes no part;
+    where the others are no majority of all, nobody is elected until it ends. The elected worker
+    takes over the coordinator's place, model and instructions. Its place as a worker stays empty
+    until the lost coordinator is back.
     """
 
     timeout_s: NonNegativeDistribution = Field(default_factory=lambda: Uniform(low=10.0, high=20.0))

@@ -71,6 +71,21 @@ def test_a_backup_that_is_done_first_cancels_the_owner() -> None:
     assert metrics.tasks_done == 1
 
 
+def test_a_backup_that_waits_for_its_review_is_not_made_again() -> None:
+    """The owner takes 50 s; what the backup has made in 10 s is reviewed for as long."""
+    metrics = two(
+        seconds(50),
+        seconds(10),
+        coordination={
+            "protocol": "pre_assigned",
+            "timing": "asynchronous",
+            "review": {"by": "verifiers"},
+        },
+        resilience=BACKED_UP,
+    )
+    assert (metrics.backups, metrics.tasks_done, metrics.duplicate_attempts) == (1, 1, 0)
+
+
 @pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED])
 def test_a_task_is_not_given_up_while_a_copy_of_it_is_in_progress(protocol: Any) -> None:
     metrics = two(
@@ -141,3 +156,24 @@ def test_the_time_until_the_first_good_copy_is_that_of_a_thinned_process(
         workload__tasks=1,
     )
     assert abs(z_score((m.makespan_s for m in found), 10 / (copies * (1 - p)))) < 4
+
+
+def test_a_copy_that_is_cancelled_before_its_service_leaves_the_next_call_its_own_time() -> None:
+    """The backup of 30 s waits in the queue until its original is done; a task of 10 s follows."""
+    metrics = run(
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        team={
+            "size": 2,
+            "agent": agent(latency={"kind": "seconds", "per_work_unit_s": 10}),
+        },
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "a", "size": 3, "worker": 1},
+                {"id": "b", "worker": 2, "arrival_s": 40},
+            ],
+        },
+        provider={"concurrency": 1, "queue": {}},
+        resilience={"backup": {"when_left": 1, "correlation": 1}},
+    )
+    assert metrics.makespan_s == 50

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import agent, run
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from tests.conftest import agent, run, scenario
 
 TEN: dict[str, Any] = agent(latency={"kind": "seconds", "base": 10})
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
@@ -298,3 +300,45 @@ def test_a_simpler_protocol_takes_over_before_and_while_the_team_is_cut_in_two(
     time = worked + metrics.waiting_s + metrics.down_s
     assert time == pytest.approx(metrics.agents * metrics.makespan_s, rel=1e-9)
     assert metrics.work_s == 90
+
+
+def test_an_open_breaker_that_is_due_to_be_half_open_degrades_nobody() -> None:
+    """It opens at 5 s, for 20 s; calls begin at 0, 15 and 25 s, and one message is left out."""
+    metrics = run(
+        **ASYNC,
+        topology="decentralised",
+        team={"size": 2, "agent": agent(latency=TEN["latency"], behaviour={"talk": 1})},
+        coordination__protocol="pre_assigned",
+        workload={"kind": "dag", "tasks": [{"id": name, "worker": 1} for name in "abc"]},
+        provider__retry=NO_SDK,
+        faults=[{"at_s": 5, "kind": "outage", "for_s": 1}],
+        resilience={
+            "breaker": {"window": 1, "minimum": 1, "open_s": 20},
+            "fallback": {"model": {"latency": TEN["latency"]}},
+            "degraded": {"when_down": 1, "skip": ["messages"]},
+        },
+    )
+    assert (metrics.makespan_s, metrics.fallbacks, metrics.messages) == (35, 2, 2)
+
+
+@pytest.mark.parametrize(("minority", "is_majority_left"), [(0.2, True), (0.4, False)])
+def test_an_election_during_a_partition_needs_a_majority_on_the_side_of_the_seat(
+    minority: float, is_majority_left: bool
+) -> None:
+    """The coordinator of five is lost at 12 s, while some are cut off, from 5 to 205 s."""
+    fields: dict[str, Any] = {
+        "coordination": {"protocol": "pre_assigned", "timing": "asynchronous"},
+        "team": {"size": 5, "agent": TEN},
+        "topology": "centralised",
+        "workload__tasks": 100,
+        "network": {"partitions": [{"at_s": 5, "duration_s": 200, "minority": minority}]},
+        "faults": [{"at_s": 12, "kind": "kill", "agent": "coordinator"}],
+        "resilience": {"election": {}},
+    }
+    for replication in range(20):
+        trace = Trace(replication)
+        Simulation(scenario(**fields)).run(replication, trace)
+        (leads,) = [row for row in trace.rows if row.event is Event.LEADS]
+        assert (leads.time_s < 60) == is_majority_left
+        assert leads.time_s < 60 or leads.time_s > 205 + 10
+        assert not is_majority_left or leads.peer != 4  # it is cut off

@@ -240,7 +240,7 @@ class Crew(Bench):
         who = (self.agents, self.clock, self.journal)
         self.sides = Sides(board, dispatcher, *who, spare=spare, minority_goes_on=goes_on)
         self.sides.announce([task for task in range(len(graph)) if not board.missing[task]])
-        self.queue = ReviewQueue(spec, self.verifiers, graph.sizes, self.clock)
+        self.queue = ReviewQueue(spec, self.workers, self.verifiers, graph.sizes, self.clock)
         space = workspace or {"kind": "last_writer_wins"}
         self.space = WORKSPACES.get(space["kind"]).model_validate(space)
         patterns, artifacts = patterns or Patterns(), graph.artifacts
@@ -289,6 +289,7 @@ class Crew(Bench):
             journal=self.journal,
             sides=self.sides,
             health=health or Health(self.agents, *who, self.sides),
+            queue=self.queue,
             **{
                 "callers": (),
                 "breakers": Breakers(None, *who, self.phases),
@@ -304,7 +305,7 @@ class Crew(Bench):
         who = (self.streams, self.clock, self.phases, service)
         state = self.space.state(Desk(self.sides.board, self.metrics, self.agents, *who))
         parts = (self.clock, self.journal, self.sides, self.coordination(), self.settlement, state)
-        return Partitions(self.workers, self.verifiers, *parts)
+        return Partitions(self.workers, self.verifiers, *parts, Patterns())
 
 
 def hands(crew: Crew) -> list[list[int]]:

@@ -290,6 +290,10 @@ def test_a_claim_ends_with_its_lease_unless_it_was_renewed() -> None:
     assert (ends_s, matters(), claims.sets_timers) == (5.0, True, True)
     clock.reach(5.0)
     expire()
+    assert claims.board.owner[0] == 0  # as long as calls end at this instant
+    _, (now_s, expire, matters) = clock.timers
+    assert (now_s, matters()) == (5.0, True)
+    expire()
     assert (claims.board.owner[0], claims.setting.metrics.lease_expiries) == (NOBODY, 1)
     assert claims.choose(1, 1) == [0]
     expire()  # that claim is no more

@@ -60,6 +60,22 @@ def test_nobody_stands_without_a_majority_until_a_worker_is_back() -> None:
     assert case.crew.metrics.elections == 1
 
 
+def test_who_is_cut_off_neither_stands_nor_votes_until_the_partition_is_over() -> None:
+    """With one of three workers cut off, two and a lost coordinator are no majority."""
+    case = Case()
+    first, *_ = case.crew.workers
+
+    def cut(agents: list[AgentState]) -> None:
+        first.move_to(int(bool(agents)))
+        case.succession.cut_off(agents)
+
+    case.crew.clock.at(1.0, lambda: cut([first]))
+    case.crew.clock.at(40.0, lambda: cut([]))
+    case.loses(case.lead, 2.5)
+    assert case.leads() == [(40 + 10 + 1.5, 0)]
+    assert case.crew.metrics.elections == 1
+
+
 def test_who_has_read_less_than_the_others_gets_no_votes() -> None:
     case = Case()
     behind, *others = case.crew.workers

@@ -51,6 +51,20 @@ def test_a_review_that_failed_waits_at_the_head_of_the_queue() -> None:
     assert reviewed(crew, verifier) == [0]
 
 
+def test_reviews_that_failed_keep_their_order_and_call_another_reviewer() -> None:
+    """Of four tasks two are under review, when the review fails: they come first again."""
+    crew = Crew(bag(4), review={"by": "verifiers", "verifiers": 2, "batch": 2})
+    hand_in(crew, (0, 0), (0, 1), (0, 2), (0, 3))
+    first, second = crew.verifiers
+    crew.queue.next_call(first)
+    crew.clock.take_woken()
+    crew.queue.returned(first)
+    assert second.index in crew.clock.take_woken()
+    for batch in ([0, 1], [2, 3]):
+        crew.queue.next_call(second)
+        assert reviewed(crew, second) == batch
+
+
 def test_nobody_reviews_its_own_work_or_that_of_the_other_side() -> None:
     crew = Crew(bag(3), workers=3, review={"by": "peers", "batch": 3})
     hand_in(crew, (0, 0), (1, 1), (2, 2))
@@ -70,7 +84,7 @@ def test_a_submission_remembers_the_board_on_which_it_was_done() -> None:
     crew.queue.submit(agent, 1, 0, 0.0, False)
     crew.sides.join([agent])
     assert crew.queue.next_call(crew.agents[0]) is None  # it was done on a board that is gone
-    crew.queue.put_back(item._replace(board=crew.sides.board))
+    crew.queue.put_back([item._replace(board=crew.sides.board)])
     crew.queue.next_call(crew.agents[0])
     assert crew.queue.take(crew.agents[0]) == [item._replace(board=crew.sides.board)]
 

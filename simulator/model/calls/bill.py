@@ -7,6 +7,7 @@ import math
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.metrics import Metrics
+from simulator.model.timers import AN_INSTANT
 
 
 class Bill:
@@ -27,7 +28,8 @@ class Bill:
     def __init__(self, metrics: Metrics, is_priced: bool, budget_usd: float | None) -> None:
         self._metrics = metrics
         self._is_priced = is_priced
-        self._budget_usd = math.inf if budget_usd is None else budget_usd
+        # Sums of costs have rounding errors, as sums of times have.
+        self._budget_usd = math.inf if budget_usd is None else budget_usd * (1.0 - AN_INSTANT)
 
     @property
     def is_over_budget(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from simulator.model.timers import AN_INSTANT
 from simulator.scenario.resilience import BreakerSpec
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
@@ -90,7 +91,8 @@ class Breaker:
         self._failed.append(failed)
         self._failures += failed
         seen = len(self._failed)
-        if seen < self._spec.minimum or self._failures < self._spec.failure_rate * seen:
+        enough = self._spec.failure_rate * seen * (1.0 - AN_INSTANT)
+        if seen < self._spec.minimum or self._failures < enough:
             return False
         self._open(now)
         return True

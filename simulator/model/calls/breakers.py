@@ -71,8 +71,12 @@ class Breakers:
 
     @property
     def is_any_open(self) -> bool:
-        """Whether calls are held back."""
-        return any(gate.breaker.state == OPEN for gate in self._gates.values())
+        """Whether calls are held back: not when an open breaker is due to be half open."""
+        now = self._agenda.now
+        return any(
+            gate.breaker.state == OPEN and now < gate.breaker.half_open_s
+            for gate in self._gates.values()
+        )
 
     def _of(self, agent: AgentState) -> _Gate:
         assert self._spec is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simulator.model.timers import AN_INSTANT
+
 _HOLDS = 10.0
 """Retries that a full bucket holds; it begins full."""
 
@@ -30,7 +32,7 @@ class RetryBudget:
         """Return whether a retry may be sent, and count it."""
         if self._share is None:
             return True
-        if self._level < 1.0:
+        if self._level < 1.0 - AN_INSTANT:  # ten times a tenth is a little less than one
             return False
         self._level -= 1.0
         return True

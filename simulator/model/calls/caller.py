@@ -235,6 +235,10 @@ class Caller:
         """Let the next request take as long as the one that another waits for."""
         self._as_long_as = other._lasts_s
 
+    def take_own_time(self) -> None:
+        """Take back `take_as_long`."""
+        self._as_long_as = None
+
     def depart(self, fate: Fate) -> Flight:
         """Put a request into service that ends as `fate` says."""
         if self._as_long_as is not None:

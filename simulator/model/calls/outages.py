@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from simulator.errors import TeamsimError
 from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.timers import AN_INSTANT
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Outages, Provider
 
@@ -72,15 +73,19 @@ class OutageCalendar:
         return now
 
     def fate(self, now: float, seconds: float) -> tuple[float, bool]:
-        """Return how long a request of `seconds` lasts, and whether an outage ends it."""
+        """Return how long a request of `seconds` lasts, and whether an outage ends it.
+
+        One that ends at the very instant at which an outage begins has ended before.
+        """
         if self.is_empty or math.isinf(seconds):
             return seconds, False
         end_s, at_s = now + seconds, now
         for outage in self._from(now):
-            if outage.start_s >= end_s:
+            if outage.start_s >= end_s * (1.0 - AN_INSTANT):
                 break
             if not outage.hangs:
-                return (outage.start_s - now if outage.start_s > now else self._error_s), True
+                is_ahead = outage.start_s > now * (1.0 + AN_INSTANT)
+                return (outage.start_s - now if is_ahead else self._error_s), True
             at_s = max(at_s, outage.start_s)
             end_s += max(0.0, outage.end_s - at_s)
             at_s = max(at_s, outage.end_s)
@@ -120,6 +125,7 @@ class _Source:
         self._known: list[Outage] = []
 
     def all_after(self, now: float) -> Iterator[Outage]:
+        now *= 1.0 + AN_INSTANT  # what is over at this instant is over
         while self._known and self._known[0].end_s <= now:
             self._known.pop(0)
         place = looked_at = 0

@@ -180,7 +180,7 @@ class SubagentPool:
             up_s = agent.spec.faults.crash.up_s
             draw = self._streams.draws(up_s, agent.entity, agent.number, Purpose.CRASH_UP)
             is_there = partial(self._under_way.__contains__, agent.index)
-            self._agenda.at(now + draw(), partial(self._crash, agent.index), is_there)
+            self._agenda.at(now + draw(), partial(self._strike, agent.index), is_there)
 
     def _depth_of(self, agent: AgentState) -> int:
         return self._under_way[agent.index].depth if agent.role == SUBAGENT else 0
@@ -195,6 +195,11 @@ class SubagentPool:
         output, message, duration_s = agent.compose(work, False, 0)
         self._book.begin(agent, now, [], work, output, message, duration_s)
         agent.time.begin_steps()
+
+    def _strike(self, index: int) -> None:
+        """Let a sub-agent crash now, after its call if that ends at this very instant."""
+        is_there = partial(self._under_way.__contains__, index)
+        self._agenda.at(self._agenda.instant_ends_s(), partial(self._crash, index), is_there)
 
     def _crash(self, index: int) -> None:
         if index not in self._under_way:

@@ -24,6 +24,7 @@ from simulator.model.calls.stations import Station
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.journal import Journal
 from simulator.model.streams import Streams
+from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
 from simulator.scenario.tools import StationSpec, WeekTime
 
@@ -189,8 +190,9 @@ class Tools(Server):
             self._give_up(run, timeout_s, "timeout")
 
     def _give_up(self, run: Run, seconds: float, how: str) -> None:
-        """Let a run end in so many seconds if it still waits then."""
-        self._agenda.at(run.asked_s + seconds, partial(self._end_waiting, run, how), run.waits)
+        """Let a run end in so many seconds if it still waits then, and is not served just then."""
+        at_s, ends = run.asked_s + seconds, partial(self._end_waiting, run, how)
+        self._agenda.at(at_s, partial(self._agenda.at, at_s, ends, run.waits), run.waits)
 
     def _end_waiting(self, run: Run, how: str) -> None:
         if run.waits():
@@ -210,7 +212,7 @@ class Tools(Server):
         timeout_s = call.tool.timeout_s
         if timeout_s is not None:
             left_s = max(0.0, run.asked_s + timeout_s - now)
-            if seconds > left_s:
+            if seconds > left_s + AN_INSTANT * timeout_s:
                 seconds, how = left_s, "timeout"
         run.begin(now, how)
         self._agenda.set_timer(now + seconds, run)
@@ -220,8 +222,13 @@ class Tools(Server):
         run.begin(now, "timeout")
         timeout_s = run.call.tool.timeout_s
         if timeout_s is not None:
-            self._agenda.set_timer(run.asked_s + timeout_s, run)
+            at_s = run.asked_s + timeout_s
+            self._agenda.at(at_s, partial(self._time_out, run), run.matters)
         self._subagents.start(run, partial(self._report, run))
+
+    def _time_out(self, run: Run) -> None:
+        """Let a sub-agent time out now, unless it reports at this very instant."""
+        self._agenda.set_timer(self._agenda.instant_ends_s(), run)
 
     def _report(self, run: Run, has_failed: bool) -> None:
         self.end(run, ERROR if has_failed else DONE)

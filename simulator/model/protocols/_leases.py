@@ -84,9 +84,16 @@ class Leases:
     def _set_timer(self, task: int, since: float, expire: Callable[[int], None]) -> None:
         if self._seconds is None:
             return
+        ends_s = max(since + self._seconds, self._agenda.now)
         held = partial(self._is_held, task, since)
-        run_out = partial(self._run_out, task, since, expire)
-        self._agenda.at(max(since + self._seconds, self._agenda.now), run_out, held)
+        # A call that ends at that very instant has ended before.
+        self._agenda.at(ends_s, partial(self._end_now, task, since, expire), held)
+
+    def _end_now(self, task: int, since: float, expire: Callable[[int], None]) -> None:
+        """Let a lease run out after what is already to happen at this instant."""
+        held = partial(self._is_held, task, since)
+        ends_s = self._agenda.instant_ends_s()
+        self._agenda.at(ends_s, partial(self._run_out, task, since, expire), held)
 
     def suspend(self, task: int) -> None:
         """Keep the lease of a task from running out until it is resumed."""
@@ -99,7 +106,7 @@ class Leases:
             return
         self._since[task] = since = self._suspended.pop(task)
         if self._seconds is not None and since + self._seconds <= self._agenda.now:
-            self._set_timer(task, since, expire)  # the first has come to nothing
+            self._end_now(task, since, expire)  # the first has come to nothing
 
     def end(self, task: int) -> None:
         """Let the lease of a task end, if it has one, without consequences."""

@@ -79,9 +79,11 @@ class _Lead(Dispatcher):
         return other
 
     def task_ready(self, task: int) -> int:
-        """Put `task` on the list; it concerns a coordinator who has somebody free."""
+        """Put `task` on the list; it concerns all coordinators who have somebody free."""
         heappush(self._open, (self._first[task], task))
-        return next((lead for lead, free in self._free.items() if free), self.setting.managers[0])
+        leads = [lead for lead, free in self._free.items() if free]
+        self.wake(*leads[1:])
+        return leads[0] if leads else self.setting.managers[0]
 
     def lead_wanted(self, manager: int) -> bool:
         """Return whether there is something to hand out and somebody to take it."""

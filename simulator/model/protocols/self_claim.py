@@ -48,8 +48,8 @@ class SelfClaim(Protocol):
     lease_s: Positive | None = None
     """A claim ends after so many seconds, and the task is open again; never when absent. It may end
     in the middle of a call, which is in vain if another holds the task when the call ends, and
-    counts if nobody does. The claim lasts while the task waits for its review; a rejection after
-    that time opens the task."""
+    counts if nobody does; a call that ends at that very instant counts. The claim lasts while the
+    task waits for its review; a rejection after that time opens the task."""
     lease_rounds: Annotated[int, Field(ge=1)] | None = None
     """The same in rounds: so many rounds follow that in which the claim was made, and when the next
     begins, the task is open again."""

@@ -109,12 +109,17 @@ class _Deques(Dispatcher):
     def attempt_ended(self, agent: int, task: int, done: bool) -> None:
         """Put a task that failed its tests back on the agent's deque."""
         if not done:
-            self._give(agent, task)
+            self._give_back(agent, task)
 
     def returned(self, agent: int, task: int) -> None:
         """Put the task back on the agent's deque."""
         if not self.board.done[task] and task not in self._deques[agent]:
-            self._give(agent, task)
+            self._give_back(agent, task)
+
+    def _give_back(self, agent: int, task: int) -> None:
+        """Put a task on an agent's deque again; what it does not take at once may be stolen."""
+        self._give(agent, task)
+        self.wake(preferably(agent))
 
     def forget(self, task: int) -> None:
         """Take the task off the deque that it is on."""

@@ -15,6 +15,7 @@ from simulator.model.journal import Journal
 from simulator.model.resilience.health import Health
 from simulator.model.streams import Draw, Streams
 from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.registry import Registry
 from simulator.scenario.families import ProtocolSpec
@@ -39,6 +40,7 @@ class FailureSetting:
     health : Health
     callers : mapping of int to Caller
     breakers : Breakers
+    queue : ReviewQueue
     given_up : GivenUp
         The calls that have failed for good, by their tasks.
     change_protocol : callable
@@ -54,6 +56,7 @@ class FailureSetting:
     health: Health
     callers: Mapping[int, Caller]
     breakers: Breakers
+    queue: ReviewQueue
     given_up: GivenUp
     change_protocol: Callable[[ProtocolSpec], Collection[int]]
 

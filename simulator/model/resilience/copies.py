@@ -57,6 +57,8 @@ class Copies(Pattern):
 
     def _over(self, agent: AgentState) -> None:
         agent.call.be_original()
+        if self._correlation:  # a copy may be cancelled before it is served
+            self._callers[agent.index].take_own_time()
         for task in self._tasks_of.pop(agent.index, ()):
             others = self._at_work[task]
             others.remove(agent)

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.protocols import EVERYONE
 from simulator.model.resilience._pattern import (
     AGENT_FAULTS,
     PATTERNS,
@@ -19,6 +18,7 @@ from simulator.model.resilience.copies import Copies
 from simulator.model.resilience.health import Health
 from simulator.model.resilience.script import Script
 from simulator.model.team.patterns import Patterns
+from simulator.model.team.sides import Sides
 from simulator.model.why import Why
 from simulator.scenario.faults import AgentFaults, ScriptedFault
 from simulator.scenario.resilience import Resilience
@@ -57,6 +57,7 @@ class Failures(Patterns):
     ----------
     agenda : Agenda
     health : Health
+    sides : Sides
     over : callable
         Told of each call that is over: its agent's own model answers again.
 
@@ -74,6 +75,7 @@ class Failures(Patterns):
         "_on_backup",
         "_on_begin",
         "_on_copy",
+        "_on_cut",
         "_on_done",
         "_on_end",
         "_on_failure",
@@ -81,12 +83,20 @@ class Failures(Patterns):
         "_on_skip",
         "_over",
         "_script",
+        "_sides",
         "health",
         "parts",
     )
 
-    def __init__(self, agenda: Agenda, health: Health, over: Callable[[AgentState], None]) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        health: Health,
+        sides: Sides,
+        over: Callable[[AgentState], None],
+    ) -> None:
         self._agenda = agenda
+        self._sides = sides
         self._over = over
         self.health = health
         self.parts: list[Pattern] = []
@@ -129,6 +139,7 @@ class Failures(Patterns):
         self._on_end = [
             p.call_ended for p in parts if type(p).call_ended is not Patterns.call_ended
         ]
+        self._on_cut = [p.cut_off for p in parts if type(p).cut_off is not Patterns.cut_off]
         self._on_done = [p.task_done for p in parts if type(p).task_done is not Patterns.task_done]
         self._on_skip = [p.skips for p in parts if type(p).skips is not Patterns.skips]
         self._on_backup = [
@@ -175,7 +186,7 @@ class Failures(Patterns):
         why = agent.call.lost_to
         if why and why is not Why.BACKUP:
             # Somebody else may be able to do what it cannot.
-            self._agenda.wake(EVERYONE)
+            self._sides.wake_everyone()
 
     def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""
@@ -199,6 +210,11 @@ class Failures(Patterns):
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
         """Return whether a copy of the task is in progress with another agent."""
         return any(is_elsewhere(agent, task) for is_elsewhere in self._on_copy)
+
+    def cut_off(self, agents: Sequence[AgentState]) -> None:
+        """Note who is cut off by a partition from now on: nobody, when one ends."""
+        for note in self._on_cut:
+            note(agents)
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""

@@ -100,7 +100,7 @@ class Health:
         for agent in held:
             agent.retire()
         # What is already to happen now comes before.
-        self._agenda.at(self._agenda.now, partial(self._strike, held, strikes))
+        self._agenda.at(self._agenda.instant_ends_s(), partial(self._strike, held, strikes))
 
     def _strike(self, held: Iterable[AgentState], strikes: Callable[[], None]) -> None:
         for agent in held:

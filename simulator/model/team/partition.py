@@ -10,6 +10,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.protocols import EVERYONE
 from simulator.model.team.coordination import Coordination
+from simulator.model.team.patterns import Patterns
 from simulator.model.team.settlement import WAS, Settlement
 from simulator.model.team.sides import Side, Sides
 from simulator.model.timers import always, never
@@ -30,6 +31,7 @@ class Partitions:
     coordination : Coordination
     settlement : Settlement
     workspace : WorkspaceState
+    patterns : Patterns
     """
 
     __slots__ = (
@@ -37,6 +39,7 @@ class Partitions:
         "_coordination",
         "_is_idempotent",
         "_journal",
+        "_patterns",
         "_settlement",
         "_sides",
         "_verifiers",
@@ -54,6 +57,7 @@ class Partitions:
         coordination: Coordination,
         settlement: Settlement,
         workspace: WorkspaceState,
+        patterns: Patterns,
     ) -> None:
         self._workers = workers
         self._verifiers = verifiers
@@ -63,6 +67,7 @@ class Partitions:
         self._coordination = coordination
         self._settlement = settlement
         self._workspace = workspace
+        self._patterns = patterns
         self._is_idempotent = workspace.spec.idempotent
 
     def set_timers(self, partitions: Iterable[Partition]) -> None:
@@ -93,6 +98,7 @@ class Partitions:
                 agent.go_on()
                 self._agenda.wake(agent.index)
         self._sides.let_in(cut_off)
+        self._patterns.cut_off(cut_off)
         self._journal.note(Event.PARTITION, peer=len(cut_off), outcome="begins")
 
     def heal(self) -> None:
@@ -114,6 +120,7 @@ class Partitions:
         for agent in cut_off:
             self._coordination.hand_in_late(agent)
         self._sides.let_in(cut_off)
+        self._patterns.cut_off([])
         concerned = cut_off + self._verifiers
         self._agenda.wake(EVERYONE, *[agent.index for agent in concerned])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from simulator.model.agents.agent import AgentState
@@ -38,6 +39,9 @@ class Patterns:
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
         """Return whether a copy of the task is in progress with another agent."""
         return False
+
+    def cut_off(self, agents: Sequence[AgentState]) -> None:
+        """Note who is cut off by a partition from now on: nobody, when one ends."""
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""

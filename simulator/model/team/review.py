@@ -6,7 +6,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
-from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.review_queue import ReviewQueue, Submission
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
@@ -70,13 +70,12 @@ class Reviews:
         assert self._spec is not None
         metrics = self._journal.metrics
         freed: list[int] = []
+        cut_off: list[Submission] = []
         for item in self._queue.take(reviewer):
             agent, task, answer, started_s, board, is_backup, is_of_before = item
             is_backup |= is_of_before  # nobody has it in hand
             if board is self._sides.board is not agent.board:
-                self._queue.put_back(
-                    item
-                )  # cut off since; what becomes of it shows after the partition
+                cut_off.append(item)  # what becomes of it shows after the partition
                 continue
             metrics.reviews += 1
             is_faulty = answer != CORRECT
@@ -107,4 +106,5 @@ class Reviews:
             self._journal.note(
                 Event.REVIEW, *where, peer=agent.index, duration_s=lasted_s, outcome=outcome
             )
+        self._queue.put_back(cut_off)
         return freed

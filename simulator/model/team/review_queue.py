@@ -38,7 +38,7 @@ class ReviewQueue:
     ----------
     spec : Review or None
         None where nobody reviews.
-    verifiers : sequence of AgentState
+    workers, verifiers : sequence of AgentState
     sizes : sequence of float, shape (N,)
         Work units of each task.
     agenda : Agenda
@@ -59,6 +59,7 @@ class ReviewQueue:
         "_spec",
         "_submitted",
         "_verifiers",
+        "_workers",
         "by_peers",
         "wanted",
     )
@@ -66,11 +67,13 @@ class ReviewQueue:
     def __init__(
         self,
         spec: Review | None,
+        workers: Sequence[AgentState],
         verifiers: Sequence[AgentState],
         sizes: Sequence[float],
         agenda: Agenda,
     ) -> None:
         self._spec = spec
+        self._workers = workers
         self._verifiers = verifiers
         self._sizes = sizes
         self._agenda = agenda
@@ -93,14 +96,25 @@ class ReviewQueue:
             self._submitted.setdefault(agent.index, []).append(item)
             return
         self._queue.append(item)
-        if self.by_peers:
-            self._agenda.wake(SOMEONE)  # somebody else: whoever hands in is awake
-        else:
+        self._call_for_review(agent.side)
+
+    def _call_for_review(self, side: int) -> None:
+        """Wake who may review what has been handed in on a side of a partition."""
+        if not self.by_peers:
             self._agenda.wake(*[verifier.index for verifier in self._verifiers])
+        elif side:
+            self._agenda.wake(*[worker.index for worker in self._workers if worker.side])
+        else:
+            self._agenda.wake(SOMEONE)  # somebody else: whoever hands in is awake
 
     def awaited(self, agent: AgentState) -> bool:
         """Return whether the agent's coordinator has something of its to review."""
         return bool(self._submitted.get(agent.index))
+
+    def holds(self, task: int) -> bool:
+        """Return whether what somebody has made of a task waits for review, or is under review."""
+        held = [*self._submitted.values(), *self._in_review.values(), self._queue]
+        return any(item.task == task for items in held for item in items)
 
     def take_submitted(self, coordinator: AgentState, answering: Iterable[AgentState]) -> float:
         """Give a coordinator what those have handed in whom it answers; return its work."""
@@ -162,16 +176,20 @@ class ReviewQueue:
         return [item.task for items in held for item in items]
 
     def returned(self, reviewer: AgentState) -> None:
-        """Take back what a call that failed was to review."""
-        for item in self.take(reviewer):
-            self.put_back(item)
+        """Take back what a call that failed was to review; another may do it."""
+        items = self.take(reviewer)
+        if items:
+            self.put_back(items)
+            if self._spec is not None and self._spec.by != "coordinator":
+                self._call_for_review(reviewer.side)
 
-    def put_back(self, item: Submission) -> None:
-        """Let a finished task wait again whose review came to nothing."""
+    def put_back(self, items: Sequence[Submission]) -> None:
+        """Let finished tasks wait again whose review came to nothing, before all others."""
         if self._spec is not None and self._spec.by == "coordinator":
-            self._submitted.setdefault(item.agent.index, []).append(item)
+            for item in items:
+                self._submitted.setdefault(item.agent.index, []).append(item)
         else:
-            self._queue.appendleft(item)
+            self._queue.extendleft(reversed(items))
 
 
 def _of_before(item: Submission) -> Submission:

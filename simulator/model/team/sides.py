@@ -8,7 +8,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.board import Board
 from simulator.model.journal import Journal
-from simulator.model.protocols import EVERYONE, Dispatcher
+from simulator.model.protocols import EVERYONE, Dispatcher, preferred
 from simulator.model.trace import Event
 
 
@@ -199,9 +199,19 @@ class Sides:
         """Put tasks that can start on the board of the agent's side."""
         if agent.dispatcher is self.dispatcher:
             self.announce(tasks)
-        else:
+        elif self.other is not None:
             for task in tasks:
-                self._agenda.wake_one(agent.dispatcher.task_ready(task))
+                self._wake_on_other_side(self.other, [agent.dispatcher.task_ready(task)])
+
+    def _wake_on_other_side(self, side: Side, whom: Iterable[int]) -> None:
+        """Wake those who are cut off by their names: `SOMEONE` and `EVERYONE` are the others."""
+        for concerned in whom:
+            if concerned >= 0:
+                self._agenda.wake(concerned)
+                continue
+            if concerned < EVERYONE:
+                self._agenda.wake(preferred(concerned))
+            self._agenda.wake(*[agent.index for agent in side.cut_off])
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether there is something new for anybody to do."""
@@ -213,7 +223,7 @@ class Sides:
             self.dispatcher.task_appears(task)
         if self.other is not None:
             if self.other.board.arrive(task, now):
-                self._agenda.wake(self.other.dispatcher.task_ready(task))
+                self._wake_on_other_side(self.other, [self.other.dispatcher.task_ready(task)])
             else:
                 self.other.dispatcher.task_appears(task)
         self.note_woken()
@@ -224,16 +234,22 @@ class Sides:
         if self.dispatcher.woken:
             self._agenda.wake(*self.dispatcher.take_woken())
         if self.other is not None and self.other.dispatcher.woken:
-            self._agenda.wake(*self.other.dispatcher.take_woken())
+            self._wake_on_other_side(self.other, self.other.dispatcher.take_woken())
 
     def give_away(self, agent: AgentState) -> int:
         """Give a lost worker's tasks to the others; return how many."""
         count = self.dispatcher.lost(agent.index)
         if self.other is not None:
             count += self.other.dispatcher.lost(agent.index)
-        self._agenda.wake(EVERYONE)
+        self.wake_everyone()
         self.note_woken()
         return count
+
+    def wake_everyone(self) -> None:
+        """Let all look again whether there is something for them, on both sides."""
+        self._agenda.wake(EVERYONE)
+        if self.other is not None:
+            self._wake_on_other_side(self.other, [EVERYONE])
 
     def exits(self, agent: AgentState) -> None:
         """Tell the protocols that a worker has gone down."""

@@ -16,18 +16,29 @@ from simulator.scenario.resilience import Backup
 class Backups(Copies):
     """Decides who backs up what.
 
-    On the main board: who is cut off backs up nothing.
+    On the main board: who is cut off backs up nothing. What a backup has handed in for review is
+    not backed up again until it is rejected.
     """
 
     kind: ClassVar[str] = "backup"
 
-    __slots__ = ("_board", "_is_listed", "_listed", "_metrics", "_most_left", "_spec", "_was_near")
+    __slots__ = (
+        "_board",
+        "_is_listed",
+        "_listed",
+        "_metrics",
+        "_most_left",
+        "_queue",
+        "_spec",
+        "_was_near",
+    )
 
     def __init__(self, spec: Backup, setting: FailureSetting) -> None:
         super().__init__(spec.correlation, setting)
         self._spec = spec
         self._metrics = setting.journal.metrics
         self._board = setting.sides.board
+        self._queue = setting.queue
         self._most_left = spec.when_left * len(self._board.graph) + 1e-9
         self._was_near = False
         self._is_listed = False
@@ -80,7 +91,7 @@ class Backups(Copies):
             if is_old or agent.board.done[task]:
                 continue
             still.append(entry)
-            if agent not in others:
+            if agent not in others and not self._queue.holds(task):
                 found.append(task)
         for entry in still:
             heappush(listed, entry)

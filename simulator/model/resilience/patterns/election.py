@@ -23,6 +23,7 @@ class Succession(Pattern):
     __slots__ = (
         "_agenda",
         "_contests",
+        "_cut_off",
         "_health",
         "_metrics",
         "_spec",
@@ -41,6 +42,7 @@ class Succession(Pattern):
         self._agenda = setting.agenda
         self._health = setting.health
         self._contests: list[_Contest] = []
+        self._cut_off: list[AgentState] = []
         self._under_way: dict[int, _Contest] = {}
         draws = setting.streams.draws
         self.timeouts = [
@@ -72,7 +74,13 @@ class Succession(Pattern):
         if agent.role != WORKER:
             return
         for contest in self._under_way.values():
-            contest.rejoin(agent.index)
+            contest.rejoin([agent])
+
+    def cut_off(self, agents: Sequence[AgentState]) -> None:
+        """Let those who are cut off take no part, until they are no longer."""
+        before, self._cut_off = self._cut_off, list(agents)
+        for contest in self._under_way.values() if not agents else ():
+            contest.rejoin([worker for worker in before if not worker.is_down])
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a coordinator has written to its workers."""
@@ -80,9 +88,9 @@ class Succession(Pattern):
             self.answers_s.setdefault(agent.index, []).append(self._agenda.now)
 
     @property
-    def workers_down(self) -> int:
-        """Workers that cannot take part."""
-        return self._health.workers_down
+    def absent(self) -> int:
+        """How many workers cannot take part: they are down or cut off."""
+        return self._health.workers_down + sum(not each.is_down for each in self._cut_off)
 
     def forget(self) -> None:
         """Break the circles of references in elections, which may not be over."""
@@ -150,11 +158,12 @@ class _Contest:
         """Let go of the election, which keeps this."""
         del self.election
 
-    def rejoin(self, worker: int) -> None:
-        """Let a worker that is back take part; who waited for a majority tries again."""
-        self.election.restart(worker)
+    def rejoin(self, back: Sequence[AgentState]) -> None:
+        """Let workers that are back take part; who waited for a majority tries again."""
+        for worker in back:
+            self.election.restart(worker.index)
         for other in self._workers:
-            if not other.is_down and other.index != worker:
+            if not other.is_down and other not in back:
                 self.election.hears(other.index, self.now)
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
@@ -167,13 +176,13 @@ class _Contest:
     def is_up(self, server: int) -> bool:
         """Return whether a server can take part; nobody does while there is no majority."""
         workers = self._workers
-        if server == len(workers) or workers[server].is_down:
+        if server == len(workers) or workers[server].is_down or workers[server].side:
             return False
         return self._has_majority
 
     @property
     def _has_majority(self) -> bool:
-        up = len(self._workers) - self._succession.workers_down
+        up = len(self._workers) - self._succession.absent
         return up >= self.election.majority
 
     def knows(self, server: int) -> int:

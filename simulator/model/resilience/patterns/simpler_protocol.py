@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.resilience._pattern import FailureSetting, Pattern
+from simulator.model.timers import AN_INSTANT
 from simulator.model.why import Why
 from simulator.scenario.resilience import SimplerProtocol
 
@@ -64,7 +65,7 @@ class Simplification(Pattern):
         if self._spec.when_lost == "coordinator":
             return agent.role == COORDINATOR
         down = self._health.workers_down
-        return down >= self._spec.share * len(self._workers)
+        return down >= self._spec.share * len(self._workers) * (1.0 - AN_INSTANT)
 
     def _look_again(self, agent: AgentState, spell: int) -> None:
         if self._lasts(agent, spell):
