@@ -26,30 +26,35 @@ class _LatePackage(ModuleType):
                 _complete(self)
             return ModuleType.__getattribute__(self, name)
 
+    def give_path(self) -> None:
+        """Have modules in it imported without its own code."""
+        assert self.__spec__ is not None
+        self.__path__ = self.__spec__.submodule_search_locations or []
+
+    def hide_path(self) -> None:
+        """Have its own code run before modules in it are imported."""
+        vars(self).pop("__path__", None)
+
 
 class _Loading(_LatePackage):
     """One whose code is running now: that thread finds no more than there is, others wait."""
 
 
-def _complete(package: ModuleType) -> None:
+def _complete(late: _LatePackage) -> None:
+    package: ModuleType = late
     assert package.__spec__ is not None
     assert package.__spec__.loader is not None
     package.__class__ = _Loading
     had_path = "__path__" in vars(package)
-    _give_path(package)
+    late.give_path()
     try:
         package.__spec__.loader.exec_module(package)
     except BaseException:
         package.__class__ = _LatePackage
         if not had_path:
-            del package.__path__
+            late.hide_path()
         raise
     package.__class__ = ModuleType
-
-
-def _give_path(package: ModuleType) -> None:
-    assert package.__spec__ is not None
-    package.__path__ = package.__spec__.submodule_search_locations or []
 
 
 def part_of(package: str, *parts: str) -> ModuleType:
@@ -77,8 +82,9 @@ def part_of(package: str, *parts: str) -> ModuleType:
     """
     with _LOCK:
         be_late(package)
-        if isinstance(sys.modules[package], _LatePackage):
-            _give_path(sys.modules[package])
+        late = sys.modules[package]
+        if isinstance(late, _LatePackage):
+            late.give_path()
         for part in parts:
             found = importlib.import_module(f"{package}.{part}")
     return found
@@ -100,7 +106,8 @@ def be_late(package: str) -> None:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         late = module_from_spec(spec)
         late.__class__ = _LatePackage
-        vars(late).pop("__path__", None)
+        assert isinstance(late, _LatePackage)
+        late.hide_path()
         sys.modules[package] = late
         above, _, name = package.rpartition(".")
         if above:

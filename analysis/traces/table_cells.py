@@ -148,7 +148,7 @@ class TableCells:
             some = some.map(how.whole if whole else how.plain)
             read = pd.to_numeric(some, errors="coerce")
             numbers[odd] = read.to_numpy(dtype=float, na_value=np.nan)
-            raw.iloc[odd] = some
+            raw[odd] = some
         none = np.isnan(numbers)
         none[none] = [not is_missing(each) for each in raw[none]]
         self._say(none, name, raw, "is no number")
