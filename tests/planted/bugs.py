@@ -155,8 +155,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/calls/budget.py",
-        "if self._level < 1.0:",
-        "if self._level <= 1.0:",
+        "if self._level < 1.0 - AN_INSTANT:",
+        "if self._level <= 1.0 + AN_INSTANT:",
         "tests/model/test_patterns.py",
     ),
     # Loops, tools, caches.
