@@ -195,6 +195,11 @@ class Times:
         """Whether the table has the times of calls, not only their durations."""
         return bool(self._moments)
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether the table has both when calls begin and when they end."""
+        return {"start", "end"} <= self._moments.keys()
+
     def first_chunk(self, i: int) -> float | None:
         """Return the seconds to the first chunk of a row."""
         ns = None if self._first is None else self._first[i]

@@ -1,0 +1,86 @@
+"""Calls that look like sums, copies or reports of usage, and are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.traces.reading import read_traces
+
+NO_START = "agent,latency_s,input_tokens,output_tokens\n"
+DATED = "timestamp,latency_s,model,input_tokens,output_tokens\n"
+
+
+def written(directory: Path, said: str) -> Path:
+    path = directory / "calls.csv"
+    path.write_text(said)
+    return path
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        NO_START + "planner,9,2000,200\ncoder,4,1000,100\nreviewer,4,1000,100\n",
+        NO_START + "planner,9,2000,200\ncoder,4,1000,100\ncoder,4,1000,100\n",
+        "run_id,latency_s,input_tokens,output_tokens\na,9,200,20\nb,4,100,10\nc,4,100,10\n",
+        "date,latency_s,input_tokens,output_tokens\n"
+        "2026-03-01,9,200,20\n2026-03-01,4,100,10\n2026-03-01,5,100,10\n",
+        # All at once, as where a coordinator asks three.
+        DATED + "2026-03-01T10:00:00Z,9,m,200,20\n"
+        "2026-03-01T10:00:00Z,4,m,100,10\n2026-03-01T10:00:01Z,5,m,100,10\n",
+        # Agents that are called as sums often are.
+        "agent,start_s,latency_s,input_tokens,output_tokens\n"
+        "total,0,4,500,50\nall,5,4,300,30\nsummary,10,3,200,20\n",
+    ],
+)  # fmt: skip
+def test_a_call_that_has_as_many_tokens_as_two_others_is_one(said: str, tmp_path: Path) -> None:
+    assert len(read_traces([written(tmp_path, said)]).calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("moments", "copies"),
+    [
+        (["2026-03-01"] * 3, 4),
+        (["2026-03-01 12:30"] * 3, 4),
+        (["2026-03-01 12:30:07"] * 3, 2),
+    ],
+)
+def test_calls_alike_of_one_moment_are_no_copies(
+    moments: list[str], copies: int, tmp_path: Path
+) -> None:
+    rows = [f"{at},{3 + i},m,{100 + i},10\n" for i, at in enumerate(moments)]
+    traces = read_traces([written(tmp_path, DATED + "".join(rows) * copies)])
+    assert len(traces.calls) == 3 * copies
+    assert any("the same as others" in note for note in traces.notes)
+
+
+@pytest.mark.parametrize(("fraction", "n"), [("", 8), (".25", 4)])
+def test_calls_that_were_made_twice_at_once_are_copies_if_times_are_finer_than_seconds(
+    fraction: str, n: int, tmp_path: Path
+) -> None:
+    """Two votes of one token each are alike in times of whole seconds."""
+    rows = [f"2026-03-01 12:30:0{i}{fraction},1,m,{100 + i},1\n" * 2 for i in range(4)]
+    assert len(read_traces([written(tmp_path, DATED + "".join(rows))]).calls) == n
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        NO_START + "a,3600,100,10\n" * 3,
+        "start_s,end_s,input_tokens,output_tokens\n0,3600,100,10\n",
+        "date,latency_s,input_tokens,output_tokens\n" + "2026-03-01,3600,100,10\n" * 2,
+    ],
+)
+def test_calls_of_an_hour_are_no_report_of_usage(said: str, tmp_path: Path) -> None:
+    assert len(read_traces([written(tmp_path, said)]).calls) == said.count("\n") - 1
+
+
+@pytest.mark.parametrize("inside", [[], [{"tool": "search", "ok": True}]])
+@pytest.mark.parametrize("name", ["events", "results", "data"])
+def test_lists_in_rows_of_calls_are_no_pages(name: str, inside: object, tmp_path: Path) -> None:
+    row = {"start": 0, "latency_s": 3, "input_tokens": 100, "output_tokens": 5, name: inside}
+    path = tmp_path / "calls.jsonl"
+    path.write_text(f"{json.dumps(row)}\n{json.dumps({**row, 'start': 5})}\n")
+    assert read_traces([path], "table").calls["input_tokens"].tolist() == [100] * 2
