@@ -65,10 +65,19 @@ def no_calls_in(
     rows: Sequence[Mapping[str, Any]],
     read: Mapping[str, Sequence[Any]],
     words: Mapping[str, Sequence[str | None]],
-    starts: Ns,
-    ends: Ns,
+    moments: tuple[Ns, Ns] | None,
 ) -> NoCalls:
-    """Return the rows of a table that are copies (`copies_in`) or sums (`sums_in`) of others."""
+    """Return the rows of a table that are copies (`copies_in`) or sums (`sums_in`) of others.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    read, words : mapping
+        The counts and the texts of the rows, by canonical name.
+    moments : tuple or None
+        When rows begin and end, ns; None if the table does not say it.
+    """
+    starts, ends = moments or ([None] * len(rows), [None] * len(rows))
     copies, note = copies_in(rows, starts)
     return NoCalls(copies, set(sums_in(read, words, starts, ends, copies)), note)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.traces.reading import read_traces
+from simulator.errors import TeamsimError
 
 NO_START = "agent,latency_s,input_tokens,output_tokens\n"
 DATED = "timestamp,latency_s,model,input_tokens,output_tokens\n"
@@ -84,3 +85,65 @@ def test_lists_in_rows_of_calls_are_no_pages(name: str, inside: object, tmp_path
     path = tmp_path / "calls.jsonl"
     path.write_text(f"{json.dumps(row)}\n{json.dumps({**row, 'start': 5})}\n")
     assert read_traces([path], "table").calls["input_tokens"].tolist() == [100] * 2
+
+
+AT = "2026-03-01T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [
+        ("op_name,started_at,ended_at,summary,agent", f"f,{AT},{AT[:-2]}3Z,did it,a"),
+        ("timestamp,event,properties,user_id,duration_ms,agent", f"{AT},call,x,u,3000,a"),
+        ("start_time,end_time,results,object,agent", f"{AT},{AT[:-2]}3Z,good,o,a"),
+        ("timestamp,duration_s,eval.score,status,version", f"{AT},3,1,ok,2"),
+    ],
+)
+def test_tables_with_agents_are_read_whatever_else_their_columns_are_called(
+    names: str, cells: str, tmp_path: Path
+) -> None:
+    calls = read_traces([written(tmp_path, f"{names}\n{cells}\n")]).calls
+    assert (calls["end_ns"] - calls["start_ns"]).tolist() == [3 * 10**9]
+
+
+@pytest.mark.parametrize("told", ["", ",100"])
+def test_kinds_that_are_not_known_are_calls_where_nothing_shows_the_contrary(
+    told: str, tmp_path: Path
+) -> None:
+    """A table without models and tokens has none for calls either; and an input shows a call."""
+    rows = [f"{AT},3,{kind}{told}\n" for kind in ("chat", "plan", "review")]
+    head = f"timestamp,latency_s,type{',input_tokens' if told else ''}\n"
+    calls = read_traces([written(tmp_path, head + "".join(rows))]).calls
+    assert calls["operation_name"].tolist() == ["chat"] * 3
+
+
+def test_roles_are_surer_names_of_agents_than_senders_and_addresses_are_none(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"{AT},3,{sender},{role}\n" for sender, role in (("bot", "p"), ("bot", "q")))
+    calls = read_traces([written(tmp_path, f"timestamp,latency_s,sender,role\n{rows}")]).calls
+    assert calls["agent_id"].tolist() == ["p", "q"]
+    rows = "".join(f"{AT},3,m,{name}@example.com\n" for name in ("ann", "bob"))
+    calls = read_traces([written(tmp_path, f"timestamp,latency_s,model,sender\n{rows}")]).calls
+    assert calls["agent_id"].isna().all()
+
+
+def test_lengths_that_may_be_of_texts_are_said_to_be_taken_as_tokens(tmp_path: Path) -> None:
+    found = read_traces(
+        [written(tmp_path, f"timestamp,latency_s,prompt_len,output_len\n{AT},3,400,30\n")]
+    )
+    assert any("'prompt_len' and 'output_len' are taken as counts" in each for each in found.notes)
+
+
+@pytest.mark.parametrize("day", ["2026-03-01 00:00:00", "2026-03-01T00:00:00Z", "2026-03-01"])
+def test_dates_beside_clocks_may_have_a_midnight(day: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"date,start,latency_s,model\n{day},10:00:00,3,m\n")
+    assert read_traces([path]).calls["start_ns"].tolist() == [1_772_359_200 * 10**9]
+
+
+def test_a_time_that_is_none_is_not_said_to_be_in_a_zone_whose_clocks_are_set(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, "start,latency_s,model\n2026/03/01 10:00:00 UTC,3,m\n")
+    with pytest.raises(TeamsimError, match=r"is no time$"):
+        read_traces([path])

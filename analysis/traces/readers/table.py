@@ -103,8 +103,9 @@ class Table(Reader):
         times = found_times(names)
         if not have_length(times) or head.layout == "binary":
             return 0.0
-        of_calls = not TOKENS.isdisjoint(found_columns(names))
-        if not of_calls and other_format(head) is not None:
+        known = found_columns(names)
+        of_calls = not TOKENS.isdisjoint(known)
+        if not of_calls and "agent_id" not in known and other_format(head) is not None:
             return 0.0
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
@@ -202,12 +203,17 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     tells_chats = says_operations(words.get("operation_name", []))
+    tells_models = tells_chats and _tell_models(read, words)
     totals = None if (total := total_in(names)) is None else table.numbers("input_tokens", total)
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
-    at = (starts, ends) if times.has_moments else ([None] * len(rows),) * 2
-    left_out = _left_out(table, places, no_calls_in(rows, read, words, *at), out)
+    left_out = _left_out(
+        table,
+        places,
+        no_calls_in(rows, read, words, (starts, ends) if times.has_moments else None),
+        out,
+    )
     for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
         if i in left_out:
@@ -220,7 +226,9 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
         fields |= known.failure(rows[i]) if fields["status"] == "ok" else {}
-        operation = operation_of(text(fields.get("operation_name")), is_sure, tells_chats, fields)
+        operation = operation_of(
+            text(fields.get("operation_name")), is_sure, tells_chats, tells_models, fields
+        )
         if operation == "execute_tool" and fields.get("tool_name") is None:
             fields["tool_name"] = tool_of(rows[i])
         is_hit = cache is not None and operation in CHATS and is_cache_hit(rows[i].get(cache))
@@ -254,6 +262,12 @@ def _words(
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
+
+
+def _tell_models(*columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Tell whether a row has a model or tokens."""
+    told = (each for some in columns for name in TOKENS for each in some.get(name, ()))
+    return any(each is not None for each in told)
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
