@@ -43,7 +43,7 @@ _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
 """The end of a date that a spreadsheet or a data frame has made a time."""
 
 _DATES = {
-    "start": ("date", "day", "start_date", "call_date", "request_date"),
+    "start": ("start_date", "call_date", "request_date", "date", "day"),
     "end": ("end_date", "finish_date"),
 }
 """Columns of dates that belong to a column of times of day."""

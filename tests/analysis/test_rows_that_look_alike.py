@@ -147,3 +147,24 @@ def test_a_time_that_is_none_is_not_said_to_be_in_a_zone_whose_clocks_are_set(
     path = written(tmp_path, "start,latency_s,model\n2026/03/01 10:00:00 UTC,3,m\n")
     with pytest.raises(TeamsimError, match=r"is no time$"):
         read_traces([path])
+
+
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [
+        ("timestamp,duration_hours,duration_s", f"{AT},0.0,3.25"),
+        ("timestamp,latency_minutes,response_time_ms", f"{AT},0.05,3250"),
+        ("timestamp,duration_minutes,elapsed_s", f"{AT},0.05,3.25"),
+    ],
+)
+def test_durations_in_finer_units_are_surer_than_those_in_hours(
+    names: str, cells: str, tmp_path: Path
+) -> None:
+    calls = read_traces([written(tmp_path, f"{names},model\n{cells},m\n")]).calls
+    assert (calls["end_ns"] - calls["start_ns"]).tolist() == [3_250_000_000]
+
+
+def test_the_date_of_a_start_is_surer_than_that_of_a_row(tmp_path: Path) -> None:
+    said = "date,start_date,start_time,latency_s,model\n2026-03-02,2026-03-01,10:00:00,3,m\n"
+    calls = read_traces([written(tmp_path, said)]).calls
+    assert calls["start_ns"].tolist() == [1_772_359_200 * 10**9]
