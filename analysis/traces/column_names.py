@@ -319,8 +319,9 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
     for name in names:
         base, unit = _split(plain(name))
         for what, bases in TIMES.items():
-            if base in bases and bases.index(base) < ranks.get(what, len(bases)):
-                found[what], ranks[what] = (name, unit), bases.index(base)
+            coarse = len(bases) if (unit or 0) >= UNITS["minutes"] else 0  # which may be rounded
+            if base in bases and bases.index(base) + coarse < ranks.get(what, 2 * len(bases)):
+                found[what], ranks[what] = (name, unit), bases.index(base) + coarse
     for what, others in (("end", {"duration"}), ("duration", {"start", "end"})):
         is_weak = what in found and _split(plain(found[what][0]))[0] in _WEAK[what]
         if is_weak and others <= found.keys():

@@ -103,8 +103,12 @@ def other_format(head: Head) -> str | None:
     if (printed := printed_events(head)) is not None:
         return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
-    # Tables have the fields of objects as ``summary.usage``.
-    names = [{*row, *(str(name).partition(".")[0] for name in row)} for row in rows]
+    # Tables have the fields of Weave's objects as ``summary.usage``.
+    are_weave = [any(str(name).startswith("summary.") for name in row) for row in rows]
+    names = [
+        {*row, *({"summary"} if is_one else ())}
+        for row, is_one in zip(rows, are_weave, strict=True)
+    ]
     for what, fields, instead in _OTHERS:
         if any(fields <= each for each in names):
             return f"it holds {what}, a format that is not read: {instead}"

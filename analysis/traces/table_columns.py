@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,12 +34,20 @@ _ANSWERED = {"success", "ok", "is_success", "succeeded", "successful"}
 """Columns that say yes where a call was answered."""
 
 _AGENTS = {"role", "agent_role", "node_name", "langgraph_node", "subagent", "sub_agent",
-           "teammate", "persona", "assistant", "bot", "assistant_name", "bot_name", "worker_id",
-           "worker_name", "crew_member", "agent_label", "agent_type", "from_agent", "actor",
-           "speaker", "sender"}  # fmt: skip
+           "teammate", "persona", "assistant", "bot"}  # fmt: skip
+_MAY_BE_AGENTS = {"assistant_name", "bot_name", "worker_id", "worker_name", "crew_member",
+                  "agent_label", "agent_type", "from_agent", "actor", "speaker",
+                  "sender"}  # fmt: skip
 _OF_MESSAGES = {"user", "assistant", "system", "tool", "human", "ai", "function", "model",
                 "developer"}  # fmt: skip
-"""Columns that may say which agent made a call, unless they say whose a message is."""
+"""Columns that may say which agent made a call, unless they say whose a message is; the surer
+first."""
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+"""Addresses of people, which are no agents."""
+
+_LENGTHS = {"prompt_len", "output_len", "eval_count"}
+"""Columns that other tables than those of servers of models may have for something else."""
 
 _LONGEST_NAME, _MOST_NAMES = 60, 30
 """Texts are longer than names of agents; so many rows do not have each an agent of its own."""
@@ -159,6 +168,9 @@ def columns_of(
     if "agent_id" not in chosen and (role := _role(rows, with_some)) is not None:
         chosen["agent_id"] = role
         notes.append(f"{role!r} is taken as the agent of each call")
+    if some := [name for name in chosen.values() if plain(name) in _LENGTHS]:
+        verb = "is taken as a count" if len(some) == 1 else "are taken as counts"
+        notes.append(f"{' and '.join(map(repr, some))} {verb} of tokens")
     inputs: dict[int, str] = {}
     for ours in (each for each in chosen if each in ALIASES and each not in told):
         if ours not in _OF_ITS_OWN:
@@ -199,8 +211,9 @@ def _role(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None
     return next(
         (
             name
+            for known in (_AGENTS, _MAY_BE_AGENTS)
             for name in names
-            if plain(name) in _AGENTS
+            if plain(name) in known
             and _are_agents([row.get(name) for row in rows if not is_missing(row.get(name))])
         ),
         None,
@@ -214,6 +227,7 @@ def _are_agents(cells: Sequence[Any]) -> bool:
         not any(each.lower() in _OF_MESSAGES for each in said)
         and any(truth(each) is None for each in said)
         and all(len(each) <= _LONGEST_NAME for each in said)
+        and not any(map(_ADDRESS.fullmatch, said))
         and len(said) <= max(_MOST_NAMES, len(cells) / 2)
     )
 

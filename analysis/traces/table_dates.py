@@ -39,8 +39,11 @@ _ALONE = re.compile(
 )
 """A time of day without its date; minutes alone (``12:30``) may be minutes and seconds."""
 
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
+"""The end of a date that a spreadsheet or a data frame has made a time."""
+
 _DATES = {
-    "start": ("date", "day", "start_date", "call_date", "request_date"),
+    "start": ("start_date", "call_date", "request_date", "date", "day"),
     "end": ("end_date", "finish_date"),
 }
 """Columns of dates that belong to a column of times of day."""
@@ -164,6 +167,11 @@ def date_column(what: str, names: Iterable[str], taken: Iterable[str]) -> str | 
     """
     free = {plain(name): name for name in names if name not in set(taken)}
     return next((free[each] for each in _DATES[what] if each in free), None)
+
+
+def on_day(day: Any, clock: Any) -> str:
+    """Return a time of day with its date, which may have a midnight of its own."""
+    return f"{_MIDNIGHT.sub('', str(day).strip())} {clock}"
 
 
 def _evening(times: Sequence[int]) -> int | None:

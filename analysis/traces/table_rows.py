@@ -85,7 +85,13 @@ def knows_operations(said: Sequence[str | None]) -> bool:
     return any((each or "").lower() in OPERATIONS for each in set(said))
 
 
-def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mapping[str, Any]) -> str:
+def operation_of(
+    said: str | None,
+    is_sure: bool,
+    tells_chats: bool,
+    tells_models: bool,
+    row: Mapping[str, Any],
+) -> str:
     """Return the operation of a row.
 
     Parameters
@@ -95,8 +101,9 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     is_sure : bool
         Whether the column has no other meaning: then a word that is not known stays as it is.
     tells_chats : bool
-        Whether it says of other rows that they are calls of models: then chains are none, nor is
-        what it does not know, unless the row has a model, or what one has written.
+        Whether it says of other rows that they are calls of models: then chains are none.
+    tells_models : bool
+        Whether it does, and rows have models or tokens: then what is not known is none without.
     row : mapping
         The row's values by canonical name.
     """
@@ -104,8 +111,11 @@ def operation_of(said: str | None, is_sure: bool, tells_chats: bool, row: Mappin
     if known is not None:
         return known
     counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
-    is_none = not counted or (said or "").lower() in NO_OPERATION - _VAGUE
-    if said is not None and (is_sure or (tells_chats and is_none)):
+    if (said or "").lower() in NO_OPERATION:
+        is_none = tells_chats and not (counted and (said or "").lower() in _VAGUE)
+    else:
+        is_none = tells_models and not counted and row.get("input_tokens") is None
+    if said is not None and (is_sure or is_none):
         return said if row.get("tool_name") is None or counted or is_sure else "execute_tool"
     return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
 

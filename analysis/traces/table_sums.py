@@ -30,10 +30,12 @@ def are_of_whole_hours(starts: Ns, ends: Ns) -> bool:
     """Tell whether all rows are of whole hours, or days, from one full hour to another.
 
     So reports of usage tell of all calls of an hour or a day; no call is so long to the second.
+    Their starts have dates.
     """
     known = [(a, b) for a, b in zip(starts, ends, strict=True) if a is not None and b is not None]
     return bool(known) and all(
-        b > a and a % _HOUR == 0 and ((b - a) == _HOUR or (b - a) % _DAY == 0) for a, b in known
+        b > a >= DATE_NS and a % _HOUR == 0 and ((b - a) == _HOUR or (b - a) % _DAY == 0)
+        for a, b in known
     )
 
 
@@ -63,10 +65,19 @@ def no_calls_in(
     rows: Sequence[Mapping[str, Any]],
     read: Mapping[str, Sequence[Any]],
     words: Mapping[str, Sequence[str | None]],
-    starts: Ns,
-    ends: Ns,
+    moments: tuple[Ns, Ns] | None,
 ) -> NoCalls:
-    """Return the rows of a table that are copies (`copies_in`) or sums (`sums_in`) of others."""
+    """Return the rows of a table that are copies (`copies_in`) or sums (`sums_in`) of others.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    read, words : mapping
+        The counts and the texts of the rows, by canonical name.
+    moments : tuple or None
+        When rows begin and end, ns; None if the table does not say it.
+    """
+    starts, ends = moments or ([None] * len(rows), [None] * len(rows))
     copies, note = copies_in(rows, starts)
     return NoCalls(copies, set(sums_in(read, words, starts, ends, copies)), note)
 
@@ -74,8 +85,9 @@ def no_calls_in(
 def copies_in(rows: Sequence[Mapping[str, Any]], starts: Ns) -> tuple[set[int], str | None]:
     """Return the rows that stand above already, as where a file was appended to itself.
 
-    Rows that are the same in all their cells, dates with them, are copies if all of a table are
-    there as often, or if several follow each other as they do above.
+    Rows that are the same in all their cells, dates with them, are copies if several of different
+    moments follow each other as they do above, or if all of a table are there as often, and their
+    times are finer than seconds. (Calls that began at once may be alike.)
 
     Parameters
     ----------
@@ -101,14 +113,16 @@ def copies_in(rows: Sequence[Mapping[str, Any]], starts: Ns) -> tuple[set[int], 
     if not all((at := starts[i]) is not None and at >= DATE_NS for i in again):
         is_whole = len(times) == 1 and len(seen) >= _FEWEST_OF_PATTERN
         return set(), _MAY_BE_TWICE if is_whole else None
-    if len(times) == 1 and len(seen) >= _FEWEST_OF_COPY:
+    is_fine = any((at or 0) % 10**9 for at in starts)
+    if len(times) == 1 and len(seen) >= _FEWEST_OF_COPY and is_fine:
         return set(again), None
     copies: set[int] = set()
     block: list[int] = []
     for i in [*again, -1]:
         follows = block and i == block[-1] + 1 and first[i] == first[block[-1]] + 1
         if not follows:
-            copies |= set(block) if len(block) >= _FEWEST_OF_COPY else set()
+            goes_on = len({starts[each] for each in block}) > 1
+            copies |= set(block) if len(block) >= _FEWEST_OF_COPY and goes_on else set()
             block = []
         block.append(i)
     others = [i for i in again if i not in copies]
@@ -129,8 +143,8 @@ def sums_in(
 ) -> list[int]:
     """Return the rows that have the sums of all others of their run, or of the table.
 
-    Such a row has as many input and output tokens as the others together, and begins no later and
-    ends no earlier than any of them, or is called a total.
+    Such a row has as many input and output tokens as the others together, and alone is called a
+    total, or begins no later and ends no earlier than any of them, which are not all at once.
 
     Parameters
     ----------
@@ -173,16 +187,22 @@ def _sum_in(
     others = [i for i in rows if i != most]
     if counts[most] != tuple(sum(counts[i][k] for i in others) for k in (0, 1)):
         return None
-    names = (words[name][most] for name in _NAMES if name in words)
-    is_named = any((name or "").strip().lower() in _TOTALS for name in names)
+    is_named = any(
+        _is_total(words[name][most]) and not any(_is_total(words[name][i]) for i in others)
+        for name in _NAMES
+        if name in words
+    )
     return most if is_named or _covers(most, others, starts, ends) else None
+
+
+def _is_total(name: str | None) -> bool:
+    return (name or "").strip().lower() in _TOTALS
 
 
 def _covers(row: int, others: Sequence[int], starts: Ns, ends: Ns) -> bool:
     began, ended = starts[row], ends[row]
-    return (
-        began is not None
-        and ended is not None
-        and all((a := starts[i]) is None or began <= a for i in others)
-        and all((b := ends[i]) is None or ended >= b for i in others)
-    )
+    begin = [a for i in others if (a := starts[i]) is not None]
+    end = [b for i in others if (b := ends[i]) is not None]
+    if began is None or ended is None or not begin or not end:
+        return False
+    return began <= min(begin) and ended >= max(end) and max(begin) >= min(end)

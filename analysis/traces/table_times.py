@@ -19,6 +19,7 @@ from analysis.traces.table_dates import (
     day_first,
     is_slashed,
     note_on_zones,
+    on_day,
 )
 from analysis.traces.time_units import (
     WORDS,
@@ -165,7 +166,7 @@ class Times:
                 moments[what] = (name, 10**9), clocks[what] or []
             else:
                 pairs = zip(dates(day), values, strict=True)
-                both = [None if None in pair else f"{pair[0]} {pair[1]}" for pair in pairs]
+                both = [None if None in pair else on_day(*pair) for pair in pairs]
                 moments[what] = (name, None), both
         self._note(
             f"the times of {self._clocks} say no date: "
@@ -194,6 +195,11 @@ class Times:
     def has_moments(self) -> bool:
         """Whether the table has the times of calls, not only their durations."""
         return bool(self._moments)
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether the table has both when calls begin and when they end."""
+        return {"start", "end"} <= self._moments.keys()
 
     def first_chunk(self, i: int) -> float | None:
         """Return the seconds to the first chunk of a row."""

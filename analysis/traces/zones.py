@@ -75,7 +75,7 @@ def why_not(name: str) -> str | None:
     """Return why no moment is known of a time in a zone; None if its name is no zone at all."""
     if name.upper() in _SEVERAL:
         return f"{name} may be several zones: write the offset, such as +01:00"
-    if _zone(name) is not None:
+    if isinstance(_zone(name), ZoneInfo):
         return f"clocks are set in {name}, so that this is two moments or none: write the offset"
     return None
 

@@ -235,6 +235,25 @@ def test_calls_with_columns_of_their_own_are_no_spans(tmp_path: Path) -> None:
     assert (calls["input_tokens"].tolist(), calls["response_model"].tolist()) == ([100], ["m"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("attributes", {"session.id": "S", "gen_ai.operation.name": "chat"}),
+        ("meta", {"gen_ai.system": "openai"}),
+        ("metrics", {"score": 1}),
+        ("span_kind", "llm"),
+    ],
+)
+def test_calls_that_tell_their_tokens_beside_attributes_are_no_spans(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    row = {"trace_id": "t", "span_id": "1", "name": "call", "start_time": stamp(0.0),
+           "end_time": stamp(4.0), "agent": "planner", "prompt_tokens": 100,
+           "completion_tokens": 10, name: value}  # fmt: skip
+    calls = read_traces([lines(tmp_path / "calls.jsonl", [row])]).calls
+    assert (calls["input_tokens"].tolist(), calls["agent_id"].tolist()) == ([100], ["planner"])
+
+
 def test_a_span_whose_attributes_break_off_is_said(tmp_path: Path) -> None:
     path = clickhouse_csv(tmp_path)
     path.write_text(path.read_text().replace("'search'}", "'sea"))

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from analysis.traces.attribute_names import KNOWN
+from analysis.traces.attribute_names import COLUMNS, KNOWN
 from analysis.traces.collector import Collector
-from analysis.traces.column_names import UNITS, plain, unit_in
+from analysis.traces.column_names import UNITS, found_columns, plain, unit_in
 from analysis.traces.dialects import FIRST_TOKEN
 from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
@@ -56,6 +56,8 @@ _OF_DATADOG = {
 """What Datadog calls attributes, in its LLM Observability. Its input holds the cached tokens, which
 its tracer adds for models of Anthropic."""
 
+_OF_CALLS = {"input_tokens", "output_tokens", "response_model"}
+
 _PAGES = frozenset({"data", "traces", "spans"})
 
 
@@ -71,9 +73,11 @@ class SpanRows(Reader):
     def recognises(self, head: Head) -> float:
         """Return the share of rows that are such spans, below that of formats with a name."""
         share = head.share(lambda row: any(map(_is_span, _inside(row))))
-        if share == 0.0 or not any(_tells(each) for row in head.rows for each in _inside(row)):
+        if share == 0.0:
             return 0.0
-        return 0.6 * share
+        rows = [each for row in head.rows for each in _inside(row)]
+        is_told = any(map(_tells, rows)) and _own_of_calls(rows) <= _told_of_calls(rows)
+        return 0.6 * share if is_told else 0.0
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
@@ -110,6 +114,17 @@ def _tells(raw: Mapping[str, Any]) -> bool:
     )
 
 
+def _own_of_calls(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return what columns of their own tell of calls, as in tables with notes beside them."""
+    return _OF_CALLS & found_columns({name for row in rows for name in row}).keys()
+
+
+def _told_of_calls(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return what attributes tell of calls."""
+    names = {name for row in rows for name in _attributes(_named(row)) if name in KNOWN}
+    return {COLUMNS.get(KNOWN[name][0], "") for name in names}
+
+
 def _unwrapped(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the span in an object of JSON:API, which has it as ``attributes``."""
     inside = mapping(raw.get("attributes"))
@@ -129,7 +144,7 @@ def _attributes(named: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in _ATTRIBUTES:
         found = {**mapping(named.get(each)), **found}
-    if "metrics" in named or "span_kind" in named:
+    if "start_ns" in named and ("metrics" in named or "span_kind" in named):
         told = {**named, **mapping(named.get("meta")), **mapping(named.get("metrics"))}
         found |= {
             known: told[name]

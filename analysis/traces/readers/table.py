@@ -32,7 +32,14 @@ from analysis.traces.table_counts import (
     note_on_totals,
     reasoning_apart,
 )
-from analysis.traces.table_orients import frame_in, unfolded
+from analysis.traces.table_orients import (
+    TOKENS,
+    columns_in,
+    frame_in,
+    have_length,
+    pages_of,
+    unfolded,
+)
 from analysis.traces.table_rows import (
     flat,
     names_of,
@@ -63,12 +70,6 @@ _ARE_EVENTS = (
 
 _IDS = {"run_id", "agent_id", "parent_agent_id", "session_id", "task_id"}
 
-_PAGES = ("data", "rows", "results", "items", "records", "calls", "logs", "events", "requests")
-"""Fields of objects that hold the rows of a table."""
-
-_SEEN = 20
-"""Rows that are looked at."""
-
 _SUMS = "with the sums of all others, or of those of a run,"
 
 _OF_HOURS = (
@@ -78,8 +79,6 @@ _OF_HOURS = (
 
 _OF_GROUPS = ("run_id", "agent_id")
 """Columns of which calls with the same values follow each other."""
-
-_TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
 def _are_events(names: Iterable[str]) -> bool:
@@ -98,31 +97,31 @@ class Table(Reader):
 
     def recognises(self, head: Head) -> float:
         """Return how likely it is a table of calls; less likely than any format with a name."""
-        names = _names_in(head, _pages_of(head))
+        names = columns_in(head, pages_of(head))
         if _are_events(names) or printed_events(head) is not None:
             return 0.0
         times = found_times(names)
-        has_length = "duration" in times or {"start", "end"} <= times.keys()
-        if not has_length or head.layout == "binary":
+        if not have_length(times) or head.layout == "binary":
             return 0.0
-        of_calls = not set(_TOKENS).isdisjoint(found_columns(names))
-        if not of_calls and other_format(head) is not None:
+        known = found_columns(names)
+        of_calls = not TOKENS.isdisjoint(known)
+        if not of_calls and "agent_id" not in known and other_format(head) is not None:
             return 0.0
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
-        if _pages_of(head) or frame_in(head) is not None:
+        if pages_of(head) or frame_in(head) is not None:
             return 0.35 if of_calls else 0.0
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
         return 0.35 * is_flat if of_calls else 0.0
 
     def lacks(self, head: Head) -> str | None:
         """Return which columns a table of calls lacks; None if it is none, or lacks nothing."""
-        names = _names_in(head, _pages_of(head))
+        names = columns_in(head, pages_of(head))
         if _are_events(names):
             return _ARE_EVENTS
         known = found_columns(names)
         times = found_times(names)
-        of_calls = not set(_TOKENS).isdisjoint(known)
+        of_calls = not TOKENS.isdisjoint(known)
         is_known = of_calls and len(known) >= _FEWEST_KNOWN
         if head.layout == "binary" or not is_known or other_format(head) is not None:
             return None
@@ -152,7 +151,7 @@ class Table(Reader):
 
 def _rows_of(source: Source, out: Collector) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """Return the rows of a file, their places, and the names of the columns."""
-    nested = _pages_of(source.head)
+    nested = pages_of(source.head)
     records = source.records(nested, out.skip)
     if source.head.layout in {"lines", "document"}:
         records = (row for each in records for row in unfolded(each))
@@ -179,30 +178,6 @@ def _row_of(record: Record) -> dict[str, Any]:
     return row
 
 
-def _pages_of(head: Head) -> frozenset[str]:
-    """Return the field in which objects, as the pages of an API, have the rows of a table."""
-    if head.layout in {"table", "parquet"} or not head.rows or frame_in(head) is not None:
-        return frozenset()
-    held = [name for name in _PAGES if all(map(_hold_rows, (row.get(name) for row in head.rows)))]
-    return frozenset(held) if len(held) == 1 else frozenset()
-
-
-def _hold_rows(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value[:_SEEN])
-
-
-def _names_in(head: Head, pages: frozenset[str]) -> dict[str, None]:
-    """Return the columns of the first rows."""
-    rows = head.rows[:_SEEN]
-    columns: Iterable[str] = head.columns
-    if (frame := frame_in(head)) is not None:
-        return dict.fromkeys(name for row in frame[:_SEEN] for name in flat(row))
-    for name in pages:
-        rows = [each for row in rows for each in row[name][:_SEEN]]
-        columns = ()
-    return dict.fromkeys([*columns, *(n for row in rows for n in flat(row))])
-
-
 def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
     rows, places, names = _rows_of(source, out)
     if not rows:
@@ -216,7 +191,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     times = Times(table.text_or_number, table.dates, names, empty, columns, source.name, places)
     groups, runs = (_groups(table, chosen, ours) for ours in (_OF_GROUPS, _OF_GROUPS[:1]))
     starts, ends, notes = times.of(groups, runs)
-    if are_of_whole_hours(starts, ends):
+    if times.has_ends and are_of_whole_hours(starts, ends):
         out.skip(source.name, _OF_HOURS)
         return
     out.notes.extend(notes)
@@ -228,11 +203,17 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     waiting = found_tasks(names)
     is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     tells_chats = says_operations(words.get("operation_name", []))
+    tells_models = tells_chats and _tell_models(read, words)
     totals = None if (total := total_in(names)) is None else table.numbers("input_tokens", total)
     apart, notes = caches_apart(read, totals, known, words, rows)
     thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
-    left_out = _left_out(table, places, no_calls_in(rows, read, words, starts, ends), out)
+    left_out = _left_out(
+        table,
+        places,
+        no_calls_in(rows, read, words, (starts, ends) if times.has_moments else None),
+        out,
+    )
     for i, (place, values) in enumerate(zip(places, _by_row({**read, **words}), strict=False)):
         start, end = starts[i], ends[i]
         if i in left_out:
@@ -245,7 +226,9 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
         fields |= known.failure(rows[i]) if fields["status"] == "ok" else {}
-        operation = operation_of(text(fields.get("operation_name")), is_sure, tells_chats, fields)
+        operation = operation_of(
+            text(fields.get("operation_name")), is_sure, tells_chats, tells_models, fields
+        )
         if operation == "execute_tool" and fields.get("tool_name") is None:
             fields["tool_name"] = tool_of(rows[i])
         is_hit = cache is not None and operation in CHATS and is_cache_hit(rows[i].get(cache))
@@ -279,6 +262,12 @@ def _words(
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
+
+
+def _tell_models(*columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Tell whether a row has a model or tokens."""
+    told = (each for some in columns for name in TOKENS for each in some.get(name, ()))
+    return any(each is not None for each in told)
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
