@@ -205,7 +205,7 @@ def after_midnight(
     Raises
     ------
     TeamsimError
-        If the rows of a run are on both sides of midnight, and in no order.
+        If rows of a run seem to be on both sides of midnight, and in no order or of several days.
     """
     found = {name: list(values) for name, values in moments.items()}
     first = found.get("start", found.get("end", []))
@@ -223,10 +223,13 @@ def after_midnight(
             continue
         steps = [b - a for a, b in pairwise(at)]
         falls = [n < -_HALF_DAY for n in steps]
-        if any(falls) and any(n > _HALF_DAY for n in steps):
+        last = falls.index(True) if any(falls) else len(at)
+        # Else those of the next day are of agent after agent, or of a run of more than a day.
+        is_told = max(at[last + 1 :], default=-1) < min(at[: last + 1])
+        if any(falls) and (any(n > _HALF_DAY for n in steps) or not is_told):
             raise TeamsimError(
-                f"{what} say no date, and rows of a run are on both sides of midnight in no order: "
-                "give the dates"
+                f"{what} say no date, and clocks of a run go back by half a day, not once past "
+                "midnight: give the dates"
             )
         day = 0
         for i, is_next in zip(some[1:], falls, strict=True):

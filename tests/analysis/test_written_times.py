@@ -105,14 +105,19 @@ def test_a_run_of_a_few_hours_may_go_past_midnight_in_any_order(tmp_path: Path) 
     assert lengths(traces) == [8.0, 5.0, 4.0]
 
 
-def test_clocks_of_both_sides_of_midnight_in_no_order_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TeamsimError, match="in no order"):
-        table(
-            tmp_path,
-            "a,03:00:05,03:00:09,m,300,30",
-            "a,18:59:50,18:59:58,m,100,10",
-            "a,03:00:15,03:00:19,m,300,30",
-        )
+@pytest.mark.parametrize(
+    "clocks",
+    [
+        ("03:00:05", "18:59:50", "03:00:15"),
+        ("09:00:00", "16:00:00", "22:59:50", "09:05:00", "15:00:00", "23:00:05"),  # by agents
+        ("20:00:00", "23:59:00", "02:00:00", "11:00:00", "19:00:00", "23:00:00", "01:00:00"),
+    ],
+)
+def test_clocks_that_do_not_show_where_midnight_was_are_refused(
+    clocks: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(TeamsimError, match="not once past midnight: give the dates"):
+        table(tmp_path, *(f"a,{clock},{clock[:-1]}9,m,100,10" for clock in clocks))
 
 
 def test_noon_and_midnight_on_clocks_of_twelve_hours(tmp_path: Path) -> None:
