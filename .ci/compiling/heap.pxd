@@ -16,5 +16,5 @@ cdef class Heap:
 
     cpdef push(self, double time, long long rank, thing)
     cpdef pop(self)
-    cpdef up_to(self, double time)
+    cpdef up_to(self, double time, double after=*)
     cpdef clear(self)

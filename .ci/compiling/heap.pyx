@@ -6,6 +6,7 @@ Times are compared as numbers of the machine, beside each other in memory: Pytho
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.math cimport INFINITY
 
 
 cdef inline bint _is_before(const Entry* one, const Entry* other) noexcept:
@@ -71,13 +72,22 @@ cdef class Heap:
         self._entries[place] = last
         return thing
 
-    cpdef up_to(self, double time):
-        """Return what has times up to one, in no order."""
-        return [
-            <object> self._entries[place].thing
-            for place in range(self._size)
-            if self._entries[place].time <= time
-        ]
+    cpdef up_to(self, double time, double after=-INFINITY):
+        """Return what has times up to one and after another, in no order."""
+        cdef Py_ssize_t place = 0
+        cdef list found = []
+        while True:
+            if place < self._size and self._entries[place].time <= time:
+                if self._entries[place].time > after:
+                    found.append(<object> self._entries[place].thing)
+                place = 2 * place + 1
+                continue
+            while place and not place & 1:  # all below what is above it have been seen
+                place = (place - 1) >> 1
+            if not place:
+                break
+            place += 1
+        return found
 
     cpdef clear(self):
         """Drop all."""

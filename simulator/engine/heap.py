@@ -5,6 +5,7 @@ The compiled build has this in C: `.ci/compiling/heap.pyx`.
 
 from __future__ import annotations
 
+import math
 from heapq import heappop, heappush
 
 
@@ -40,9 +41,21 @@ class Heap:
         self.time, _, _, thing = heappop(self._entries)
         return thing
 
-    def up_to(self, time: float) -> list[object]:
-        """Return what has times up to one, in no order."""
-        return [thing for at, _, _, thing in self._entries if at <= time]
+    def up_to(self, time: float, after: float = -math.inf) -> list[object]:
+        """Return what has times up to one and after another, in no order.
+
+        What is later is not looked through.
+        """
+        entries, found = self._entries, list[object]()
+        count, places = len(entries), [0]
+        for place in places:
+            if place < count:
+                entry = entries[place]
+                if entry[0] <= time:
+                    if entry[0] > after:
+                        found.append(entry[3])
+                    places += (2 * place + 1, 2 * place + 2)  # where what comes after it is
+        return found
 
     def clear(self) -> None:
         """Drop all."""

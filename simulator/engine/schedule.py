@@ -200,8 +200,7 @@ class Schedule:
 
     def has_call_until(self, time_s: float) -> bool:
         """Return whether a call goes on after the present time and up to another."""
-        at_once = {id(event) for event in self._queue.up_to(self.now)}
-        later = [event for event in self._queue.up_to(time_s) if id(event) not in at_once]
+        later = self._queue.up_to(time_s, after=self.now)
         return any(isinstance(event, Due) and event.whose() != NOBODY for event in later)
 
     def forget(self) -> None:

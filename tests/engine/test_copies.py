@@ -86,6 +86,29 @@ def test_a_backup_that_waits_for_its_review_is_not_made_again() -> None:
     assert (metrics.backups, metrics.tasks_done, metrics.duplicate_attempts) == (1, 1, 0)
 
 
+def test_a_backup_that_is_rejected_is_made_again_by_another_if_who_made_it_has_gone() -> None:
+    """Of two free agents one backs it up, from 0 to 10 s, and dies at 12 s, in its sleep.
+
+    Its backup is rejected at 20 s; the other's, from 20 to 30 s, is at 40 s; the owner takes 90 s.
+    """
+    groups = {"first": {"size": 1, "agent": seconds(90)}, "free": {"size": 2, "agent": seconds(10)}}
+    metrics = run_as_traced(
+        scenario(
+            team={"groups": groups, "verifier": seconds(10)},
+            coordination={
+                "protocol": "pre_assigned",
+                "timing": "asynchronous",
+                "review": {"by": "verifiers", "false_alarm": 1.0},
+            },
+            workload__tasks=1,
+            faults=[{"at_s": 12, "kind": "kill", "agent": 1}],
+            resilience=BACKED_UP,
+            limits={"deadline_s": 35},
+        )
+    )
+    assert (metrics.backups, metrics.rejections) == (2, 1)
+
+
 @pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED])
 def test_a_task_is_not_given_up_while_a_copy_of_it_is_in_progress(protocol: Any) -> None:
     metrics = two(

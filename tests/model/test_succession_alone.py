@@ -10,26 +10,34 @@ from simulator.model.trace import Event
 from simulator.scenario.resilience import ElectionSpec
 from tests.model.parts import Crew, bag
 
-TIMEOUTS_S = (10.0, 17.0, 30.0)
-"""Of the three workers; with the coordinator, three votes are a majority."""
+TIMEOUTS_S = (10.0, 17.0, 30.0, 40.0)
+"""Of three workers, or four; with the coordinator, three votes are a majority."""
 
 
 class Case:
     """Three workers, a coordinator that is lost at 2.5 s, and whoever wins the election."""
 
-    def __init__(self, write_s: float = 0.25) -> None:
-        self.crew = crew = Crew(bag(3), workers=3)
+    def __init__(self, write_s: float = 0.25, workers: int = 3) -> None:
+        self.crew = crew = Crew(bag(3), workers=workers)
         self.lead = crew.join(COORDINATOR)
         self.lead.work_on(crew.sides.board, crew.sides.dispatcher)
         setting = crew.failure_setting()
         self.health = setting.health
         said = {"timeout_s": 1.0, "heartbeat_s": 1.0, "delay_s": 0.5, "write_s": write_s}
         self.succession = Succession(ElectionSpec.model_validate(said), setting)
-        self.succession.timeouts = [lambda s=s: s for s in TIMEOUTS_S]
+        self.succession.timeouts = [lambda s=s: s for s in TIMEOUTS_S[:workers]]
         self.health.tell(on_loss=[self.succession.lost], on_return=[self.succession.back])
 
     def loses(self, agent: AgentState, at_s: float, repair_s: float | None = None) -> None:
         self.crew.clock.at(at_s, lambda: self.health.crash(agent, repair_s))
+
+    def cuts_off(self, agent: AgentState, from_s: float, to_s: float) -> None:
+        def cut(agents: list[AgentState]) -> None:
+            agent.move_to(int(bool(agents)))
+            self.succession.cut_off(agents)
+
+        self.crew.clock.at(from_s, lambda: cut([agent]))
+        self.crew.clock.at(to_s, lambda: cut([]))
 
     def leads(self) -> list[tuple[float, int | None]]:
         """Return when which worker took the coordinator's seat."""
@@ -63,17 +71,23 @@ def test_nobody_stands_without_a_majority_until_a_worker_is_back() -> None:
 def test_who_is_cut_off_neither_stands_nor_votes_until_the_partition_is_over() -> None:
     """With one of three workers cut off, two and a lost coordinator are no majority."""
     case = Case()
-    first, *_ = case.crew.workers
-
-    def cut(agents: list[AgentState]) -> None:
-        first.move_to(int(bool(agents)))
-        case.succession.cut_off(agents)
-
-    case.crew.clock.at(1.0, lambda: cut([first]))
-    case.crew.clock.at(40.0, lambda: cut([]))
+    case.cuts_off(case.crew.workers[0], 1.0, 40.0)
     case.loses(case.lead, 2.5)
     assert case.leads() == [(40 + 10 + 1.5, 0)]
     assert case.crew.metrics.elections == 1
+
+
+@pytest.mark.parametrize("how", ["down", "cut off"])
+def test_who_comes_back_does_not_put_off_an_election_by_a_majority_without_it(how: str) -> None:
+    """Three of four workers and a lost coordinator are a majority; the fourth is back at 8 s."""
+    case = Case(workers=4)
+    last = case.crew.workers[3]
+    if how == "down":
+        case.loses(last, 1.0, 7.0)
+    else:
+        case.cuts_off(last, 1.0, 8.0)
+    case.loses(case.lead, 2.5)
+    assert case.leads() == [(2 + 10 + 1.5, 0)]
 
 
 def test_who_has_read_less_than_the_others_gets_no_votes() -> None:

@@ -51,6 +51,35 @@ def test_a_review_that_failed_waits_at_the_head_of_the_queue() -> None:
     assert reviewed(crew, verifier) == [0]
 
 
+class _Counted(int):
+    """A task that notes when it is held beside another."""
+
+    looked_at = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.looked_at += 1
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_whether_a_task_waits_for_review_is_known_without_a_look_at_all_that_waits() -> None:
+    """A free agent asks it for each task that it may back up."""
+    crew = Crew(bag(100), review={"by": "verifiers", "batch": 2})
+    hand_in(crew, *[(0, _Counted(task)) for task in range(90)])
+    (verifier,) = crew.verifiers
+    _Counted.looked_at = 0
+    assert [task for task in range(100) if crew.queue.holds(task)] == list(range(90))
+    assert _Counted.looked_at <= 100
+    crew.queue.next_call(verifier)
+    assert crew.queue.holds(0)  # it is under review
+    crew.queue.returned(verifier)
+    assert crew.queue.holds(0)
+    crew.queue.next_call(verifier)
+    assert reviewed(crew, verifier) == [0, 1]
+    assert [task for task in range(3) if crew.queue.holds(task)] == [2]
+
+
 def test_reviews_that_failed_keep_their_order_and_call_another_reviewer() -> None:
     """Of four tasks two are under review, when the review fails: they come first again."""
     crew = Crew(bag(4), review={"by": "verifiers", "verifiers": 2, "batch": 2})

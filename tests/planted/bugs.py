@@ -419,7 +419,7 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/protocols/work_stealing.py",
-        "        if not done:\n            self._give(agent, task)",
+        "        if not done:\n            self._give_back(agent, task)",
         "        if not done:\n            self.board.give(task, agent)",
         _ALONE("stealing"),
         "comes_back",
@@ -1339,8 +1339,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/resilience/patterns/election.py",
-        "return up >= self.election.majority",
-        "return up + 1 >= self.election.majority",
+        "return self._present >= self.election.majority",
+        "return self._present + 1 >= self.election.majority",
         _ALONE("succession"),
         "nobody_stands_without_a_majority_until",
     ),

@@ -6,7 +6,8 @@ from simulator.model.protocols._protocol import (
     Dispatcher,
     Protocol,
     Setting,
+    preferably,
     preferred,
 )
 
-__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol", "Setting", "preferred"]
+__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol", "Setting", "preferably", "preferred"]

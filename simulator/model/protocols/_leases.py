@@ -91,6 +91,8 @@ class Leases:
 
     def _end_now(self, task: int, since: float, expire: Callable[[int], None]) -> None:
         """Let a lease run out after what is already to happen at this instant."""
+        if not self._is_held(task, since):
+            return
         held = partial(self._is_held, task, since)
         ends_s = self._agenda.instant_ends_s()
         self._agenda.at(ends_s, partial(self._run_out, task, since, expire), held)

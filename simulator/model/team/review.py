@@ -6,6 +6,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
+from simulator.model.protocols import preferably
 from simulator.model.team.review_queue import ReviewQueue, Submission
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
@@ -96,6 +97,8 @@ class Reviews:
                     outcome = "given_up" if is_faulty else "given_up_correct"
                 elif is_of_before:
                     freed.append(task)
+                elif is_backup:  # who made it may be gone, or busy: another may back it up
+                    self._agenda.wake(preferably(agent.index))
             else:
                 outcome = self._settlement.settle(
                     agent, task, answer, now, freed, started_s, is_backup

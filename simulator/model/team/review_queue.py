@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from math import fsum
 from typing import NamedTuple
@@ -53,6 +53,7 @@ class ReviewQueue:
 
     __slots__ = (
         "_agenda",
+        "_held",
         "_in_review",
         "_queue",
         "_sizes",
@@ -82,6 +83,8 @@ class ReviewQueue:
         self._queue: deque[Submission] = deque()
         self._submitted: dict[int, list[Submission]] = {}
         self._in_review: dict[int, list[Submission]] = {}
+        self._held: Counter[int] = Counter()
+        """For each task, how much that was made of it waits for review or is under review."""
 
     def submit(
         self, agent: AgentState, task: int, answer: int, started_s: float, is_backup: bool
@@ -92,6 +95,7 @@ class ReviewQueue:
         """
         assert self._spec is not None
         item = Submission(agent, task, answer, started_s, agent.board, is_backup)
+        self._held[task] += 1
         if self._spec.by == "coordinator":
             self._submitted.setdefault(agent.index, []).append(item)
             return
@@ -113,8 +117,7 @@ class ReviewQueue:
 
     def holds(self, task: int) -> bool:
         """Return whether what somebody has made of a task waits for review, or is under review."""
-        held = [*self._submitted.values(), *self._in_review.values(), self._queue]
-        return any(item.task == task for items in held for item in items)
+        return self._held[task] > 0
 
     def take_submitted(self, coordinator: AgentState, answering: Iterable[AgentState]) -> float:
         """Give a coordinator what those have handed in whom it answers; return its work."""
@@ -136,7 +139,9 @@ class ReviewQueue:
 
     def take(self, reviewer: AgentState) -> list[Submission]:
         """Return what the reviewer has read in the call that ends."""
-        return self._in_review.pop(reviewer.index, [])
+        items = self._in_review.pop(reviewer.index, [])
+        self._held.subtract([item.task for item in items])
+        return items
 
     def next_call(self, reviewer: AgentState) -> Errand | None:
         """Let a verifier or a peer begin a review call, if there is something for it."""
@@ -162,6 +167,7 @@ class ReviewQueue:
         handed_in = [*self._submitted.values(), *self._in_review.values()]
         self._submitted.clear()
         self._in_review.clear()
+        self._held.clear()
         return [item for items in handed_in for item in items]
 
     def outlast_protocol(self) -> list[int]:
@@ -185,6 +191,7 @@ class ReviewQueue:
 
     def put_back(self, items: Sequence[Submission]) -> None:
         """Let finished tasks wait again whose review came to nothing, before all others."""
+        self._held.update([item.task for item in items])
         if self._spec is not None and self._spec.by == "coordinator":
             for item in items:
                 self._submitted.setdefault(item.agent.index, []).append(item)

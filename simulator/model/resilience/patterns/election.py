@@ -159,9 +159,15 @@ class _Contest:
         del self.election
 
     def rejoin(self, back: Sequence[AgentState]) -> None:
-        """Let workers that are back take part; who waited for a majority tries again."""
+        """Let workers that are back take part; who waited for a majority tries again.
+
+        Where the others were a majority without them, their time-outs run on.
+        """
         for worker in back:
             self.election.restart(worker.index)
+        taking_part = sum(not each.is_down and not each.side for each in back)
+        if self._present - taking_part >= self.election.majority:
+            return
         for other in self._workers:
             if not other.is_down and other not in back:
                 self.election.hears(other.index, self.now)
@@ -182,8 +188,12 @@ class _Contest:
 
     @property
     def _has_majority(self) -> bool:
-        up = len(self._workers) - self._succession.absent
-        return up >= self.election.majority
+        return self._present >= self.election.majority
+
+    @property
+    def _present(self) -> int:
+        """How many workers can take part."""
+        return len(self._workers) - self._succession.absent
 
     def knows(self, server: int) -> int:
         """Return how many of the coordinator's answers a worker has read."""
