@@ -12,7 +12,7 @@ from simulator import special
 from simulator.distributions import Distribution, Floats
 from simulator.model.draws_ahead import MOST_TOGETHER, FirstDraws
 from simulator.model.packed import Block, packed, packed_rows
-from simulator.model.stream_blocks import size_at, sizes
+from simulator.model.stream_blocks import BlockStream, sizes
 from simulator.model.uniforms import Uniforms
 
 _PHASE = 1000
@@ -155,13 +155,13 @@ class Bank:
         return indices
 
 
-class OfBank:
-    """The draws of one entity, each multiplied by `factor`, block by block.
+class OfBank(BlockStream):
+    """The draws of one entity, each multiplied by `factor`.
 
     An entity that is `expected` has its blocks made with those of others.
     """
 
-    __slots__ = ("_bank", "_factor", "_index", "_is_expected", "_start")
+    __slots__ = ("_bank", "_factor", "_index", "_is_expected")
 
     def __init__(self, bank: Bank, index: int, factor: float, is_expected: bool) -> None:
         self._bank, self._index, self._factor = bank, index, factor
@@ -170,13 +170,8 @@ class OfBank:
         if is_expected:
             bank.expect(index, factor)
 
-    def __iter__(self) -> Iterator[Block]:
-        return self
-
-    def __next__(self) -> Block:
-        start = self._start
-        size = size_at(start)
-        self._start = start + size
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` draws from position `start`."""
         row = self._bank.block(self._index, self._factor, start, size)
         if self._is_expected:
             self._bank.expect(self._index, self._factor, start + size)

@@ -7,7 +7,10 @@ making them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+
+from simulator.model.packed import Block
 
 FIRST, MOST = 8, 256
 """Numbers in the first block of a stream, and in the largest: multiples of 4."""
@@ -27,3 +30,28 @@ def sizes() -> Iterator[tuple[int, int]]:
         size = size_at(start)
         yield start, size
         start += size
+
+
+class BlockStream(ABC):
+    """A stream, block by block; to end a generator takes as long as to make a block.
+
+    Those that derive from it begin at 0: a call of a constructor here would make their own, of
+    which a replication has dozens, take twice as long.
+    """
+
+    __slots__ = ("_start",)
+
+    _start: int
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        start = self._start
+        size = size_at(start)
+        self._start = start + size
+        return self.block(start, size)
+
+    @abstractmethod
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` numbers from position `start`."""

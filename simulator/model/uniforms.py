@@ -6,7 +6,7 @@ numbers: as easy as 1, 2, 3"). The compiled build has this in C: `.ci/compiling/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from threading import get_ident
 
@@ -15,7 +15,7 @@ import numpy as np
 from simulator.distributions import Floats
 from simulator.model.one_by_one import one_by_one
 from simulator.model.packed import Block, packed
-from simulator.model.stream_blocks import size_at
+from simulator.model.stream_blocks import BlockStream
 
 _UNUSED = np.random.SeedSequence(0)
 """Seed of generators whose state is set before they draw: without one, Philox asks the operating
@@ -82,21 +82,16 @@ class Uniforms:
         return found
 
 
-class _Stream:
-    """The uniforms of one address, block by block."""
+class _Stream(BlockStream):
+    """The uniforms of one address."""
 
-    __slots__ = ("_entity", "_index", "_purpose", "_start", "_uniforms")
+    __slots__ = ("_entity", "_index", "_purpose", "_uniforms")
 
     def __init__(self, uniforms: Uniforms, entity: int, index: int, purpose: int) -> None:
         self._uniforms = uniforms
         self._entity, self._index, self._purpose = entity, index, purpose
         self._start = 0
 
-    def __iter__(self) -> Iterator[Block]:
-        return self
-
-    def __next__(self) -> Block:
-        start = self._start
-        size = size_at(start)
-        self._start = start + size
+    def block(self, start: int, size: int) -> Block:
+        """Return `size` numbers from position `start`."""
         return packed(self._uniforms.block(self._entity, self._index, self._purpose, start, size))
