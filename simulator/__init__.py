@@ -84,4 +84,4 @@ __all__ = [
 ]
 
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,8 +28,11 @@ class Deprecated:
 
 def handed_on(
     package: str, homes: Mapping[str, str], deprecated: Mapping[str, Deprecated] | None = None
-) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package that hands names on, so that importing it is quick.
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package, so that importing it is quick.
+
+    The second lists what the package's ``__all__`` says, so that editors and notebooks complete
+    names that nobody has used yet.
 
     Parameters
     ----------
@@ -55,4 +59,7 @@ def handed_on(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(homes[name]), name)
 
-    return get
+    def names() -> list[str]:
+        return list(sys.modules[package].__all__)
+
+    return get, names

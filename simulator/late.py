@@ -26,6 +26,13 @@ class _LatePackage(ModuleType):
                 _complete(self)
             return ModuleType.__getattribute__(self, name)
 
+    def __dir__(self) -> list[str]:
+        """Run the package's code and list what it then has."""
+        with _LOCK:
+            if type(self) is _LatePackage:
+                _complete(self)
+            return list(ModuleType.__dir__(self))
+
     def give_path(self) -> None:
         """Have modules in it imported without its own code."""
         assert self.__spec__ is not None

@@ -91,6 +91,14 @@ def test_all_names_of_a_late_package_can_be_imported(slow: str) -> None:
     assert (found["late"], _runs()) == (42, 1)
 
 
+def test_who_lists_the_names_of_a_late_package_finds_all(slow: str) -> None:
+    be_late(slow)
+    package = importlib.import_module(slow)
+    assert _runs() == 0
+    assert {"VALUE", "late", "quick"} <= set(dir(package))
+    assert (dir(package), _runs()) == (sorted(vars(package)), 1)
+
+
 def test_a_package_that_is_there_stays(slow: str) -> None:
     package = importlib.import_module(slow)
     assert (part_of(slow, "quick"), _runs()) == (package.quick, 1)

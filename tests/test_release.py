@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     made = types.ModuleType("made_up")
     homes = {"sqrt": "math"}
     renamed = {"square_root": Deprecated("sqrt", "2.0")}
-    made.__dict__["__getattr__"] = handed_on("made_up", homes, renamed)
+    made.__dict__["__getattr__"], _ = handed_on("made_up", homes, renamed)
     monkeypatch.setitem(sys.modules, "made_up", made)
     return made
 
@@ -46,6 +47,31 @@ def test_other_names_do_not_warn(package: types.ModuleType) -> None:
         assert package.sqrt(4.0) == 2.0
         with pytest.raises(AttributeError, match="no attribute 'cube_root'"):
             package.cube_root  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "simulator",
+        "simulator.plugins",
+        "simulator.experiment",
+        "simulator.scenario",
+        "analysis.plots",
+        "analysis.validation",
+        "analysis.calibration",
+    ],
+)
+def test_names_that_nobody_has_used_are_listed(name: str) -> None:
+    """So notebooks complete ``ts.`` before anything was imported."""
+    code = f"import {name} as it; print(*dir(it)); assert sorted(it.__all__) == dir(it)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.split()
+    assert len(listed) == len(set(listed)) >= 2
+    package = importlib.import_module(name)
+    assert all(getattr(package, each) is not None for each in listed)
 
 
 def test_the_version_is_a_semantic_one_and_on_top_of_the_changelog() -> None:

@@ -20,4 +20,4 @@ _HOMES = {
 
 __all__ = ["CellFit", "fit_cells"]
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)

@@ -56,4 +56,4 @@ __all__ = [
     "sweep_figure",
 ]
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)

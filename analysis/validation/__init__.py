@@ -18,4 +18,4 @@ _HOMES = dict.fromkeys(
 
 __all__ = ["Validation", "read_predictions", "validate"]
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)

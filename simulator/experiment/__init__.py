@@ -44,4 +44,4 @@ __all__ = [
     "sweep_into",
 ]
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)

@@ -43,4 +43,4 @@ __all__ = [
     "study_of",
 ]
 
-__getattr__ = handed_on(__name__, _HOMES)
+__getattr__, __dir__ = handed_on(__name__, _HOMES)
