@@ -213,8 +213,8 @@ class Collector:
             self._left_out(calls[parts], f"{counted(n, 'part')} of streamed answers left out")
         if maybe.any():
             self.notes.append(
-                f"{counted(int(maybe.sum()), 'call')} with the id, start and input of another, and less output: "
-                "if they are parts of streamed answers, keep the last of each alone"
+                f"{counted(int(maybe.sum()), 'call')} with the id, start and input of another, and "
+                "less output: if they are parts of streamed answers, keep the last of each alone"
             )
         return calls[~parts]
 

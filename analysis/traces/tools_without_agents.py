@@ -60,7 +60,8 @@ def with_agents(calls: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             places |= dict.fromkeys(tools.index, int(agents[0].index[0]))
         else:
             places |= _between_calls(tools, agents)
-    places = {tool: chat for tool, chat in places.items() if pd.notna(calls.at[chat, "agent_id"])}
+    are_named = set(calls.index[named])
+    places = {tool: chat for tool, chat in places.items() if chat in are_named}
     calls = calls.copy()
     for name in _NAMES:
         theirs = calls[name].reindex(list(places.values())).array

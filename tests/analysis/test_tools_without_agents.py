@@ -17,9 +17,7 @@ COLUMNS = ("session_id", "agent", "parent_agent", "start_s", "end_s", "model", "
 
 
 def chat(run: int, agent: str, start: float, end: float, parent: str = "") -> dict[str, Any]:
-    return dict(
-        zip(COLUMNS, (f"s{run}", agent, parent, start, end, "m", "", 900, 40), strict=True)
-    )
+    return dict(zip(COLUMNS, (f"s{run}", agent, parent, start, end, "m", "", 900, 40), strict=True))
 
 
 def tool(run: int, name: str, start: float, end: float) -> dict[str, Any]:
