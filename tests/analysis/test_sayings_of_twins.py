@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.observation.costs import with_costs
 from analysis.observation.findings import findings
 from analysis.observation.observe import Observation, observe
 from analysis.observation.summary import summary
@@ -64,3 +65,25 @@ def test_a_value_in_the_interval_is_not_said_to_be_out_of_it(constant: Observati
     said = " ".join(line.strip() for line in summary(found, 500))
     assert "941,615, not" not in said
     assert "941,615, far from 1,229,906 in the middle of 208,749 to 3,068,682" in said
+
+
+@pytest.mark.parametrize(
+    ("cached", "said"),
+    [
+        ([None] * 4, "4 calls at list prices as if nothing was cached (no call says what was)"),
+        ([None, None, None, 500], "4 calls at list prices, 2 of them as if nothing was cached "
+                                  "(no call says what was)"),
+        ([0, None, 800, 500], "4 calls at list prices"),
+    ],
+)  # fmt: skip
+def test_costs_without_what_was_cached_are_said_to_be_so(
+    tmp_path: Path, cached: list[int | None], said: str
+) -> None:
+    """A session that read most of its input from the cache seemed to cost four times as much."""
+    path = tmp_path / "calls.csv"
+    models = ["claude-sonnet-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-haiku-4-5"]
+    table = pd.DataFrame({"model": models, "start_s": range(4), "duration_s": 0.5,
+                          "input_tokens": 1000, "output_tokens": 10,
+                          "cached_tokens": cached})  # fmt: skip
+    table.to_csv(path, index=False)
+    assert with_costs(read_traces([path]).calls)[1] == said
