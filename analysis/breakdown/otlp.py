@@ -12,6 +12,7 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.attempts import failed_requests, last_sent, resent
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import (
     Operation,
@@ -31,6 +32,16 @@ from simulator.scenario.agent import Agent
 
 _EPOCH_S = 1_767_225_600
 """2026-01-01 00:00 UTC. Simulated time has no date; a fixed one makes exports comparable."""
+
+Said = Mapping[str, str | int | float | list[str]]
+"""Attributes of a span."""
+
+_CHAT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "teamsim",
+    "gen_ai.request.model": "simulated",
+}
+"""Attributes of every call."""
 
 
 def otlp_trace(
@@ -56,7 +67,6 @@ def otlp_trace(
         Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
     """
     names, managers = agent_names(scenario), scenario.topology.managers(scenario.team.worker_count)
-    agents = agents_of(scenario, rows)
     trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
     data = trace_pb2.TracesData()
     resource = data.resource_spans.add()
@@ -91,16 +101,12 @@ def otlp_trace(
         said = {"gen_ai.agent.id": str(life.agent), "gen_ai.agent.name": life.name}
         said |= {"gen_ai.operation.name": "invoke_agent", "teamsim.outcome": life.outcome}
         _attributes(span.attributes, said)
-    for each in operations_of(rows, scenario):
-        span_id, times = _id(8, "call", *each.key), (each.start_s, each.end_s)
-        if each.tool is not None:
-            span = add(f"execute_tool {each.tool}", span_id, owners[each.agent], *times)
-            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": each.tool}
-            _attributes(span.attributes, {**said, "teamsim.outcome": str(each.row.outcome)})
-        else:
-            span = add("chat simulated", span_id, owners[each.agent], *times)
+    for each, start_s, span_id, known in _operations(rows, scenario):
+        name = "chat simulated" if each.tool is None else f"execute_tool {each.tool}"
+        span = add(name, span_id, owners[each.agent], start_s, each.end_s)
+        if each.tool is None:
             span.kind = trace_pb2.Span.SPAN_KIND_CLIENT
-            _attributes(span.attributes, _chat(each, agents[each.agent]))
+        _attributes(span.attributes, known)
         if each.went_wrong:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             cancelled = "cancelled by the end of the run" if each.is_cut_off else ""
@@ -118,9 +124,26 @@ def otlp_trace(
     return data
 
 
+def _operations(
+    rows: Sequence[Row], scenario: Scenario
+) -> Iterator[tuple[Operation, float, bytes, Said]]:
+    """Yield calls and tools, with their start in seconds, their span's id and its attributes."""
+    agents, again = agents_of(scenario, rows), resent(rows)
+    for each in operations_of(rows, scenario):
+        span_id = _id(8, "call", *each.key)
+        if each.tool is None:
+            yield each, last_sent(each, again), span_id, _chat(each, agents[each.agent])
+        else:
+            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": each.tool}
+            yield each, each.start_s, span_id, {**said, "teamsim.outcome": str(each.row.outcome)}
+    for number, each in enumerate(failed_requests(rows)):
+        span_id = _id(8, "request", str(number))
+        yield each, each.start_s, span_id, {**_CHAT, "error.type": "provider_error"}
+
+
 def _tasks(
     rows: Sequence[Row], scenario: Scenario, replication: int
-) -> Iterator[tuple[Piece, dict[str, str | int | float | list[str]]]]:
+) -> Iterator[tuple[Piece, Said]]:
     """Yield what was done for each task, with the attributes that name it and what it needs."""
     graph = task_graph_of(scenario, replication)
     for piece in pieces_of(rows):
@@ -129,14 +152,12 @@ def _tasks(
         yield piece, {"gen_ai.task.id": graph.names[piece.task], **waits}
 
 
-def _chat(each: Operation, agent: Agent) -> dict[str, str | int | float | list[str]]:
+def _chat(each: Operation, agent: Agent) -> Said:
     """Return the attributes of a span of a call, or of a turn of a loop."""
     row, usd = each.row, cost_of(each, agent)
     cost = {} if usd is None else {"gen_ai.usage.cost": usd}
     return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "teamsim",
-        "gen_ai.request.model": "simulated",
+        **_CHAT,
         "gen_ai.response.id": "-".join(["call", *each.key]),
         "gen_ai.response.finish_reasons": ["tool_use" if each.goes_on else "stop"],
         "gen_ai.usage.input_tokens": row.input_tokens or 0,
@@ -155,7 +176,7 @@ def _nanoseconds(start_unix_s: int, seconds: float) -> int:
     return 10**9 * start_unix_s + round(1e9 * seconds)  # their sum would lose a float's digits
 
 
-def _attributes(target: Any, values: Mapping[str, str | int | float | list[str]]) -> None:
+def _attributes(target: Any, values: Said) -> None:
     for key, value in values.items():
         item = target.add()
         item.key = key

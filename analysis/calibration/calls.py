@@ -223,12 +223,12 @@ def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) 
         values = calls[column]
         if not (values > 0).any():
             why = f"no call has {column} tokens"
+            instead = f"what is typical, {typical[name]:g} s per 1,000"
+            found.append(Gap(name, why, f"{instead} (or that of the other models)"))
         elif values.min() == values.max():
             why = f"all calls have the same {column} tokens"
-        else:
-            continue
-        instead = f"what is typical, {typical[name]:g} s per 1,000 (or that of the other models)"
-        found.append(Gap(name, why, instead))
+            instead = "a share of the time that all calls have in common; how large, is not known"
+            found.append(Gap(name, why, instead))
     if scale < _LEAST_SCALE:
         why = "all durations are as their tokens let expect"
         found.append(Gap("residual_scale", why, f"{_LEAST_SCALE:g}"))

@@ -323,9 +323,23 @@ def _fit_named(
 
 
 def _per_call(tools: pd.DataFrame) -> pd.Series:
-    """Return the tokens that each call added: the growth of its turn, in proportion to results."""
-    size = tools["result_size"].fillna(tools["result_size"].median()).fillna(1.0) + 1.0
+    """Return the tokens that each call added: the growth of its turn, in proportion to results.
+
+    Where no result's size is known, it is that of turns in which only that tool was called.
+    """
+    size = tools["result_size"]
+    if size.isna().all():
+        size = tools["tool"].map(_added_alone(tools))
+    size = size.fillna(size.median()).fillna(1.0) + 1.0
     return tools["growth"] * size / size.groupby(tools["place"]).transform("sum")
+
+
+def _added_alone(tools: pd.DataFrame) -> pd.Series:
+    """Return the tokens that a call of each tool adds, in turns that call no other, on average."""
+    turns = tools.groupby("place")["tool"]
+    each = tools["growth"] / turns.transform("size")
+    is_alone = turns.transform("nunique") == 1
+    return each[is_alone].clip(lower=0.0).groupby(tools["tool"]).mean()
 
 
 def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:

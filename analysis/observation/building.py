@@ -39,6 +39,12 @@ from simulator.words import percent
 _GAPS = 0.02
 """Share of the agents' time between operations from which it is said that the twin lacks it."""
 
+_ONE_PAUSE = (
+    "that a pause after several requests at once is as long as one after a single request "
+    "(coordination.round_overhead_s)"
+)
+"""What is assumed of people, who may take longer over several answers than over one."""
+
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
 """Team sizes that the scenario sweeps, if there are tasks enough for them."""
 
@@ -95,7 +101,8 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
     )
     twin.say("workload", work.spec, work.source)
     if work.assumes:
-        twin.say("assumptions", [work.assumes])
+        has_pauses = "round_overhead_s" in twin.document["coordination"]
+        twin.say("assumptions", [work.assumes, *([_ONE_PAUSE] if has_pauses else [])])
     if work.spec["kind"] == "resampled" and not work.is_dealt:
         let_tasks_say_turns(twin)
     if work.is_dealt and _is_claimed(twin):

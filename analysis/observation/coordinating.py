@@ -23,7 +23,7 @@ from analysis.observation.structure import (
     Structure,
 )
 from analysis.observation.twin import Observed, Twin
-from analysis.observation.units import Unit, units_of
+from analysis.observation.units import CLOCK_S, Unit, units_of
 from analysis.observation.visits import pauses_of
 from analysis.observation.workload import work_in_turn
 
@@ -163,7 +163,7 @@ def _between_rounds(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.n
         pauses = np.asarray(pauses_of(run.activity)).reshape(-1, 2)
         reached = np.inf
         for unit in units[run.name]:
-            if unit.start_s >= reached - 1e-6:
+            if unit.start_s >= reached - CLOCK_S:
                 between = np.clip(pauses, reached, unit.start_s)
                 found.append(float((between[:, 1] - between[:, 0]).sum()))
                 reached = -np.inf

@@ -101,7 +101,8 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
         return calls, _said_by(n) if n else _NO_COUNTS
     model, tokens = model_of(calls), token_counts(calls)
     costs = calls["cost_usd"].astype("Float64").astype(float)
-    filled, missing = 0, set[str]()
+    filled, uncached, missing = 0, 0, set[str]()
+    tells = calls["cache_read_input_tokens"].notna() | calls["cache_write_input_tokens"].notna()
     for name, where in model[unknown].groupby(model[unknown].fillna("")).groups.items():
         listed = prices_of(str(name), told) if name else None
         if listed is None:
@@ -110,8 +111,11 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
         price = _per_token(listed[0])
         costs.loc[where] = tokens.loc[where].fillna(0.0).to_numpy() @ price
         filled += len(where)
+        uncached += 0 if tells[where].any() else len(where)
     parts = [_said_by(int(said.sum()))] if said.any() else []
-    parts += [f"{counted(filled, 'call')} at list prices"] if filled else []
+    of_them = "" if uncached == filled else f", {uncached:,} of them"
+    guess = f"{of_them} as if nothing was cached (no call says what was)" if uncached else ""
+    parts += [f"{counted(filled, 'call')} at list prices{guess}"] if filled else []
     parts += (
         [f"no price is known of {', '.join(sorted(missing))}; {_HOW_TO_SAY}"] if missing else []
     )

@@ -218,9 +218,9 @@ def _take_loops(
     n = len(requests.table)
     if said:
         of = f"estimated from {fit.requests:,} requests"
-        found.sources["loop"] = f"{of} ({fit.cut:,} cut short): " + estimates(
-            fit.parameters(), [name for name in fit.parameters() if name.startswith("turns")]
-        )
+        turns = [name for name in fit.parameters() if name.startswith("turns")]
+        told = estimates(fit.parameters(), turns) or "all have as many turns"
+        found.sources["loop"] = f"{of} ({fit.cut:,} cut short): {told}"
         for tool in fit.tools:
             seen = f"estimated from {tool.seconds.calls:,} calls: "
             if tool.name == BETWEEN_TURNS:
@@ -228,9 +228,11 @@ def _take_loops(
                     "time between turns in which no tool runs (people who approve, the harness): "
                     f"estimated from {tool.seconds.calls:,} turns: "
                 )
-            found.sources[f"tools.{tool.name}"] = seen + estimates(
-                tool.parameters(), list(tool.parameters())
-            )
+            known = tool.parameters()
+            failed = "errors" in said["tools"][tool.name]
+            each = [estimates(known, [name for name in known if failed or name != "errors"])]
+            each += ["errors 0, as none was seen"] if "errors" in known and not failed else []
+            found.sources[f"tools.{tool.name}"] = seen + ", ".join(filter(None, each))
         if fit.has_pause:
             found.sources["tools.pause"] = "what is too long for a tool: estimated by length alone"
         before = found.spec["context"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.breakdown.attempts import failed_requests, last_sent, resent
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import Operation, agents_of, cost_of, operations_of
 from analysis.calibration.between_turns import BETWEEN_TURNS
@@ -88,8 +88,8 @@ def _add(
     run = str(trace.replication)
     agents = agents_of(scenario, trace.rows)
     lives = {life.agent: life for life in lives_of(trace.rows)}
-    resent = _resent(trace)
-    for each in [*operations_of(trace.rows, scenario), *_failed(trace)]:
+    again = resent(trace.rows)
+    for each in [*operations_of(trace.rows, scenario), *failed_requests(trace.rows)]:
         if each.tool == BETWEEN_TURNS:
             continue  # which no trace has a row of
         row, is_chat, life = each.row, each.tool is None, lives.get(each.agent)
@@ -105,7 +105,7 @@ def _add(
             str(each.agent),
             str(life.parent) if life else None,
             life.kind if life else roles[each.agent] if each.agent < len(roles) else lead,
-            round(1e9 * (_last_sent(each, resent) if is_chat else each.start_s)),
+            round(1e9 * (last_sent(each, again) if is_chat else each.start_s)),
             round(1e9 * each.end_s),
             read,
             cached,
@@ -124,27 +124,3 @@ def _reason(each: Operation) -> str | None:
     if each.row.event is Event.REQUEST:
         return None
     return "tool_use" if each.goes_on else "stop"
-
-
-def _resent(trace: Trace) -> dict[int, list[float]]:
-    """Return when each agent has sent requests again after a wait."""
-    found: dict[int, list[float]] = {}
-    for row in trace.rows:
-        if row.event is Event.WAIT and row.outcome == "retry" and row.agent is not None:
-            found.setdefault(row.agent, []).append(row.time_s)
-    return found
-
-
-def _last_sent(each: Operation, resent: Mapping[int, Sequence[float]]) -> float:
-    """Return when a call was sent for the last time: those that failed are calls of their own."""
-    times = resent.get(each.agent, ())
-    before = bisect_left(times, each.end_s)
-    return max(each.start_s, times[before - 1]) if before else each.start_s
-
-
-def _failed(trace: Trace) -> Iterator[Operation]:
-    """Yield the requests that the provider failed, which a tracer writes as calls of their own."""
-    for row in trace.rows:
-        if row.event is Event.REQUEST and row.outcome == "error" and row.agent is not None:
-            start_s = row.time_s - (row.duration_s or 0.0)
-            yield Operation(row.agent, start_s, row.time_s, None, (), row)

@@ -18,7 +18,7 @@ from analysis.observation.resampling import FEWEST, chosen
 from analysis.observation.roles import typical
 from analysis.observation.runs import Run
 from analysis.observation.structure import INDEPENDENT, MESH, Structure
-from analysis.observation.units import Unit
+from analysis.observation.units import CLOCK_S, Unit
 from analysis.observation.workload import IN_TURN, Work
 from simulator.words import percent
 
@@ -109,7 +109,7 @@ def stages_of(units: Sequence[Unit]) -> Stages | None:
     found: Stages = []
     reached = -np.inf
     for unit in sorted(units, key=lambda each: each.start_s):
-        if not found or unit.start_s >= reached - 1e-6:
+        if not found or unit.start_s >= reached - CLOCK_S:
             found.append([unit])
         elif unit.start_s > found[-1][0].start_s + SHORTEST_S:
             return None

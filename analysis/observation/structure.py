@@ -22,6 +22,7 @@ from analysis.observation.roles import roles_by_agent
 from analysis.observation.rounds import OVERLAP, in_rounds, turns_of
 from analysis.observation.runs import Run
 from analysis.observation.starts import starts_of
+from analysis.observation.units import CLOCK_S
 
 SINGLE, LEAD, TREE, SUBAGENTS, PIPELINE, MESH, INDEPENDENT = (
     "single",
@@ -254,7 +255,7 @@ def _handed_over(
     return {
         child
         for child, top in parents.items()
-        if (top, child) in told and begins[child] >= ends[top] - 1e-6
+        if (top, child) in told and begins[child] >= ends[top] - CLOCK_S
     }
 
 

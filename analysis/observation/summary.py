@@ -66,10 +66,10 @@ def _misfits(found: Mapping[str, Any], width: int) -> Iterator[str]:
         return
     yield "What does not fit (observed median, simulated 80 % interval):"
     for row in off:
-        said = (
-            f"{row['name']}: {_value(row, 'observed')}, not {_value(row, 'low')} to "
-            f"{_value(row, 'high')}: {row['reason']}"
-        )
+        interval = f"{_value(row, 'low')} to {_value(row, 'high')}"
+        is_within = row["low"] <= row["observed"] <= row["high"]
+        instead = f"far from {_value(row, 'median')} in the middle of " if is_within else "not "
+        said = f"{row['name']}: {_value(row, 'observed')}, {instead}{interval}: {row['reason']}"
         yield from textwrap.wrap(said, width, initial_indent="  ", subsequent_indent="    ")
 
 

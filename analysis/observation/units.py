@@ -9,6 +9,9 @@ import numpy as np
 
 from analysis.observation.activity import Operations
 
+CLOCK_S = 0.002
+"""Starts and ends are rounded, often to milliseconds: what follows at once may begin before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -12,7 +12,7 @@ from analysis.observation.roles import typical
 from analysis.observation.rounds import turns_of
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, SINGLE, Structure
-from analysis.observation.units import Unit
+from analysis.observation.units import CLOCK_S, Unit
 
 _SHARE = 0.8
 """Share of the runs that must have the same stages."""
@@ -23,6 +23,12 @@ IN_TURN = _SHARE
 
 APART = "whether requests of a run need the answers to those before, and no team can share them"
 """What is assumed of the work of one agent, which no trace shows."""
+
+_LATER = "whether work that {} needs that, and no other agent can share it"
+"""The same of the work of a team."""
+
+_TURNS = "that work which was done in turn had to be (workload.parallel_fraction: 1 if not)"
+"""What is assumed of the work of a team of which one agent worked at a time."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,21 @@ def workload_of(
     if staged is not None:
         return staged
     said = f"units of work of the median run ({spread})"
-    return Work(_independent(tasks), said, tasks, is_certain=structure.in_rounds)
+    some = [units[run.name] for run in runs if units[run.name]]
+    assumes = _assumed(some, tasks, size, structure.in_rounds)
+    return Work(_independent(tasks), said, tasks, structure.in_rounds, assumes=assumes)
+
+
+def _assumed(units: Sequence[Sequence[Unit]], tasks: int, size: int, in_rounds: bool) -> str:
+    """Return what is assumed of the work of a team, if its agents did more than one piece each."""
+    if sum(map(is_chain, units)) >= IN_TURN * len(units):
+        return _TURNS
+    if tasks <= size:
+        return ""
+    layers = round(tasks / size)
+    later = "came after a round of other work" if in_rounds else "an agent did after other work"
+    instead = f"{{kind: layered, layers: {layers}, width: {size}}}"
+    return f"{_LATER.format(later)} (workload: {instead} if it does)"
 
 
 def _independent(tasks: int) -> dict[str, Any]:
@@ -99,7 +119,7 @@ def _stages(units: Sequence[Unit]) -> list[int]:
     sizes: list[int] = []
     reached = -np.inf
     for unit in sorted(units, key=lambda each: each.start_s):
-        if unit.start_s >= reached - 1e-6 or not sizes:
+        if unit.start_s >= reached - CLOCK_S or not sizes:
             sizes.append(0)
         sizes[-1] += 1
         reached = max(reached, unit.end_s)
@@ -128,7 +148,7 @@ def _common(stages: Sequence[Sequence[int]], size: int) -> Work | None:
     if alone >= _SHARE * len(stages) and count > 1:
         spec: dict[str, Any] = {"kind": "parallel_fraction", "tasks": count, "parallel_fraction": 0}
         said = f"one after another in {alone} of {len(stages)} runs"
-        return Work(spec, said, count, is_certain=True)
+        return Work(spec, said, count, is_certain=True, assumes=_TURNS)
     same = [each for each in stages if len(each) == count]
     if len(same) < _SHARE * len(stages) or count < 2:
         return None

@@ -57,8 +57,8 @@ def write_team(observation: Observation, path: Path, source: str, version: str) 
         f"Observed: {len(table):,} runs, {int(table['calls'].sum()):,} calls of models; "
         f"{describe_structure(observation)}.",
         *(_misfit(row) for row in observation.comparison.misfits.itertuples()),
-        "Each number has above it where it comes from; what is 'tuned' was chosen by simulation, "
-        "so that whole runs are like those observed.",
+        "Each number has above it where it comes from, ± its standard error; what is 'tuned' was "
+        "chosen by simulation, so that whole runs are like those observed.",
     ]
     path.write_text(team_yaml(observation.twin, head), encoding="utf-8")
 
@@ -67,5 +67,5 @@ def _misfit(row: object) -> str:
     values = pd.Series(row._asdict())  # type: ignore[attr-defined]
     return (
         f"It does not fit in {values['name']}: observed {values['observed']:.4g}, simulated "
-        f"{values['low']:.4g} to {values['high']:.4g} (80 %)."
+        f"{values['median']:.4g} ({values['low']:.4g} to {values['high']:.4g} in 80 % of runs)."
     )

@@ -1,6 +1,8 @@
-"""Says what is odd in the times of all calls: coarse clocks, and dates that are none."""
+"""Says what is odd in the times of all calls: coarse clocks, dates that are none, endless calls."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -12,6 +14,12 @@ _DAY_NS = 86_400 * 10**9
 
 _LATE, _CLOCK_S = 1.05, 0.1
 """A first token comes before the end of its call, but for clocks that differ a little."""
+
+_HOUR_NS = 3_600 * 10**9
+"""Answers take less: clients give up after ten minutes unless told otherwise."""
+
+_FAR = 100.0
+"""Times the median from which a tool's call of more than an hour is no ordinary one of its kind."""
 
 
 def late_chunk(first_s: float | None, start_ns: int | None, end_ns: int | None) -> str | None:
@@ -28,7 +36,28 @@ def notes_on_clocks(calls: pd.DataFrame) -> list[str]:
     """Return what is odd in the times of the calls of a canonical table."""
     known = calls[calls["quality_time"] != "estimated"].dropna(subset=["start_ns"])
     said = _quantised(known["start_ns"]), _early(known), _momentary(calls)
-    return [note for note in said if note is not None]
+    return [note for note in (*said, *_endless(calls)) if note is not None]
+
+
+def _endless(calls: pd.DataFrame) -> Iterator[str]:
+    """Yield what to say of calls that hardly went on for as long as they seem to."""
+    known = calls.dropna(subset=["start_ns", "end_ns"])
+    lasted = (known["end_ns"] - known["start_ns"]).astype(float)
+    is_long, is_chat = lasted > _HOUR_NS, known["operation_name"].isin(CHATS)
+    is_tool = known["operation_name"] == "execute_tool"
+    usual = lasted[is_tool].groupby(known["tool_name"].fillna("")).transform("median")
+    is_odd = (lasted > _FAR * usual.reindex(lasted.index)).fillna(False)
+    for some, what in ((is_chat, "a model"), (is_tool & is_odd, "tools")):
+        long = lasted[is_long & some]
+        if long.empty:
+            continue
+        longest = known.loc[long[long == long.max()].index]
+        where = f"{longest['source'].iloc[0]}, run {longest['run_id'].iloc[0]}"
+        yield (
+            f"{counted(len(long), 'call')} of {what} took more than an hour, the longest "
+            f"{long.max() / _HOUR_NS:.3g} hours ({where}): if the computer slept "
+            "meanwhile, that was no work, but counts as work here"
+        )
 
 
 def _momentary(calls: pd.DataFrame) -> str | None:

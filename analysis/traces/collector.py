@@ -17,12 +17,12 @@ from analysis.traces.clocks import late_chunk, notes_on_clocks
 from analysis.traces.copied_calls import may_be_copies, parts_of_answers, told_before
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
+from analysis.traces.tools_without_agents import with_agents
 from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
 from simulator.words import counted
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
-
 
 _OF_A_REPEAT = [
     "response_model",
@@ -160,7 +160,8 @@ class Collector:
         if calls.duplicated(_OF_A_REPEAT).any():
             calls = self._without_duplicates(self._told_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
-        self.notes += notes_on_clocks(calls)
+        calls, said = with_agents(calls)
+        self.notes += [*said, *notes_on_clocks(calls)]
         agents = _agents_of(calls, list(self._agents.values()))
         calls = _with_parents(calls, agents)
         runs = _runs_of(calls, agents, self._runs)
@@ -211,10 +212,9 @@ class Collector:
             n = int(parts.sum())
             self._left_out(calls[parts], f"{counted(n, 'part')} of streamed answers left out")
         if maybe.any():
-            n = int(maybe.sum())
             self.notes.append(
-                f"{counted(n, 'call')} with the id, start and input of another, and less output: "
-                "if they are parts of streamed answers, keep the last of each alone"
+                f"{counted(int(maybe.sum()), 'call')} with the id, start and input of another, and "
+                "less output: if they are parts of streamed answers, keep the last of each alone"
             )
         return calls[~parts]
 

@@ -25,7 +25,6 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
     ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
     ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _EXPORTED),
-    ("a log of Inspect AI", frozenset({"eval", "status", "version"}), _AS_TABLE),
     *(
         ("a report of usage, which has sums of many calls", frozenset(fields), _AS_CALLS)
         for fields in (
@@ -99,7 +98,7 @@ def other_format(head: Head) -> str | None:
         The start of the file.
     """
     if head.start.startswith(ZIP):
-        return f"it is a zip archive without traces (as .eval logs of Inspect AI are): {_AS_TABLE}"
+        return f"it is a zip archive without traces: {_AS_TABLE}"
     if (printed := printed_events(head)) is not None:
         return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]

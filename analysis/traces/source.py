@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from analysis.traces.container_logs import without_wrapping
 from analysis.traces.encodings import (
     WINDOWS,
     delimiter_of,
@@ -122,7 +123,7 @@ class Source:
     def open(self) -> BinaryIO:
         """Return the decompressed content; an `OSError` says that it cannot be opened."""
         raw = cast(BinaryIO, io.BufferedReader(_Watched(self.path, self.watch), 1 << 18))
-        return without_separator_line(_unpacked(raw))
+        return without_wrapping(without_separator_line(_unpacked(raw)))
 
     @cached_property
     def head(self) -> Head:

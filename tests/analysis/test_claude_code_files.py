@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.traces.reading import read_traces
-from tests.analysis.trace_samples import claude_code
+from tests.analysis.trace_samples import claude_code, claude_event, claude_message, lines
 
 COLUMNS = ["run_id", "agent_id", "agent_name", "operation_name", "start_ns", "end_ns", "tool_name",
            "input_tokens", "output_tokens", "status"]  # fmt: skip
@@ -64,3 +64,31 @@ def test_a_copy_that_ends_earlier_takes_nothing_away(tmp_path: Path, at: int) ->
     (folder / "old").mkdir()
     (folder / "old" / "S1.jsonl").write_text("".join(said[:at]))
     pd.testing.assert_frame_equal(calls(folder), expected)
+
+
+def two_tools(folder: Path, first_result: float) -> Path:
+    """Write a message whose two tools have lines of their own, 5 s apart, and their results."""
+    uses = [{"type": "tool_use", "id": each, "name": each, "input": {}} for each in ("A", "B")]
+    results = [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": each}]}
+               for each in ("A", "B")]  # fmt: skip
+    rows = [
+        claude_event(0, "u0", None),
+        claude_message(3, "a0", "u0", "m0", uses[0], stop=None),
+        claude_message(8, "a1", "a0", "m0", uses[1], stop="tool_use"),
+        claude_event(first_result, "u1", "a0", message=results[0]),
+        claude_event(12, "u2", "a1", message=results[1]),
+        claude_message(15, "a2", "u2", "m1"),
+    ]
+    return lines(folder / "S1.jsonl", rows)
+
+
+@pytest.mark.parametrize(("first_result", "began"), [(9.0, 8.0), (5.0, 3.0)])
+def test_tools_begin_when_their_message_has_ended_unless_one_has_ended_before(
+    tmp_path: Path, first_result: float, began: float
+) -> None:
+    """A tool that began with its own line would last as long as the rest of its message, too."""
+    traces = read_traces([two_tools(tmp_path, first_result)])
+    starts = (
+        traces.tools.set_index("tool_name")["start_ns"] - traces.chats["start_ns"].min()
+    ) / 1e9
+    assert dict(starts) == {"A": began, "B": 8.0}

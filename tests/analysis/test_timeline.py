@@ -419,3 +419,23 @@ def test_sub_agents_have_spans_of_their_own() -> None:
         (0, 8, 9, "work"),
         *((i, *span) for i in (1, 2) for span in of_helper),
     ]
+
+
+def test_requests_that_the_provider_failed_are_calls_of_their_own(tmp_path: Path) -> None:
+    """They, and the waits after them, were a part of the calls that came at last."""
+    retry = {"max_retries": 50, "base_s": 1, "cap_s": 1, "jitter": 0}
+    each = scenario(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 4})},
+        workload__tasks=200,
+        provider={"errors": {"probability": 0.2, "after_s": 0.5}, "retry": retry},
+    )
+    rows, metrics = ran(each)
+    path = tmp_path / "otlp.jsonl"
+    write_otlp(path, rows, each, 0)
+    chats = read_traces([path]).chats
+    failed = chats["status"] == "error"
+    assert int(failed.sum()) == metrics.provider_errors > 20
+    lasted = (chats["end_ns"] - chats["start_ns"]) / 1e9
+    assert lasted[failed].tolist() == pytest.approx([0.5] * int(failed.sum()))
+    assert lasted[~failed].tolist() == pytest.approx([4.0] * metrics.calls)
+    assert chats.loc[failed, "input_tokens"].isna().all()

@@ -327,7 +327,6 @@ OTHERS: dict[str, tuple[Any, str]] = {
         {"data": [{"attributes": {"start_ns": 1, "duration": 2, "meta": {}}}]},
         "spans of Datadog",
     ),
-    "inspect": ({"version": 2, "status": "success", "eval": {}}, "a log of Inspect AI"),
     "gemini": ({"sessionId": "s", "projectHash": "h", "messages": []}, "a chat of Gemini CLI"),
     "gemini_lines": (
         {"sessionId": "s", "projectHash": "h", "startTime": stamp(0), "lastUpdated": stamp(1)},

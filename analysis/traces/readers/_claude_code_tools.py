@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def add_tools(
 ) -> None:
     """Add the tools that messages call, with their results, and the messages between agents."""
     done = set()
+    begun = _Begun(file)
     for used, block, result, moment in file.results:
         use = file.uses.get(used)
         if use is None and text(result.get("agentId")) and not is_copy(block, seen):
@@ -72,10 +74,32 @@ def add_tools(
         if use is None or use.message not in mine or used in done:
             continue
         done.add(used)
+        use = begun.known(use)
         _add_tool(file, used, use, block, moment, result, agents, form, out)
         if text(result.get("agentId")):
             _add_return(file, use.event, result, moment, (used, use.at), agents, out)
     _add_tasks(file, mine, agents, out)
+
+
+class _Begun:
+    """Tells when the tools of a file begin: when the message that calls them has been written.
+
+    Newer versions begin each as soon as its own part of the message is there: in their files,
+    results come before the last line of their message.
+    """
+
+    def __init__(self, file: SessionFile) -> None:
+        self._ends = {identity: each.ended for identity, each in file.messages.items()}
+        self._at_once = any(
+            moment < self._ends.get(file.uses[used].message or "", moment)
+            for used, _, _, moment in file.results
+            if used in file.uses
+        )
+
+    def known(self, use: ToolUse) -> ToolUse:
+        """Return the call of a tool with the time at which it begins."""
+        ended = self._ends.get(use.message or "", use.at)
+        return use if self._at_once else replace(use, at=max(use.at, ended))
 
 
 def _add_tasks(file: SessionFile, mine: set[str], agents: Agents, out: Collector) -> None:
