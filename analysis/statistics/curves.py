@@ -119,6 +119,20 @@ def check_figure(study: Study) -> None:
     for name in (name for pair in figure.crossings for name in pair):
         if name not in names:
             raise TeamsimError(f"figure: {unknown_name('series', name, names)}")
+    has_baseline = any(
+        point.baseline is not None or (figure.x == SIZE and point.overrides.get(SIZE) == 1)
+        for point in study.points
+    )
+    if len(study.points) > 1 and not has_baseline and set(figure.y) <= {*RATIOS}:
+        raise TeamsimError(f"figure: {no_baseline(figure.y[0])}")
+
+
+def no_baseline(ratio: str) -> str:
+    """Return the message where nothing of a picture can be drawn, for want of a baseline."""
+    return (
+        f"{ratio}: the sweep has no single agent to compare with (say one with baseline:, or "
+        f"sweep {SIZE} from 1)"
+    )
 
 
 def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
