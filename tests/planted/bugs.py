@@ -735,8 +735,8 @@ BUGS = [
     ),
     Bug(
         "simulator/model/workspaces/single_writer.py",
-        "owner.time.in_call and owner.time.phase == SERVING",
-        "owner.time.in_call",
+        "time.in_call and time.phase == SERVING and",
+        "time.in_call and",
         "tests/engine/test_workspaces.py",
         "hand_each_other",
     ),
@@ -756,8 +756,8 @@ BUGS = [
     ),
     Bug(
         "simulator/model/workspaces/single_writer.py",
-        "desk.agents[artifact % workers]",
-        "desk.agents[artifact % len(desk.agents)]",
+        "[agent for agent in desk.agents if not agent.role]",
+        "list(desk.agents)",
         "tests/model/test_workspaces_alone.py",
         "only_workers_own",
     ),
