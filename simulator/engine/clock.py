@@ -70,6 +70,7 @@ class Clock(Agenda):
         "_has_ended",
         "_held",
         "_in_vain",
+        "_instant",
         "_is_overdue",
         "_known",
         "_most_calls",
@@ -98,6 +99,7 @@ class Clock(Agenda):
         self._most_calls = limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
+        self._instant = -1.0, -1.0  # the time of which it was last asked for, and its end
         self._halted: dict[int, Due] = {}
         """For each agent whose call waits to be resumed, what happens then."""
         self._held = 0
@@ -179,8 +181,11 @@ class Clock(Agenda):
 
     def instant_ends_s(self) -> float:
         """Return until when what happens counts as happening now."""
-        ends_s = self._env.now * (1.0 + AN_INSTANT)
-        return ends_s if self._env.has_call_until(ends_s) else self._env.now
+        now = self._env.now
+        if self._instant[0] != now:  # of many leases that end, only the first looks through them
+            ends_s = now * (1.0 + AN_INSTANT)
+            self._instant = now, ends_s if self._env.has_call_until(ends_s) else now
+        return self._instant[1]
 
     def _let_last(self, time_s: float, action: Callable[[simpy.Event], None]) -> None:
         """Do something at a later time, after all else that happens then."""
