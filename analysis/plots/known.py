@@ -123,7 +123,7 @@ def finish_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
     """
     if all_finished(curves):
         is_any = any(name.endswith(TO_SUCCESS) for name in metrics)
-        return "until success: bands allow for runs that fail, though none did" if is_any else ""
+        return "until success: bands leave out failures that no run shows" if is_any else ""
     share = curves["finished"] / curves["runs"]
     said = ["open marks: not all runs finished"]
     some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())

@@ -78,8 +78,8 @@ def _check_costs_drawn(metrics: Sequence[str], manifest: Manifest) -> None:
 
 def _check_baseline(wanted: FigureSpec, results: pd.DataFrame) -> None:
     """Refuse a picture of comparisons with a single agent where a sweep has none."""
-    from analysis.statistics.curves import RATIOS, no_baseline
-    from analysis.statistics.series import SIZE
+    from analysis.statistics.curves import RATIOS
+    from analysis.statistics.series import SIZE, no_baseline
 
     has_one = wanted.x == SIZE and SIZE in results and bool(results[SIZE].eq(1).any())
     if set(wanted.y) <= {*RATIOS} and not has_one and results["baseline_point"].isna().all():
