@@ -89,21 +89,18 @@ class Clock(Agenda):
         self._env = env
         self._known = ending
         self.limits = limits
-        self._has_ended = False
-        self._outcome = ("", "")
+        self._has_ended, self._outcome = False, ("", "")
         self._run: Watched
         self._timing: Timing
         self._timers: set[Timer] = set()
         self._arrivals: TaskArrivals | None = None
         self._has_budget = limits.budget_usd is not None
-        self._most_calls = limits.max_calls
-        self._is_overdue = False
+        self._most_calls, self._is_overdue = limits.max_calls, False
         self._moved_before_s, self._in_vain = 0.0, 0
         self._instant = -1.0, -1.0  # the time of which it was last asked for, and its end
         self._halted: dict[int, Due] = {}
         """For each agent whose call waits to be resumed, what happens then."""
-        self._held = 0
-        self.only_calls_happen = False
+        self._held, self.only_calls_happen = 0, False
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
     def halt(self, index: int, due: Due) -> None:
@@ -240,7 +237,10 @@ class Clock(Agenda):
         if not self._has_ended:
             self._has_ended = True
             self._outcome = (outcome, reason)
-            self._env.end()
+            is_spent = outcome in ("budget", "max_calls")
+            self._env.end(self.instant_ends_s() - self._env.now if is_spent else 0.0)
+        elif outcome == "completed":  # by a call that ends just when all is spent
+            self._outcome = (outcome, "")
 
     def count_turn(self) -> None:
         """Count the beginning of a loop's second or later turn as a call."""

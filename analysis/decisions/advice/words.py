@@ -267,7 +267,7 @@ def _finishing(advice: Advice) -> list[str]:
     said = [f"{finished[name]:,} of {runs[name]:,} runs of {name}" for name in names]
     return [
         "Finished: " + ", ".join(said) + ". What a system takes is until a run has finished, "
-        "failed ones started again."
+        "failed ones started again; costs and quality in the table are of runs as they ended."
     ]
 
 
