@@ -15,6 +15,7 @@ from scipy import stats
 from analysis.decisions.advice import ALONE, Advice, Wish, contest, in_words, turning_points
 from analysis.decisions.advice.evidence import Evidence, looks_at
 from analysis.decisions.advice.verdict import conclude
+from analysis.decisions.advice.words import columns_in_words
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 from tests.analysis.made_up_questions import KINDS, Question, question
@@ -409,3 +410,12 @@ def test_what_the_costs_of_the_table_are_is_said_where_runs_fail() -> None:
     runs = {ALONE: rows(np.full(2000, 100.0)), "2, new": rows(np.full(2000, 60.0), success=most)}
     words = " ".join(in_words(ask(runs)))
     assert "costs and quality in the table are of runs as they ended" in words
+
+
+def test_what_the_columns_say_is_to_within_the_indifference() -> None:
+    noise = np.random.default_rng(3).uniform(0.9, 1.1, 2000)
+    runs = {ALONE: rows(100.0 * noise), "2, new": rows(60.0 * noise)}
+    for wish, zone in ((Wish(), "1 %"), (Wish(indifference=0.05), "5 %")):
+        fulfils, best = columns_in_words(ask(runs, wish), wish)
+        assert f"known to meet the conditions to within {zone} (" in fulfils
+        assert f"is better by more than {zone};" in best
