@@ -1164,8 +1164,8 @@ BUGS = [
     # Files that had nothing planted before.
     Bug(
         f"{_MODEL}/calls/percentiles.py",
-        "math.ceil(share * count) - 1",
-        "int(share * count) - 1",
+        "math.ceil(share * count * (1.0 - AN_INSTANT))",
+        "int(share * count)",
         "tests/model/test_patterns.py",
         "percentiles_of_the_times_seen_last",
     ),
