@@ -227,3 +227,30 @@ def test_a_run_that_lacks_a_task_as_all_is_spent_is_not_complete() -> None:
         limits={"max_calls": 2},
     )
     assert (metrics.tasks_done, metrics.outcome) == (2, "max_calls")
+
+
+@pytest.mark.parametrize("base", [10, 0.1])
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"workspace": {"kind": "locks", "lease_s": 1}},
+        {"workspace": {"kind": "locks", "lease_s": 1, "acquire": "one_by_one"}},
+        {"coordination__protocol": {"kind": "self_claim", "claims": "immediate", "lease_s": 1}},
+    ],
+)
+def test_a_lease_as_long_as_the_calls_ends_with_none(held: dict[str, Any], base: float) -> None:
+    ((name, fields),) = held.items()
+    metrics = run(
+        **ASYNC,
+        **{name: {**fields, "lease_s": base}},
+        team={"size": 2, "agent": constant(base)},
+        workload={
+            "kind": "parallel_fraction",
+            "tasks": 6,
+            "parallel_fraction": 1,
+            "files": "shared",
+        },
+    )
+    calls = 6 if name == "workspace" else 3
+    assert metrics.makespan_s == pytest.approx(calls * base)
+    assert (metrics.outcome, metrics.attempts, metrics.lease_expiries) == ("completed", 6, 0)
