@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.curves import QUANTILES, TIMES, TO_SUCCESS, not_known, without_price
+from analysis.statistics.curves import (
+    QUANTILES,
+    RATIOS,
+    TIMES,
+    TO_SUCCESS,
+    not_known,
+    without_price,
+)
 from analysis.statistics.intervals import SHARE_METRICS
 
 Array = npt.NDArray[np.float64]
@@ -60,12 +67,21 @@ def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
 
 def why_not_known(curves: pd.DataFrame, metric: str) -> str:
     """Return the text of a panel that has no number to show."""
+    if metric in RATIOS and not has_baseline(curves):
+        return "not known: no single agent to compare with"
     is_known = np.isfinite(curves[metric].to_numpy(dtype=float))
+    if metric == "error_amplification" and not is_known.any():
+        return "not known: the single agent made no errors"
     if is_known.any() or not not_known(curves, metric).any():
         return "none"
     if metric == "speedup" and curves["finished"].any():
         return "not known: the single agent never finished"
     return f"not known: {reason(curves, metric)}"
+
+
+def has_baseline(curves: pd.DataFrame) -> bool:
+    """Return whether any point of `curves_against` has a single agent to compare with."""
+    return bool(curves["baseline_finished"].notna().any())
 
 
 def all_finished(curves: pd.DataFrame) -> bool:
@@ -107,7 +123,7 @@ def finish_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
     """
     if all_finished(curves):
         is_any = any(name.endswith(TO_SUCCESS) for name in metrics)
-        return "until success: bands allow for runs that fail, though none did" if is_any else ""
+        return "until success: bands leave out failures that no run shows" if is_any else ""
     share = curves["finished"] / curves["runs"]
     said = ["open marks: not all runs finished"]
     some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())

@@ -20,7 +20,14 @@ from analysis.plots.bands import (
 )
 from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.direct_labels import name_series
-from analysis.plots.known import all_finished, finish_note, open_note, reason, say_not_known
+from analysis.plots.known import (
+    all_finished,
+    finish_note,
+    open_note,
+    reason,
+    say_not_known,
+    why_not_known,
+)
 from analysis.plots.labels import metric_label
 from analysis.plots.numbers import shorten, shorten_log
 from analysis.plots.style import (
@@ -154,7 +161,7 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     if named:
         ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])
     if metric in RATIOS:
-        ax.axhline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
+        _mark_equal(ax, curves, metric)
     return ax
 
 
@@ -182,8 +189,19 @@ def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = N
     ax.set_yticks(range(len(rows)), [textwrap.fill(str(name), 22) for name in rows["series"]])
     ax.grid(visible=True, axis="x")
     if metric in RATIOS:
-        ax.axvline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
+        _mark_equal(ax, curves, metric, sideways=True)
     return ax
+
+
+def _mark_equal(ax: Axes, curves: pd.DataFrame, metric: str, sideways: bool = False) -> None:
+    """Draw where a ratio is 1; where none is known, say why."""
+    if np.isfinite(curves[metric].to_numpy(dtype=float)).any():
+        draw_at = ax.axvline if sideways else ax.axhline
+        draw_at(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
+        return
+    said = textwrap.fill(why_not_known(curves, metric), 24)
+    ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", color=REFERENCE)
+    (ax.xaxis if sideways else ax.yaxis).set_ticks([])
 
 
 def _mark_crossing(

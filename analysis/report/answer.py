@@ -55,7 +55,7 @@ def answer(
         if p >= 0.95:  # all others are behind, or as good as that matters
             rivals = rivals[rivals["behind"] <= 0.01 * best["mean"]]
         sure = (
-            f"with a probability of {percent(p)} or more"
+            f"to within 1 % with a probability of {percent(p)} or more"
             if p > 0.0
             else "but others may be as quick"
         )

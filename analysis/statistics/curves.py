@@ -20,7 +20,7 @@ from analysis.statistics.intervals import (
     quantile_interval,
     ratio_of_means_interval,
 )
-from analysis.statistics.series import SERIES, SIZE, with_series
+from analysis.statistics.series import SERIES, SIZE, no_baseline, with_series
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
@@ -60,7 +60,12 @@ def interval_of(results: Columns | pd.DataFrame, metric: str, confidence: float 
     return interval_of_metric(np.asarray(results[metric]), metric, confidence)
 
 
-def estimate_of(results: Columns | pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
+def estimate_of(
+    results: Columns | pd.DataFrame,
+    metric: str,
+    confidence: float = 0.95,
+    may_fail: bool = True,
+) -> Interval:
     """Return the estimate of a metric at a point, as curves show it.
 
     Parameters
@@ -73,11 +78,16 @@ def estimate_of(results: Columns | pd.DataFrame, metric: str, confidence: float 
         that did not finish as longer than all others. For all other metrics see `interval_of`.
     confidence : float
         Coverage of the interval.
+    may_fail : bool
+        Whether further runs may fail though all of these finished, so that what is spent until
+        success may be more. Where it is false, intervals are of runs that finish.
     """
     finished = results["success"]
     spent = metric.removesuffix(TO_SUCCESS)
     if metric in TIMES or spent != metric:
-        return to_success(results[spent], finished, confidence)
+        if may_fail or not np.asarray(finished).all():
+            return to_success(results[spent], finished, confidence)
+        return interval_of(results, spent, confidence)
     for ending, share in QUANTILES.items():
         time = metric.removesuffix(ending)
         if time != metric and time in TIMES:
@@ -119,6 +129,12 @@ def check_figure(study: Study) -> None:
     for name in (name for pair in figure.crossings for name in pair):
         if name not in names:
             raise TeamsimError(f"figure: {unknown_name('series', name, names)}")
+    has_baseline = any(
+        point.baseline is not None or (figure.x == SIZE and point.overrides.get(SIZE) == 1)
+        for point in study.points
+    )
+    if len(study.points) > 1 and not has_baseline and set(figure.y) <= {*RATIOS}:
+        raise TeamsimError(f"figure: {no_baseline(figure.y[0])}")
 
 
 def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
@@ -203,9 +219,9 @@ def curves_against(
         baseline did; ``speedup`` (time to success of the baseline over that of the point; null
         where either never finished) and ``error_amplification`` (mean share of tasks not correct
         over the baseline's, of runs as they ended: a task not done is not correct), with paired
-        intervals. The baseline is the point that the scenario names, else the same series at one
-        agent where x is ``team.size``; without either, and for an error-free baseline, the ratios
-        are null.
+        intervals. Where all runs of the study finished, intervals are of runs that do. The
+        baseline is the point that the scenario names, else the same series at one agent where x is
+        ``team.size``; without either, and for an error-free baseline, the ratios are null.
     """
     table = with_series(results, x, by)
     may_fail = not bool(table["success"].all())
@@ -227,7 +243,7 @@ def curves_against(
             "finished": finished,
         }
         for metric in metrics:
-            row.update(_named(metric, estimate_of(group, metric, confidence)))
+            row.update(_named(metric, estimate_of(group, metric, confidence, may_fail)))
             if metric in group:
                 is_known = metric not in TIMES or finished == runs
                 row[f"{metric}_sd"] = _sd(group[metric]) if is_known else math.nan

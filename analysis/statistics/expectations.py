@@ -204,9 +204,7 @@ def _judged(rows: pd.DataFrame, expectation: Expectation, confidence: float) -> 
     verdict: Verdict = "not resolved"
     if not math.isnan(found.estimate):
         verdict = "met" if all(ends) else "not resolved" if any(ends) else "failed"
-    sign = 1.0 if expectation.wants_less else -1.0
-    beyond = sign * (found.estimate - expectation.bound)
-    needed = None
+    beyond, needed = expectation.beyond(found.estimate), None
     if verdict == "not resolved":
         needed = _needed(rows, expectation, found, confidence)
     equal = expectation.statistic == "mean" and found.low == found.high and _differ(rows)
@@ -265,7 +263,7 @@ def _needed(
     if share is not None:
         return _needed_for_quantile(rows, expectation, share, confidence)
     gap = abs(found.estimate - expectation.bound)
-    if gap == 0.0:
+    if expectation.is_on_bound(found.estimate):
         return None
     end = found.low if expectation.bound < found.estimate else found.high
     if not math.isfinite(end):
@@ -301,7 +299,8 @@ def _needed_for_quantile(
     values = rows[expectation.metric].to_numpy(dtype=np.float64)
     if expectation.metric in TIMES:
         values = _as_long_as_known(values, rows["success"].to_numpy(dtype=bool))
-    below = float((values <= expectation.bound).mean())
+    bound, is_on_bound = expectation.bound, expectation.is_on_bound
+    below = float(np.mean([each < bound or is_on_bound(each) for each in values.tolist()]))
     if below == share:
         return None
     if below in (0.0, 1.0):  # and the interval ends at the least or the greatest value

@@ -114,3 +114,11 @@ def _in_words(text: str) -> str:
     kind = said.pop("kind", "")
     parts = [f"{name.replace('_', ' ')} {each}" for name, each in said.items()]
     return ", ".join(filter(None, [str(kind), *parts]))
+
+
+def no_baseline(ratio: str) -> str:
+    """Return the message where nothing of a picture can be drawn, for want of a baseline."""
+    return (
+        f"{ratio}: the sweep has no single agent to compare with (say one with baseline:, or "
+        f"sweep {SIZE} from 1)"
+    )

@@ -14,6 +14,8 @@ from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from simulator.scenario.figure import Figure as FigureSpec
+
 _OF_ONE_TEAM = ("makespan_s", "cost_usd", "quality", "tokens")
 """Metrics that are drawn of one team, if none is asked for."""
 
@@ -32,7 +34,8 @@ def picture(
     Raises
     ------
     TeamsimError
-        If there is no such field or metric, or costs are to be drawn that are not known.
+        If there is no such field or metric, or nothing is to be drawn but costs that are not known
+        or comparisons with a single agent that the sweep does not have.
     """
     from analysis.plots import scaling_figure, sweep_figure
     from analysis.plots.default import figure_of, has_sizes, wanted_figure
@@ -48,6 +51,7 @@ def picture(
         figure_of(results, manifest, x, y, series) if is_asked else wanted_figure(results, manifest)
     )
     _check_costs_drawn(wanted.y, manifest)
+    _check_baseline(wanted, results)
     return "figure", sweep_figure(results, wanted, "" if is_asked else question)
 
 
@@ -70,3 +74,13 @@ def _check_costs_drawn(metrics: Sequence[str], manifest: Manifest) -> None:
             f"{drawn[0]}: what a run costs is not known, since the sweep was made without prices; "
             f"{HOW_TO_PRICE}"
         )
+
+
+def _check_baseline(wanted: FigureSpec, results: pd.DataFrame) -> None:
+    """Refuse a picture of comparisons with a single agent where a sweep has none."""
+    from analysis.statistics.curves import RATIOS
+    from analysis.statistics.series import SIZE, no_baseline
+
+    has_one = wanted.x == SIZE and SIZE in results and bool(results[SIZE].eq(1).any())
+    if set(wanted.y) <= {*RATIOS} and not has_one and results["baseline_point"].isna().all():
+        raise TeamsimError(no_baseline(wanted.y[0]))

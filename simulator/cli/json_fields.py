@@ -78,7 +78,7 @@ FORMS = {
             "verdict": "`team`, `alone`, `open` or `neither`",
             "best": "the advised system",
             "p_best": "probability, at least, that none of the others that fulfil the conditions "
-            "is better; null where nothing is known",
+            "is better by more than `--indifference`; null where nothing is known",
             "as_good": "others that are known to be as good",
             "not_excluded": "others that may be the best",
             "best_team": "the best team, where one agent is best",

@@ -70,6 +70,7 @@ class Clock(Agenda):
         "_has_ended",
         "_held",
         "_in_vain",
+        "_instant",
         "_is_overdue",
         "_known",
         "_most_calls",
@@ -88,20 +89,18 @@ class Clock(Agenda):
         self._env = env
         self._known = ending
         self.limits = limits
-        self._has_ended = False
-        self._outcome = ("", "")
+        self._has_ended, self._outcome = False, ("", "")
         self._run: Watched
         self._timing: Timing
         self._timers: set[Timer] = set()
         self._arrivals: TaskArrivals | None = None
         self._has_budget = limits.budget_usd is not None
-        self._most_calls = limits.max_calls
-        self._is_overdue = False
+        self._most_calls, self._is_overdue = limits.max_calls, False
         self._moved_before_s, self._in_vain = 0.0, 0
+        self._instant = -1.0, -1.0  # the time of which it was last asked for, and its end
         self._halted: dict[int, Due] = {}
         """For each agent whose call waits to be resumed, what happens then."""
-        self._held = 0
-        self.only_calls_happen = False
+        self._held, self.only_calls_happen = 0, False
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
     def halt(self, index: int, due: Due) -> None:
@@ -179,8 +178,11 @@ class Clock(Agenda):
 
     def instant_ends_s(self) -> float:
         """Return until when what happens counts as happening now."""
-        ends_s = self._env.now * (1.0 + AN_INSTANT)
-        return ends_s if self._env.has_call_until(ends_s) else self._env.now
+        now = self._env.now
+        if self._instant[0] != now:  # of many leases that end, only the first looks through them
+            ends_s = now * (1.0 + AN_INSTANT)
+            self._instant = now, ends_s if self._env.has_call_until(ends_s) else now
+        return self._instant[1]
 
     def _let_last(self, time_s: float, action: Callable[[simpy.Event], None]) -> None:
         """Do something at a later time, after all else that happens then."""
@@ -235,7 +237,10 @@ class Clock(Agenda):
         if not self._has_ended:
             self._has_ended = True
             self._outcome = (outcome, reason)
-            self._env.end()
+            is_spent = outcome in ("budget", "max_calls")
+            self._env.end(self.instant_ends_s() - self._env.now if is_spent else 0.0)
+        elif outcome == "completed":  # by a call that ends just when all is spent
+            self._outcome = (outcome, "")
 
     def count_turn(self) -> None:
         """Count the beginning of a loop's second or later turn as a call."""

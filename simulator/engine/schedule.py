@@ -152,9 +152,9 @@ class Schedule:
             raise ValueError(f"a delay of {delay} seconds is negative")
         self._queue.push(self.now + delay, NORMAL, event)
 
-    def end(self) -> None:
-        """Let nothing else happen, after what is already to happen now."""
-        self.due(_End(self), 0)
+    def end(self, delay: float = 0.0) -> None:
+        """Let nothing else happen after `delay` seconds, or after what is already to happen now."""
+        self.due(_End(self), delay)
 
     def event(self) -> simpy.Event:
         """Return an event to wait for."""

@@ -215,19 +215,20 @@ class Metrics(Copied):
     task_wait_s: float = 0.0
     """Mean time from when a task could start to the start of the call that finished it."""
     utilisation: float = 0.0
-    """Share of the agents' time spent in calls."""
+    """Share of the agents' time in which calls were served, without requests in vain (`lost_s`)."""
     work_s: float = 0.0
-    """Attempts at tasks that had not failed their tests before."""
+    """Attempts at tasks that had not failed their tests before; of those that go on at a
+    checkpoint, what was left."""
     rework_s: float = 0.0
     """Attempts at tasks that had failed their tests before."""
     wasted_s: float = 0.0
     """Idle calls, duplicates, blocked and refused attempts, requests and calls that came to
-    nothing, and calls cut off at the end."""
+    nothing (all of them, also what a checkpoint has saved), and calls cut off at the end."""
     coordination_s: float = 0.0
     """Coordination and reviews, reads, commits and merges in the workspace, and all agents during
     the harness's time between rounds."""
     waiting_s: float = 0.0
-    """At barriers, for work, for the coordinator, and the three that follow."""
+    """At barriers, for work, for the coordinator, and the seven that follow."""
     rate_limited_s: float = 0.0
     """Of the waiting: after refusals of the provider."""
     lock_wait_s: float = 0.0

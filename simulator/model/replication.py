@@ -47,9 +47,10 @@ from simulator.model.team.sides import Sides
 from simulator.model.team.writes import Writes
 from simulator.model.topologies import Topology
 from simulator.model.trace import Event, Trace
-from simulator.model.workspaces import Workspace
+from simulator.model.workspaces import Workspace, WorkspaceState
 from simulator.model.workspaces._workspace import Desk
 from simulator.scenario import Scenario
+from simulator.scenario.resilience import Resilience
 
 
 def cast_of(scenario: Scenario) -> Cast:
@@ -57,6 +58,15 @@ def cast_of(scenario: Scenario) -> Cast:
     review = scenario.coordination.review
     verifiers = review.verifiers if review and review.by == "verifiers" else 0
     return Cast(scenario.team, verifiers, Topology.of(scenario.topology), scenario.network)
+
+
+def _tell_of_agents(space: WorkspaceState, health: Health, resilience: Resilience) -> None:
+    """Let a workspace know when agents go down, are back, or their tasks have gone to others."""
+    if not space.spec.needs_others:
+        return
+    look = [lambda *_: space.look_again()]
+    reassigns = resilience.detector is not None and resilience.detector.reassign
+    health.tell(look, look, look if reassigns else ())
 
 
 def _caller_of(scenario: Scenario, streams: Streams) -> Callable[[AgentState], Caller]:
@@ -212,8 +222,9 @@ class Replication:
                 has_checkpoints=resilience.checkpoint is not None,
                 keeps_rounds=scenario.has_rounds_of_turns,
             )
-        desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
-        space = workspace.state(desk)
+        space = workspace.state(
+            Desk(board, metrics, roster.agents, streams, agenda, phases, service)
+        )
         settlement = Settlement(
             journal,
             patterns,
@@ -252,6 +263,7 @@ class Replication:
                 change_protocol=change.change_to,
             )
             self.failures.set_up(resilience, scenario.faults, scenario.copies_tasks, about)
+            _tell_of_agents(space, health, resilience)
         self.steps = CallSteps(phases, service, space, sides.minority_goes_on)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.book = book = CallBook(service, bill, metrics)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 AN_INSTANT = 1e-9
 """Relative difference up to which times are the same: sums of durations have rounding errors."""
+
+
+def whole_periods(now: float, period_s: float) -> int:
+    """Return how many whole periods have passed, the one that ends now included."""
+    return math.floor(now / period_s * (1.0 + AN_INSTANT))
 
 
 class Timer(ABC):

@@ -17,6 +17,9 @@ Comparison = Literal["<", "<=", ">", ">="]
 RATE = "rate"
 """Statistic of ``success``: the share of runs that finished."""
 
+_ROUNDING = 1e-9
+"""Share of a bound by which what is computed may miss it: three times 0.1 is more than 0.3."""
+
 _SAME_AS = {"share": RATE, "p50": "median"}
 _NAMED = ("mean", "median", "min", "max", "rate", "share")
 _FORM = re.compile(r"(?P<name>[^<>=!]*?)\s*(?P<comparison><=|>=|<|>)(?P<bound>[^<>=!]*)")
@@ -43,11 +46,21 @@ class Expectation:
             return 0.5
         return float(self.statistic[1:]) / 100 if _QUANTILE.fullmatch(self.statistic) else None
 
+    def is_on_bound(self, value: float) -> bool:
+        """Return whether a value is the bound, but for the rounding errors of sums and means."""
+        return math.isclose(value, self.bound, rel_tol=_ROUNDING)
+
     def holds(self, value: float) -> bool:
         """Return whether a value is on the right side of the bound."""
-        if self.comparison in ("<", "<="):
-            return value < self.bound or (self.comparison == "<=" and value == self.bound)
-        return value > self.bound or (self.comparison == ">=" and value == self.bound)
+        if self.is_on_bound(value):
+            return self.comparison in ("<=", ">=")
+        return value < self.bound if self.wants_less else value > self.bound
+
+    def beyond(self, value: float) -> float:
+        """Return how far a value is on the wrong side of the bound, below 0 if on the right one."""
+        if self.is_on_bound(value):
+            return 0.0
+        return value - self.bound if self.wants_less else self.bound - value
 
     @property
     def wants_less(self) -> bool:

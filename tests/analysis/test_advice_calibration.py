@@ -14,6 +14,8 @@ from scipy import stats
 
 from analysis.decisions.advice import ALONE, Advice, Wish, contest, in_words, turning_points
 from analysis.decisions.advice.evidence import Evidence, looks_at
+from analysis.decisions.advice.verdict import conclude
+from analysis.decisions.advice.words import columns_in_words
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 from tests.analysis.made_up_questions import KINDS, Question, question
@@ -361,3 +363,59 @@ def test_a_lag_changes_its_sign_at_a_factor_between_two_on_a_logarithmic_scale(
     found = turning_points._nearest_crossing(lags)
     assert found is not None
     assert found == (pytest.approx(4.0**share), 1.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("cost", "spread"), [(0.1002, 0.0), (0.1002, 1e-5), (0.1, 0.0), (0.0995, 0.0)]
+)
+def test_what_costs_more_than_the_budget_in_its_mean_is_not_said_to_fulfil_it(
+    cost: float, spread: float
+) -> None:
+    # 0.1002 dollars are within 1 % of 0.1, which is the indifference of differences.
+    count, rng = 2000, np.random.default_rng(1)
+    runs = {
+        name: pd.DataFrame(
+            {
+                "makespan_s": np.full(count, seconds),
+                "cost_usd": usd + spread * rng.uniform(-1, 1, count),
+                "quality": 1.0,
+                "success": 1.0,
+            }
+        )
+        for name, seconds, usd in ((ALONE, 80.0, 0.09), ("2, a", 40.0, 0.095), ("3, a", 30.0, cost))
+    }  # fmt: skip
+    evidence = Evidence(runs, Wish(budget_usd=0.1), looks_at(30, count))
+    over = cost > 0.1
+    assert evidence.bounds(0.05).fulfils.tolist() == [True, True, not over]
+    assert evidence.meets.tolist() == [True, True, not over]
+    assert conclude(evidence).best == ("2, a" if over else "3, a")
+
+
+def test_a_system_at_its_limit_is_not_left_out_by_chance() -> None:
+    count, rng = 240, np.random.default_rng(2)
+    cost = rng.exponential(0.1, count)
+    cost *= 0.1003 / cost.mean()  # the standard error is 6 % of it
+    rows = {"makespan_s": 40.0, "quality": 1.0, "success": 1.0}
+    runs = {
+        ALONE: pd.DataFrame({**rows, "cost_usd": np.full(count, 0.05)}),
+        "2, a": pd.DataFrame({**rows, "cost_usd": cost}),
+    }
+    evidence = Evidence(runs, Wish(budget_usd=0.1), looks_at(30, count))
+    assert evidence.meets.tolist() == [True, True]
+    assert not evidence.bounds(0.05).fulfils[1]
+
+
+def test_what_the_costs_of_the_table_are_is_said_where_runs_fail() -> None:
+    most = np.arange(2000) % 100 != 0
+    runs = {ALONE: rows(np.full(2000, 100.0)), "2, new": rows(np.full(2000, 60.0), success=most)}
+    words = " ".join(in_words(ask(runs)))
+    assert "costs and quality in the table are of runs as they ended" in words
+
+
+def test_what_the_columns_say_is_to_within_the_indifference() -> None:
+    noise = np.random.default_rng(3).uniform(0.9, 1.1, 2000)
+    runs = {ALONE: rows(100.0 * noise), "2, new": rows(60.0 * noise)}
+    for wish, zone in ((Wish(), "1 %"), (Wish(indifference=0.05), "5 %")):
+        fulfils, best = columns_in_words(ask(runs, wish), wish)
+        assert f"known to meet the conditions to within {zone} (" in fulfils
+        assert f"is better by more than {zone};" in best

@@ -179,6 +179,38 @@ def test_a_figure_that_the_sweep_cannot_give_is_refused_before_it_runs() -> None
     check_figure(parse_study(TEXT + "figure: {x: team.size, y: [tokens, speedup]}\n"))
 
 
+ALONE = "baseline: {team.size: 1, topology: single}\n"
+WITHOUT_ONE = TEXT.replace(ALONE, "").replace("[1, 2, 4, 8]", "[2, 4, 8]")
+
+
+def test_a_figure_of_nothing_but_ratios_needs_a_baseline_and_says_so_before_it_runs() -> None:
+    asked = "figure: {x: team.size, y: [speedup, error_amplification]}\n"
+    with pytest.raises(TeamsimError, match=r"figure: speedup: .* no single agent to compare with"):
+        check_figure(parse_study(WITHOUT_ONE + asked))
+    for text in (TEXT, TEXT.replace(ALONE, ""), WITHOUT_ONE + ALONE):
+        check_figure(parse_study(text + asked))
+    against = asked.replace("team.size", "workload.parallel_fraction")
+    with pytest.raises(TeamsimError, match="no single agent"):  # sizes are on no axis of it
+        check_figure(parse_study(TEXT.replace(ALONE, "") + against))
+
+
+def test_panels_of_ratios_that_are_not_known_say_why() -> None:
+    results = run_sweep(parse_study(WITHOUT_ONE)).to_pandas()
+    wanted = Figure(x="team.size", y=("speedup", "makespan_s"))
+    said = [text.get_text() for text in sweep_figure(results, wanted).axes[0].texts]
+    assert "not known: no single\nagent to compare with" in said
+    said = [text.get_text() for ax in scaling_figure(results).axes for text in ax.texts]
+    assert "not known: no single\nagent to compare with" in said
+
+
+def test_no_errors_of_the_single_agent_are_said_where_errors_are_compared(
+    results: pd.DataFrame,
+) -> None:
+    wanted = Figure(x="team.size", y=("error_amplification",))
+    said = [text.get_text() for text in sweep_figure(results, wanted).axes[0].texts]
+    assert "not known: the single\nagent made no errors" in said
+
+
 def test_lines_are_named_in_words_and_sizes_as_agents() -> None:
     kind = "coordination.protocol"
     assert name_value(kind, '{"kind":"self_claim","noise":0.5}') == "self_claim, noise 0.5"

@@ -334,6 +334,25 @@ def drawn(rng: np.random.Generator, text: str, count: int) -> pd.DataFrame:
     return rows(np.exp(rng.normal(0.0, 0.5, count)))
 
 
+@pytest.mark.parametrize("statistic", ["mean", "median", "max", "min", "p90"])
+@pytest.mark.parametrize("value", [0.1 + 0.1 + 0.1, 0.3, 1.1 - 0.8])
+def test_a_rounding_error_is_on_no_side_of_a_bound(statistic: str, value: float) -> None:
+    """0.1 + 0.1 + 0.1 is a little more than 0.3, and 1.1 - 0.8 a little more, too."""
+    table = rows(np.full(60, 1.0), work_s=np.full(60, value))
+    for comparison, verdict in (("<=", "met"), (">=", "met"), ("<", "failed"), (">", "failed")):
+        found = finding(f"work_s.{statistic} {comparison} 0.3", table)
+        assert (found.verdict, found.beyond) == (verdict, 0.0)
+
+
+def test_a_quantile_on_its_bound_but_for_rounding_needs_as_many_runs_as_one_on_it() -> None:
+    few, found = np.full(20, 1.0), []
+    for value in (0.3, 0.1 + 0.1 + 0.1):
+        table = rows(few, work_s=np.full(20, value))
+        found.append(finding("work_s.p95 <= 0.3", table))
+    assert [each.verdict for each in found] == ["not resolved"] * 2
+    assert found[0].needed == found[1].needed
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("text", BOUNDS)
 @pytest.mark.parametrize("share", [pytest.param(0.999, marks=pytest.mark.thorough), 1.001])

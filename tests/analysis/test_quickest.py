@@ -129,7 +129,7 @@ def test_a_clear_case_stays_clear() -> None:
         assert ranked["p_best"][0] >= 0.95
         assert ranked["may_be_best"].tolist() == [True, False, False, False]
     verdict, section = answer(sweep_of(teams))
-    assert "with a probability of 99 % or more" in verdict
+    assert "to within 1 % with a probability of 99 % or more" in verdict
     assert any(line.startswith("Over the slowest point") for line in section.words)
     assert any("3 % of a team's further runs may fail" in line for line in section.words)
 

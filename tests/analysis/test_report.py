@@ -21,6 +21,8 @@ from analysis.breakdown.causes import CAUSES
 from analysis.report import write_report
 from analysis.report.answer import answer
 from analysis.report.charts import curve_chart
+from analysis.statistics.curves import curves_against
+from analysis.statistics.intervals import mean_interval
 from simulator.errors import TeamsimError
 from simulator.experiment import read_results, run_sweep
 from simulator.scenario import parse_study
@@ -212,6 +214,19 @@ def test_each_picture_has_its_data_and_the_command_that_makes_it(
         done = teamsim_here(*command[1:])
         assert done.returncode == 0, done.stderr
     assert (page.parent / "figure.png").exists()
+
+
+def test_the_table_of_curves_is_as_sure_as_the_answer_where_all_runs_finished() -> None:
+    text = SWEEP.replace("topology: [decentralised, centralised]\n  ", "")
+    results = run_sweep(parse_study(text), workers=1).to_pandas()
+    _, section = answer(results)
+    curves = curves_against(results, ["makespan_s", "makespan_s_to_success"])
+    said = {name: mean_interval(rows["makespan_s"]) for name, rows in results.groupby("team.size")}
+    assert "They leave out that up to 22 % of a team's further runs may fail" in str(section.words)
+    for metric in ("makespan_s", "makespan_s_to_success"):
+        for row in curves.to_dict("records"):
+            low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+            assert (low, high) == (said[row["x"]].low, said[row["x"]].high)
 
 
 def test_no_band_of_a_share_leaves_0_to_1() -> None:

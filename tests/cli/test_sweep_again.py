@@ -145,6 +145,17 @@ def test_anything_is_drawn_against_anything(swept: Path, teamsim_here: Here) -> 
     assert picture.shape[0] > 300
 
 
+def test_a_speed_up_over_nobody_is_refused_and_draws_nothing(
+    swept: Path, teamsim_here: Here
+) -> None:
+    (swept / "mine.yaml").write_text(SWEPT.replace("[1, 2]", "[2, 3]").partition("baseline")[0])
+    run_sweep(load_study("mine.yaml"), Path("without"), workers=1)
+    done = teamsim_here("plot", "without", "--y", "speedup", "--out", "empty.png")
+    assert done.returncode == 2
+    assert "speedup: the sweep has no single agent to compare with" in done.stderr
+    assert not (swept / "empty.png").exists()
+
+
 def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
     lines = curves_against(
         rows("out"), ["makespan_s"], "workload.parallel_fraction", by=["topology", "team.size"]

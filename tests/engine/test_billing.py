@@ -277,3 +277,30 @@ def test_a_call_that_goes_on_at_a_checkpoint_writes_what_is_left(
     assert [count for count in told if count] == written
     assert m.output_tokens == sum(written)
     assert m.makespan_s == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("is_billed", [True, False])
+def test_what_a_billed_error_has_read_is_in_the_cache(is_billed: bool) -> None:
+    """Each call fails twice, and the fallback answers: of a cache of its own."""
+    each = {"probability": 1, "after_s": 0.5}
+    other = {"latency": {"kind": "seconds", "base": 5}, "price": PRICE}
+    _, rows = checked(
+        scenario(
+            team={"size": 1, "agent": worker(context={**CONTEXT, "retention": 1})},
+            workload={"kind": "parallel_fraction", "tasks": 2, "parallel_fraction": 1},
+            provider={
+                "errors": {**each, "bill": {"written": 1}} if is_billed else each,
+                "retry": {"max_retries": 1},
+            },
+            resilience={"fallback": {"model": other}},
+        )
+    )
+    failed = [(r.input_tokens, r.cached_tokens) for r in rows if r.event is Event.REQUEST]
+    if not is_billed:
+        assert failed == [(0, 0)] * 4
+        return
+    # The second request of a call finds all that the first has read, and the next call as much.
+    first, second = failed[0][0], failed[2][0]
+    assert failed == [(first, 0), (first, first), (second, first), (second, second)]
+    answered = [r for r in rows if r.event is Event.CALL_END]
+    assert [r.cached_tokens for r in answered] == [0, first]

@@ -14,6 +14,7 @@ from simpy.events import NORMAL
 
 from simulator.engine.heap import Heap
 from simulator.engine.schedule import Due, Schedule
+from tests.conftest import run
 
 Said = list[tuple[float, int]]
 WAITS = st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=4), max_size=5)
@@ -150,3 +151,31 @@ def test_all_that_happens_up_to_a_time_is_found(
     left = sorted(times)[gone:]
     assert sorted(heap.up_to(up_to)) == [time for time in left if time <= up_to]  # type: ignore[type-var]
     assert sorted(heap.up_to(up_to, after)) == [time for time in left if after < time <= up_to]  # type: ignore[type-var]
+
+
+@pytest.mark.skipif(
+    not isfunction(Heap.push), reason="methods of compiled classes stay as they are"
+)
+def test_many_leases_that_end_at_one_instant_look_through_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+    has_call_until = Schedule.has_call_until
+
+    def counted(schedule: Schedule, time_s: float) -> bool:
+        asked.append(schedule.now)
+        return has_call_until(schedule, time_s)
+
+    monkeypatch.setattr(Schedule, "has_call_until", counted)
+    m = run(
+        team__size=50,
+        team__agent__latency={"kind": "seconds", "base": 10},
+        coordination={
+            "protocol": {"kind": "self_claim", "claims": "immediate", "lease_s": 6},
+            "timing": "asynchronous",
+        },
+        workload={"kind": "parallel_fraction", "tasks": 60, "parallel_fraction": 1.0},
+        limits={"max_calls": 200},
+    )
+    assert m.lease_expiries >= 100
+    assert len(asked) == len(set(asked))

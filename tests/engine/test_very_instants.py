@@ -167,3 +167,90 @@ def test_a_breaker_opens_at_its_rate() -> None:
     breaker = Breaker(spec)
     changes = [breaker.record(breaker.term, failed, 0.0) for failed in [False] * 18 + [True] * 7]
     assert changes == [False] * 24 + [True]
+
+
+@pytest.mark.parametrize("resilience", [{}, {"timeout": {"seconds": 1000}}])
+@pytest.mark.parametrize("timing", ["asynchronous", "rounds", "bounded_staleness"])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        # Two agents make two calls each, at 0.02 dollars: the third call to end, one of two at
+        # one instant, spends the third of these cents, or the last.
+        {"budget_usd": 0.05},
+        {"budget_usd": 0.06},
+        {"budget_usd": 0.08},
+        {"max_calls": 4},
+    ],
+)
+def test_a_run_that_is_done_as_all_is_spent_is_complete(
+    limits: dict[str, Any], timing: str, resilience: dict[str, Any]
+) -> None:
+    metrics = run(
+        team={
+            "size": 2,
+            "agent": constant(
+                10, tokens={"output": 200, "message": 0}, price={"output_per_mtok": 100}
+            ),
+        },
+        coordination={"protocol": "pre_assigned", "timing": timing},
+        workload__tasks=4,
+        limits=limits,
+        resilience=resilience,
+    )
+    assert (metrics.tasks_done, metrics.makespan_s) == (4, 20.0)
+    assert (metrics.outcome, metrics.success, metrics.reason) == ("completed", True, "")
+
+
+def test_calls_that_end_a_rounding_error_later_are_in_time_to_complete_what_is_spent() -> None:
+    """0.1 + 0.1 + 0.1 is a little more than 0.3."""
+    groups = {
+        name: {"size": 1, "agent": constant(base, price={"output_per_mtok": 100})}
+        for name, base in (("a", 0.3), ("b", 0.1))
+    }
+    tasks = [{"id": str(i), "worker": 1 + min(i, 1)} for i in range(4)]
+    metrics = run(
+        **ASYNC,
+        team={"groups": groups},
+        coordination__protocol="pre_assigned",
+        workload={"kind": "dag", "tasks": tasks},
+        limits={"max_calls": 4},
+    )
+    assert (metrics.tasks_done, metrics.outcome) == (4, "completed")
+    assert metrics.makespan_s == pytest.approx(0.3)
+
+
+def test_a_run_that_lacks_a_task_as_all_is_spent_is_not_complete() -> None:
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": constant(10)},
+        workload__tasks=3,
+        limits={"max_calls": 2},
+    )
+    assert (metrics.tasks_done, metrics.outcome) == (2, "max_calls")
+
+
+@pytest.mark.parametrize("base", [10, 0.1])
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"workspace": {"kind": "locks", "lease_s": 1}},
+        {"workspace": {"kind": "locks", "lease_s": 1, "acquire": "one_by_one"}},
+        {"coordination__protocol": {"kind": "self_claim", "claims": "immediate", "lease_s": 1}},
+    ],
+)
+def test_a_lease_as_long_as_the_calls_ends_with_none(held: dict[str, Any], base: float) -> None:
+    ((name, fields),) = held.items()
+    metrics = run(
+        **ASYNC,
+        **{name: {**fields, "lease_s": base}},
+        team={"size": 2, "agent": constant(base)},
+        workload={
+            "kind": "parallel_fraction",
+            "tasks": 6,
+            "parallel_fraction": 1,
+            "files": "shared",
+        },
+    )
+    calls = 6 if name == "workspace" else 3
+    assert metrics.makespan_s == pytest.approx(calls * base)
+    assert (metrics.outcome, metrics.attempts, metrics.lease_expiries) == ("completed", 6, 0)

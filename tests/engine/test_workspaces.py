@@ -330,3 +330,94 @@ def test_known_faults_that_others_overwrite_are_told_by_the_trace() -> None:
     )
     run_as_traced(spec, trace=trace)
     assert any(row.outcome == "redo_was_known" for row in trace.rows)
+
+
+TWO_WRITERS: dict[str, Any] = {
+    "team": {"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+    "coordination": {"protocol": "pre_assigned", "timing": "asynchronous"},
+    "workload": {"kind": "dag", "tasks": [{"id": i, "files": ["x"]} for i in ("a", "b")]},
+    "workspace": {"kind": "single_writer", "apply_s": 2},
+}
+"""Worker 0 owns the file that both write."""
+
+
+def lost(at_s: float, **how: Any) -> dict[str, Any]:
+    return {"at_s": at_s, "kind": "crash", "agent": 0, **how}
+
+
+def test_a_change_waits_for_an_owner_that_is_down_and_is_applied_before_its_next_call() -> None:
+    m = run(**TWO_WRITERS, faults=[lost(9, for_s=21)])
+    # Worker 1 has done its task at 10 s; the owner is back at 30 s, and does its own again.
+    assert (m.outcome, m.makespan_s, m.lock_wait_s) == ("completed", 40.0, 20.0)
+    assert (m.down_s, m.work_s, m.wasted_s, m.coordination_s) == (21.0, 20.0, 9.0, 2.0)
+
+
+def test_a_change_for_an_owner_that_never_comes_back_is_never_applied() -> None:
+    m = run(**TWO_WRITERS, faults=[{"at_s": 9, "kind": "kill", "agent": 0}])
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("deadlock", 10.0, 0)
+    assert "agent 1 waits for agent 0, which is down, to write artifact 0" in m.reason
+
+
+@pytest.mark.parametrize("reassign", [True, False])
+def test_the_next_worker_writes_for_an_owner_whose_tasks_have_gone_to_others(
+    reassign: bool,
+) -> None:
+    m = run(
+        **TWO_WRITERS,
+        faults=[{"at_s": 9, "kind": "kill", "agent": 0}],
+        resilience={"detector": {"period_s": 5, "timeout_s": 15, "reassign": reassign}},
+    )
+    if not reassign:
+        assert (m.outcome, m.makespan_s) == ("deadlock", 10.0)
+        return
+    # Found at 20 s, 15 s after its last heartbeat; then worker 1 does the other task, too.
+    assert (m.outcome, m.makespan_s, m.lock_wait_s) == ("completed", 30.0, 10.0)
+    assert m.coordination_s == 0.0
+
+
+def test_a_restarted_owner_applies_what_has_waited_for_it() -> None:
+    m = run(
+        **TWO_WRITERS,
+        faults=[{"at_s": 9, "kind": "kill", "agent": 0}],
+        resilience={
+            "detector": {"period_s": 5, "timeout_s": 15, "reassign": False},
+            "supervisor": {"restart_s": 4},
+        },
+    )
+    assert (m.outcome, m.makespan_s, m.lock_wait_s) == ("completed", 34.0, 14.0)
+
+
+@pytest.mark.parametrize("minority_owns", [False, True])
+def test_no_change_is_handed_across_a_partition(minority_owns: bool) -> None:
+    # Cut off from 5 to 25 s is worker 1. The task of who owns the file is done at 10 s, or at the
+    # end of the partition; the other's change is applied in two seconds after that.
+    # Files are numbered as they appear: x is of worker 0, or y before it, and x of worker 1.
+    files = [["y", "x"], ["x"]] if minority_owns else [["x"], ["x"]]
+    tasks = [{"id": str(i), "files": each} for i, each in enumerate(files)]
+    m = run(
+        **TWO_WRITERS | {"workload": {"kind": "dag", "tasks": tasks}},
+        network={"partitions": [{"at_s": 5, "duration_s": 20, "minority": 0.5}]},
+    )
+    assert (m.outcome, m.makespan_s, m.lock_wait_s) == ("completed", 27.0, 15.0)
+    assert m.partition_wait_s == (15.0 if minority_owns else 0.0)
+    assert m.coordination_s == 2.0
+
+
+def test_who_is_elected_leaves_its_files_to_the_next_worker() -> None:
+    simulation = Simulation(
+        scenario(
+            team={"size": 3, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            topology="centralised",
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload={"kind": "dag", "tasks": [{"id": str(i), "files": ["x"]} for i in range(12)]},
+            workspace={"kind": "single_writer", "apply_s": 2},
+            faults=[{"at_s": 1, "kind": "kill", "agent": "coordinator"}],
+            resilience={"election": {}},
+        )
+    )
+    elected = set()
+    for replication in range(8):
+        trace = Trace(replication)
+        assert simulation.run(replication, trace).outcome == "completed"
+        elected |= {row.peer for row in trace.rows if row.event is Event.LEADS}
+    assert elected == {0, 1, 2}

@@ -6,13 +6,16 @@ import math
 
 import pytest
 
+from simulator.engine import Simulation
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 from simulator.model.calls.budget import RetryBudget
 from simulator.model.calls.percentiles import RecentTimes
 from simulator.model.resilience.recovery import Recovery
+from simulator.model.trace import Event, Trace
 from simulator.scenario.backoff import Backoff
 from simulator.scenario.resilience import BreakerSpec
+from tests.conftest import run, scenario
 
 
 def test_a_breaker_opens_half_opens_and_closes_at_the_times_of_its_definition() -> None:
@@ -159,3 +162,49 @@ def test_recovery_is_counted_by_hand() -> None:
     for i in range(20):
         recovery.done(52.0 + 1.25 * i)
     assert recovery.seconds(100.0, False) == 32.0
+
+
+def test_a_percentile_is_at_the_rank_that_its_share_says() -> None:
+    """0.55 times 20 is a little more than 11 in floating-point numbers."""
+    for count in range(1, 101):
+        times = RecentTimes(count, 1)
+        for seconds in range(1, count + 1):
+            times.add(float(seconds))
+        for rank in range(1, count):
+            assert times.percentile(rank / count) == rank, (rank, count)
+    assert times.percentile(0.551) == 56
+
+
+@pytest.mark.parametrize("kind", ["heartbeat", "swim"])
+def test_a_heartbeat_at_the_instant_of_a_crash_has_been_sent(kind: str) -> None:
+    """0.3 / 0.1 is a little less than 3."""
+    found = [
+        run(
+            team={"size": 2, "agent": {"latency": {"kind": "seconds", "base": 1}}},
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload={"kind": "parallel_fraction", "tasks": 4, "parallel_fraction": 1},
+            faults=[{"at_s": at_s, "kind": "kill", "agent": 1}],
+            resilience={"detector": {"kind": kind, "period_s": 0.1, "timeout_s": 0.5}},
+        ).detection_s
+        for at_s in (0.3, 0.3 + 1e-12)
+    ]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] == pytest.approx(0.5 if kind == "heartbeat" else 0.1)
+
+
+def test_an_election_counts_from_the_heartbeat_at_the_instant_of_the_loss() -> None:
+    times = []
+    for at_s in (0.3, 0.3 + 1e-12):
+        trace = Trace()
+        Simulation(
+            scenario(
+                team={"size": 3, "agent": {"latency": {"kind": "seconds", "base": 1}}},
+                topology="centralised",
+                coordination={"protocol": "lead_assign", "timing": "asynchronous"},
+                workload={"kind": "parallel_fraction", "tasks": 4, "parallel_fraction": 1},
+                faults=[{"at_s": at_s, "kind": "kill", "agent": "coordinator"}],
+                resilience={"election": {"heartbeat_s": 0.1}},
+            )
+        ).run(0, trace)
+        times += [row.time_s for row in trace.rows if row.event is Event.LEADS]
+    assert times[0] == pytest.approx(times[1])

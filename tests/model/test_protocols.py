@@ -248,3 +248,15 @@ def test_a_pool_of_tasks_keeps_order_under_removal() -> None:
     pool.add(3)
     assert pool.first(1) == [1]
     assert pool.first(3) == [1, 3, 5]
+
+
+def test_a_coordinator_does_not_know_whom_a_partition_cuts_off() -> None:
+    m = run(
+        team={"size": 2, "agent": {"latency": {"kind": "seconds", "base": 10}}},
+        topology="centralised",
+        coordination={"protocol": "lead_assign", "timing": "asynchronous"},
+        workload={"kind": "parallel_fraction", "tasks": 4, "parallel_fraction": 1},
+        network={"partitions": [{"at_s": 5, "duration_s": 100, "minority": 0.5}]},
+    )
+    # Its first call, up to 10 s, gives one task to each; that of worker 1 waits until 105 s.
+    assert (m.outcome, m.makespan_s, m.work_s) == ("completed", 115.0, 40.0)

@@ -735,8 +735,8 @@ BUGS = [
     ),
     Bug(
         "simulator/model/workspaces/single_writer.py",
-        "owner.time.in_call and owner.time.phase == SERVING",
-        "owner.time.in_call",
+        "time.in_call and time.phase == SERVING and",
+        "time.in_call and",
         "tests/engine/test_workspaces.py",
         "hand_each_other",
     ),
@@ -756,8 +756,8 @@ BUGS = [
     ),
     Bug(
         "simulator/model/workspaces/single_writer.py",
-        "desk.agents[artifact % workers]",
-        "desk.agents[artifact % len(desk.agents)]",
+        "[agent for agent in desk.agents if not agent.role]",
+        "list(desk.agents)",
         "tests/model/test_workspaces_alone.py",
         "only_workers_own",
     ),
@@ -1164,8 +1164,8 @@ BUGS = [
     # Files that had nothing planted before.
     Bug(
         f"{_MODEL}/calls/percentiles.py",
-        "math.ceil(share * count) - 1",
-        "int(share * count) - 1",
+        "math.ceil(share * count * (1.0 - AN_INSTANT))",
+        "int(share * count)",
         "tests/model/test_patterns.py",
         "percentiles_of_the_times_seen_last",
     ),

@@ -56,7 +56,8 @@ class Bounds:
     low, high : ndarray, shape (systems, systems)
         Bounds of the logarithm of how many times as much system i takes as system j.
     holds, fails : ndarray of bool, shape (conditions, systems)
-        Whether a condition is known to hold, to within the indifference, or known to fail.
+        Whether a condition is known to hold, to within the indifference, or known to fail. None is
+        known to hold that the mean does not meet.
     """
 
     low: Array
@@ -106,8 +107,8 @@ class Evidence:
     reserves : ndarray, shape (conditions, systems)
         How much better the means are than the conditions require.
     meets : ndarray of bool, shape (systems,)
-        Whether some run finished and the means meet the conditions, to within half of the
-        indifference, so that a system just at a limit is not left out by chance.
+        Whether some run finished and the means meet the conditions, to within two standard errors
+        and half of the indifference, so that a system just at a limit is not left out by chance.
 
     Raises
     ------
@@ -146,7 +147,7 @@ class Evidence:
         )
         self.conditions = conditions(wish)
         self.reserves, self._reserves, self._reserve_errors = self._conditions()
-        zone = wish.indifference / 2.0 + _ROUNDING
+        zone = np.minimum(wish.indifference / 2.0, 2.0 * self._reserve_errors) + _ROUNDING
         self.meets = (self.reserves >= -zone).all(axis=0) & (self.finished > 0.0)
 
     def bounds(self, error: float, with_unseen: bool = True) -> Bounds:
@@ -271,7 +272,7 @@ class Evidence:
         for c, condition in enumerate(self.conditions):
             if condition.limit is None:
                 half[c, self.names.index(ALONE)] = 0.0
-        holds = self._reserves - half >= -self.wish.indifference
+        holds = (self._reserves - half >= -self.wish.indifference) & (self.reserves >= -_ROUNDING)
         fails = (self._reserves + half < -_ROUNDING) & (self.reserves < 0.0)
         return np.asarray(holds), np.asarray(fails)
 

@@ -215,9 +215,14 @@ def _it(advice: Advice) -> str:
     return "it" if advice.verdict == "team" else f'"{advice.best}"'
 
 
+def _zone(wish: Wish) -> str:
+    """Return the share that does not matter."""
+    return f"{wish.indifference:.3g}" if wish.indifference < 0.01 else percent(wish.indifference)
+
+
 def _how_sure(advice: Advice, wish: Wish) -> list[str]:
     """Say how sure it is that the best is the best, and which others are as good."""
-    zone = f"{wish.indifference:.3g}" if wish.indifference < 0.01 else percent(wish.indifference)
+    zone = _zone(wish)
     runs = int(advice.table["replications"].max())
     lines = []
     if advice.p_best >= 0.5:
@@ -267,7 +272,7 @@ def _finishing(advice: Advice) -> list[str]:
     said = [f"{finished[name]:,} of {runs[name]:,} runs of {name}" for name in names]
     return [
         "Finished: " + ", ".join(said) + ". What a system takes is until a run has finished, "
-        "failed ones started again."
+        "failed ones started again; costs and quality in the table are of runs as they ended."
     ]
 
 
@@ -303,10 +308,11 @@ def columns_in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     if wish.budget_usd is not None:
         wanted.append(f"cost: at most {wish.budget_usd:g} USD a run")
     table = advice.table
-    fulfils = f"fulfils: whether it is known to meet the conditions ({'; '.join(wanted)})"
+    zone, said = _zone(wish), "; ".join(wanted)
+    fulfils = f"fulfils: whether it is known to meet the conditions to within {zone} ({said})"
     if table["fulfils"].eq("not known").any():
         fulfils += "; where that is not known, more runs (-r) would tell"
     if not table["p_best"].gt(0.0).any():
         return [f"{fulfils}."]
-    best = "p best: probability, at least, that none of the others that fulfil them is better"
-    return [f"{fulfils}.", f"{best}; empty where it is not known, or below 50 %."]
+    best = "p best: probability, at least, that none of the others that fulfil them is better by"
+    return [f"{fulfils}.", f"{best} more than {zone}; empty where not known, or below 50 %."]

@@ -42,12 +42,15 @@ class Flight:
         Share of the work that was done when what was in flight stalled.
     first_is_over, second_is_over : bool
         Whether one of them has failed and is settled, while the other goes on.
+    is_read : bool
+        Whether one of them has come to nothing, was read and is billed.
     """
 
     __slots__ = (
         "done",
         "first",
         "first_is_over",
+        "is_read",
         "second",
         "second_is_over",
         "sent_s",
@@ -59,7 +62,7 @@ class Flight:
         self.second: Fate | None = None
         self.sent_s = self.done = 0.0
         self.ticket = _NOT_SENT
-        self.first_is_over = self.second_is_over = False
+        self.first_is_over = self.second_is_over = self.is_read = False
 
     def take_in_second(self) -> None:
         """Let the provider take in a second request."""
@@ -98,6 +101,10 @@ class Flight:
     def drop_second(self) -> None:
         """Let the second request be over, which has failed, while the first goes on."""
         self.second_is_over = True
+
+    def note_bill(self, is_billed: bool) -> None:
+        """Note whether one of the requests, which has come to nothing, was read and is billed."""
+        self.is_read = self.is_read or is_billed
 
     @property
     def second_wins(self) -> bool:

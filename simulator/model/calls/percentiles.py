@@ -6,6 +6,8 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 
+from simulator.model.timers import AN_INSTANT
+
 
 class RecentTimes:
     """The times of the last `window` requests, and their percentiles.
@@ -42,4 +44,5 @@ class RecentTimes:
         count = len(self._sorted)
         if count < self._minimum:
             return math.inf
-        return self._sorted[max(0, math.ceil(share * count) - 1)]
+        rank = math.ceil(share * count * (1.0 - AN_INSTANT))
+        return self._sorted[max(0, rank - 1)]

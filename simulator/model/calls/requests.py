@@ -168,8 +168,6 @@ class Requests(Service):
                 caller.be_answered()
                 self._phases.enter(agent, WAITING)
                 return
-            if why.is_billed:
-                agent.memory.read_in_vain()
             yield from self._try_again(agent, caller, why)
             if self._is_open and not caller.uses_other:
                 self._walk_in(agent, caller, False)

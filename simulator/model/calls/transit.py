@@ -95,8 +95,7 @@ class Transit:
 
         Raises `CallLostError` if the call is lost meanwhile.
         """
-        caller = self._callers[agent.index]
-        began_s = self._agenda.now
+        caller, began_s = self._callers[agent.index], self._agenda.now
         if not caller.served:
             seconds *= agent.look_in_cache(began_s)
         timeout_s, queued_s = self._patience.limit_s(), caller.take_queued_s()
@@ -135,6 +134,8 @@ class Transit:
             why = Why.TIMEOUT
         elapsed_s = self._agenda.now - began_s
         self._land(agent, flight, elapsed_s, why)
+        if why and flight.is_read:
+            agent.memory.read_in_vain()
         if self._checkpoints is not None and not why:
             self._checkpoints.note_answer(agent, part, seconds)
         self._patience.remember(elapsed_s, why, queued_s)
@@ -180,7 +181,7 @@ class Transit:
         first = flight.first
         if first.seconds <= elapsed_s:
             self.release(self._callers[agent.index].ticket)
-            self._pay(agent, elapsed_s, first.seconds, first.why)
+            flight.note_bill(self._pay(agent, elapsed_s, first.seconds, first.why))
             self._breakers.record(agent, first.why)
             flight.drop_first()
         else:
@@ -197,7 +198,7 @@ class Transit:
         if second is not None and flight.is_whole:
             if flight.second_wins and not why:
                 said = first.by(elapsed_s, Why.HEDGED)
-                self._pay(agent, elapsed_s, first.seconds, said)
+                flight.note_bill(self._pay(agent, elapsed_s, first.seconds, said))
             else:
                 unused = why if why is Why.TIMEOUT else Why.HEDGED
                 self._pay_second(agent, flight, elapsed_s, unused)
@@ -206,7 +207,7 @@ class Transit:
             self._throw_away(agent, flight, elapsed_s, why)
         elif self._provider.refunds:
             self._provider.settle(agent, agent.call.output)
-        if not why or why.is_billed:
+        if not why or flight.is_read:
             agent.use_cache(self._agenda.now)
         if second is None:
             self._breakers.record(agent, why)
@@ -274,7 +275,8 @@ class Transit:
             self._pay_second(agent, flight, elapsed_s, why, elapsed_s)
             return
         first = flight.first
-        self._pay(agent, elapsed_s, first.seconds, first.by(elapsed_s, why), elapsed_s)
+        said = first.by(elapsed_s, why)
+        flight.note_bill(self._pay(agent, elapsed_s, first.seconds, said, elapsed_s))
 
     def _pay_second(
         self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why, wasted_s: float = 0.0
@@ -285,14 +287,14 @@ class Transit:
         """
         second = flight.second
         if second is not None and not flight.second_is_over:
-            seconds = second.seconds - flight.sent_s
+            seconds, since_s = second.seconds - flight.sent_s, flight.since_second_s(elapsed_s)
             said = second.by(elapsed_s, why)
-            self._pay(agent, flight.since_second_s(elapsed_s), seconds, said, wasted_s)
+            flight.note_bill(self._pay(agent, since_s, seconds, said, wasted_s))
 
     def _pay(
         self, agent: AgentState, elapsed_s: float, seconds: float, why: Why, wasted_s: float = 0.0
-    ) -> None:
-        """Pay for what a request has read, and written by the time it was given up."""
+    ) -> bool:
+        """Pay for what a request has read, and written when given up; return if it is billed."""
         self._count(why)
         # A request given up at the very moment at which it was sent has not been read.
         paid = why.is_billed and (elapsed_s > 0.0 or seconds <= 0.0)
@@ -316,6 +318,7 @@ class Transit:
             output_tokens=written,
             outcome=why.value,
         )
+        return paid
 
     def _count(self, why: Why) -> None:
         metrics = self._metrics

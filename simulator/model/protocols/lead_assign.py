@@ -18,7 +18,8 @@ class LeadAssign(Protocol):
     """Workers do what their coordinator has given them, report, and wait for more.
 
     Assignments are made in the coordinator's calls: it is an agent that takes time, and
-    without a coordinator there is no work. Who is given nothing is not called.
+    without a coordinator there is no work. Who is given nothing is not called. A coordinator does
+    not know whom a partition cuts off: what it gives them waits until the partition ends.
     """
 
     can_take_over: ClassVar[bool] = False

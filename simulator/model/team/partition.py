@@ -119,6 +119,7 @@ class Partitions:
                     self._sides.give_away(agent)
         for agent in cut_off:
             self._coordination.hand_in_late(agent)
+        self._workspace.look_again()
         self._sides.let_in(cut_off)
         self._patterns.cut_off([])
         concerned = cut_off + self._verifiers

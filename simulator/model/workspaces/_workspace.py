@@ -40,6 +40,8 @@ class Workspace(WorkspaceSpec):
 
     has_phases: ClassVar[bool] = False
     """Whether reading, writing or waiting takes a call time beside its service."""
+    needs_others: ClassVar[bool] = False
+    """Whether a call may wait for an agent that is down or cut off to be there again."""
     reads_outdated: ClassVar[bool] = False
     """Whether a call may read what others have replaced, so that its tasks are `outdated`."""
 
@@ -148,6 +150,9 @@ class WorkspaceState:
 
     def abandoned(self, agent: AgentState) -> None:
         """Take an agent whose call is lost off the lists on which it waits."""
+
+    def look_again(self) -> None:
+        """Note that somebody is there again, within reach again, or known to be gone."""
 
     def split(self) -> None:
         """Note that an available team is cut in two."""

@@ -178,8 +178,15 @@ class _LockTable(WorkspaceState):
             this = artifact, self._grants
             ends_s = self.desk.agenda.now + self.spec.lease_s
             self.desk.agenda.at(
-                ends_s, partial(self._expire, *this), partial(self._is_awaited, *this)
+                ends_s, partial(self._end_now, *this), partial(self._is_awaited, *this)
             )
+
+    def _end_now(self, artifact: int, grant: int) -> None:
+        """Let a lease end after the calls that end at this very instant: they give back theirs."""
+        if self._is_held(artifact, grant):
+            this, agenda = (artifact, grant), self.desk.agenda
+            ends_s = agenda.instant_ends_s()
+            agenda.at(ends_s, partial(self._expire, *this), partial(self._is_awaited, *this))
 
     def _is_held(self, artifact: int, grant: int) -> bool:
         return artifact in self._holder and self._grant[artifact] == grant

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import ClassVar
 
 from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.resilience._pattern import FailureSetting, Pattern
 from simulator.model.streams import Draw, Purpose
-from simulator.model.timers import AN_INSTANT
+from simulator.model.timers import AN_INSTANT, whole_periods
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import DetectorSpec
@@ -58,7 +57,7 @@ class Detector(Pattern):
     def lost(self, agent: AgentState) -> None:
         """Set the time at which it is noticed that the agent is silent, or may be."""
         spec, life = self._spec, self._health.lives[agent.index]
-        periods = math.floor(self._agenda.now / spec.period_s)
+        periods = whole_periods(self._agenda.now, spec.period_s)
         if spec.kind == "heartbeat":
             at_s = max(self._agenda.now, periods * spec.period_s + spec.timeout_s)
             can_help = partial(self._can_help, agent, life)

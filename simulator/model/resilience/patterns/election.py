@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -12,6 +11,7 @@ from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.resilience._pattern import FailureSetting, Pattern
 from simulator.model.resilience.raft import Election
 from simulator.model.streams import Purpose
+from simulator.model.timers import whole_periods
 from simulator.scenario.resilience import ElectionSpec
 
 
@@ -149,7 +149,8 @@ class _Contest:
 
     def begin(self) -> None:
         """Let the workers' time-outs run since the last heartbeat."""
-        last_s = math.floor(self.now / self._spec.heartbeat_s) * self._spec.heartbeat_s
+        every_s = self._spec.heartbeat_s
+        last_s = whole_periods(self.now, every_s) * every_s
         for worker in self._workers:
             if not worker.is_down:
                 self.election.hears(worker.index, last_s)
