@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.traces.team_runs import CELL
+from analysis.validation.scores import coverage_of
+
 GUIDE = Path(__file__).parent / "guides" / "calibrate.md"
 README = Path(__file__).parents[1] / "README.md"
 BEGINS, ENDS = "<!-- scores: made by `make scores` -->\n", "<!-- end of scores -->\n"
@@ -106,6 +109,12 @@ def table_of(cells: pd.DataFrame) -> str:
         for metric in METRICS
     ]
     lines.append("| runs inside the 50, 80, 95 % intervals | " + " | ".join(inside) + " |")
+    of_metrics = [cells[cells["metric"] == metric] for metric in METRICS]
+    held = [coverage_of(each, "cover_80%", CELL) for each in of_metrics]
+    ranges = [f"{100 * each.low:.0f} to {100 * each.high:.0f} %" for each in held]
+    lines.append(
+        "| ... the 80 % intervals, at 95 % confidence over cells | " + " | ".join(ranges) + " |"
+    )
     success = means.loc["success"]
     best = success[["largest pilot", "all pilot runs", "single agent"]].min()
     lines += [

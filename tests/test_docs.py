@@ -288,7 +288,8 @@ def test_the_table_of_scores_is_written_in_its_place() -> None:
     cells = pd.DataFrame(
         [
             {"metric": metric, **dict.fromkeys(names, 0.25 * (i + 1)), "cover_50%": 0.5,
-             "cover_80%": 0.8, "cover_95%": 0.95}
+             "cover_80%": 0.8, "cover_95%": 0.95, "runs": 5.0, "model_dir": "m",
+             "mode": "decentralized", "task_type": "sums", "p_label": f"p{i}"}
             for metric in (*METRICS, "success")
             for i in range(2)
         ]
@@ -298,6 +299,8 @@ def test_the_table_of_scores_is_written_in_its_place() -> None:
     assert "| **teamsim** | **0.375** | **0.375** | **0.375** |" in table
     assert "| ratio of the two | 1.000 | 1.000 | 1.000 |" in table
     assert "| ... in 90 % of resampled cells | 1.00 to 1.00 | 1.00 to 1.00 |" in table
+    # Two cells alike are as two outcomes, of which 1.6 are inside: Clopper and Pearson's.
+    assert "| ... the 80 % intervals, at 95 % confidence over cells | 8 to 100 % |" in table
     one = cells.assign(task_type="sums", predicted=cells["predicted"] * 1.5)
     twice = one.assign(task_type="more", predicted=0.75)
     *_, first, second, both = lists_of([one, twice]).splitlines()

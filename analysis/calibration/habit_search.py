@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from analysis.calibration.monotone import interpolated
 from analysis.calibration.rounding import as_said
 from simulator.distributions import Floats
 from simulator.scenario import Scenario
+from simulator.special import betaincinv
+
+Teams: TypeAlias = "Mapping[int, Replications]"
+"""Replications of a team of each size."""
 
 _SIMULATED = np.linspace(0.0, 1.0, 5)
 """Values of a habit that are simulated; between them moments are interpolated."""
@@ -29,6 +33,12 @@ _FEW = 3
 _IMPOSSIBLE = 1e-3
 """Values are next to impossible if all that lies between their neighbours is less probable."""
 _FINE = np.linspace(0.0, 1.0, 65)
+_BLIND = (np.arange(25.0) + 0.5) / 25.0
+"""Quantiles of how often calls are blind that count the same; the outer two are simulated."""
+_SURE = 0.05
+"""Distance of these two below which only the mean is simulated: it hides less than chance does."""
+_LEAST_BETA = 1e-6
+"""Least parameter of a beta distribution of which a quantile is asked."""
 _LEAST_SPREAD = 0.05
 """Least standard deviation of a moment between runs, relative to its mean."""
 UNIFORM_VARIANCE = float(np.var(_FINE))
@@ -86,10 +96,14 @@ class Search:
         Scenario of each team size, as a document; with as many replications as are to be run.
     seen : Moments
         Of real runs.
+    blind : (float, float), optional
+        Beta parameters of the probability that a call is blind; None where it is known to be that
+        of the scenarios.
     """
 
     teams: Mapping[int, dict[str, Any]]
     seen: Moments
+    blind: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,24 +120,55 @@ def found_habits(search: Search | None) -> Found | None:
     """Return the habits of which the moments of real runs tell, if they do."""
     if search is None:
         return None
-    teams = {
-        size: Replications(Scenario.model_validate(said)) for size, said in search.teams.items()
-    }
+    shares, alike = _blind_teams(search)
 
-    def moments(place: tuple[float, ...], first: int | None = None) -> Moments:
+    def moments(teams: Teams, place: tuple[float, ...], first: int | None = None) -> Moments:
         deference, noise = map(as_said, place)
         return moments_of(
             {n: _rows(team.counts(deference, noise, first)) for n, team in teams.items()}
         )
 
     places = list(itertools.product(_SIMULATED, repeat=2))
-    simulated = [moments(place, _FEW) for place in places]
-    for i in np.flatnonzero(_possible(_weights(simulated, search.seen))):
-        simulated[i] = moments(places[i])
-    weights = _weights(simulated, search.seen)
+    simulated = [[moments(teams, place, _FEW) for place in places] for teams in alike]
+    for i in np.flatnonzero(_possible(_weights_over(simulated, shares, search.seen))):
+        for of_teams, teams in zip(simulated, alike, strict=True):
+            of_teams[i] = moments(teams, places[i])
+    weights = _weights_over(simulated, shares, search.seen)
     deference, noise = (_posterior(weights.sum(axis=1 - i)) for i in (0, 1))
-    matched = moments((deference.value, noise.value))
-    return Found(deference, noise, matched.means, sum(team.made for team in teams.values()))
+    matched = moments(alike[len(alike) // 2], (deference.value, noise.value))
+    made = sum(team.made for teams in alike for team in teams.values())
+    return Found(deference, noise, matched.means, made)
+
+
+def _blind_teams(search: Search) -> tuple[Floats, list[Teams]]:
+    """Return teams that differ in how often their calls are blind, by team size.
+
+    Those that `search` says are in the middle of them. Moments of teams at the quantiles `_BLIND`
+    are between those of the returned ones, and the first array says with which shares, shape
+    (quantiles, teams).
+    """
+    said = [search.teams]
+    shares = np.ones((1, 1))
+    if search.blind is not None:
+        hits, misses = (max(each, _LEAST_BETA) for each in search.blind)
+        at = betaincinv(hits, misses, _BLIND)
+        middle = hits / (hits + misses)
+        nodes = np.asarray([min(at[0], middle), middle, max(at[-1], middle)])
+        if np.ptp(nodes) > _SURE:
+            low, _, high = ({n: _with_blind(x, p) for n, x in search.teams.items()} for p in nodes)
+            said = [low, search.teams, high]
+            shares = np.stack([np.interp(at, nodes, each) for each in np.eye(3)], axis=1)
+    return shares, [
+        {size: Replications(Scenario.model_validate(each)) for size, each in teams.items()}
+        for teams in said
+    ]
+
+
+def _with_blind(said: dict[str, Any], probability: float) -> dict[str, Any]:
+    """Return a scenario whose agents' calls are blind with another probability."""
+    agent = said["team"]["agent"]
+    behaviour = {**agent["behaviour"], "blind_calls": as_said(probability)}
+    return {**said, "team": {**said["team"], "agent": {**agent, "behaviour": behaviour}}}
 
 
 def _posterior(weights: Floats) -> Estimate:
@@ -150,12 +195,32 @@ def _weights(moments: Sequence[Moments], seen: Moments) -> Floats:
     seen : Moments
         Of real runs.
     """
-    means = _between(np.stack([each.means for each in moments]))
-    variance = _between(np.stack([variances(seen, each) for each in moments]))
+    return _weights_over([moments], np.ones((1, 1)), seen)
+
+
+def _weights_over(alike: Sequence[Sequence[Moments]], shares: Floats, seen: Moments) -> Floats:
+    """Return the same where how often calls are blind is not known, shape (_FINE, _FINE).
+
+    Blind calls are blocked the more often the noisier the choice: who took the likeliest share of
+    blind calls for the true one would be too sure of the noise. So it is integrated over.
+
+    Parameters
+    ----------
+    alike : sequence of sequence of Moments
+        As of `_weights`, of teams that differ in how often their calls are blind.
+    shares : ndarray, shape (B, teams)
+        Of their moments in those of teams that are blind as often as is likely, B times.
+    seen : Moments
+    """
+    means = np.stack([_between(np.stack([each.means for each in of])) for of in alike])
+    variance = np.stack(
+        [_between(np.stack([variances(seen, each) for each in of])) for of in alike]
+    )
+    means, variance = (np.tensordot(shares, each, 1) for each in (means, variance))
     squares = (means - seen.means) ** 2
-    unexplained = np.maximum(0.0, (squares - variance).min(axis=(0, 1)))
+    unexplained = np.maximum(0.0, (squares - variance).min(axis=(0, 1, 2)))
     logs = -0.5 * (squares / (variance + unexplained)).sum(axis=-1)
-    weights = np.exp(logs - logs.max())
+    weights = np.exp(logs - logs.max()).sum(axis=0)
     return np.asarray(weights / weights.sum())
 
 

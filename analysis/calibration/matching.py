@@ -7,8 +7,9 @@ moments give them: their normal likelihood, with the error of their means over r
 likelihood: Wood 2010; how sure means are is told of simulated runs, too, but is itself no evidence,
 as in the criteria of Chernozhukov & Hong 2003). What no values of the habits explain is an error of
 the model, and is added to that of the moment (Kennedy & O'Hagan 2001). So a moment that the habits
-hardly change says nothing of them, however far it is off. The agent's other habits are taken as
-they were estimated: the errors are those given them.
+hardly change says nothing of them, however far it is off. How often calls are blind is integrated
+over: the noise decides how many of these are blocked, so that of both hardly more than the product
+may be known. The other habits are taken as they were estimated: errors are those given them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def search_for(
     if max(counts, default=1) == 1:
         return None
     teams = {size: _counted(alike, tasks, size, n) for size, n in counts.items()}
-    return Search(teams, seen_in(runs, calls))
+    return Search(teams, seen_in(runs, calls), alike.habits.blind)
 
 
 def matched(fit: CellFit, search: Search | None, found: Found | None) -> CellFit:

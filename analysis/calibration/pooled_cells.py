@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +18,10 @@ from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
 from analysis.traces.team_runs import AGENT, CELL, TeamRuns
 from simulator.experiment.pool import Processes
+from simulator.special import ndtri, stdtrit
+
+_TAIL = 0.975
+"""The quantile, of a 95 % interval, at which few cells are as unsure as Student's law says."""
 
 
 def pooled_fits(
@@ -27,9 +32,9 @@ def pooled_fits(
 ) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together.
 
-    The two habits that are matched by simulation are medians over the cells; their standard errors
-    are the spread over the cells, or that of the only one. How many tasks fit into a reply is a
-    matter of the task list.
+    The two habits that are matched by simulation are medians over the cells. Their standard errors
+    are those of the habit at a task list that is none of the cells, or that of the only cell. How
+    many tasks fit into a reply is a matter of the task list.
 
     Parameters
     ----------
@@ -57,11 +62,21 @@ def with_habits_of(pooled: Sequence[CellFit], fits: Sequence[CellFit]) -> list[C
 
 
 def _over_cells(cells: Sequence[Probability]) -> Probability:
-    """Return the median over cells; where there is one, or none tells anything, it is theirs."""
-    if len(cells) == 1 or all(each == UNTOLD for each in cells):
+    """Return the median over cells; where there is one, or none tells anything, it is theirs.
+
+    Its error is that of the habit in another cell: the cells' own errors and how far they differ,
+    which is as uncertain as they are few, and so has Student's quantile for the normal one (the
+    total variance of multiple imputations, Rubin 1987). No habit is known less well than one of
+    which nothing is known.
+    """
+    count = len(cells)
+    if count == 1 or all(each == UNTOLD for each in cells):
         return cells[0]
     values = [each.value for each in cells]
-    return Estimate(float(np.median(values)), float(np.std(values, ddof=1)))
+    few = float(stdtrit(count - 1, _TAIL) / ndtri(_TAIL))
+    between = float(np.var(values, ddof=1)) * (1.0 + 1.0 / count) * few**2
+    variance = float(np.mean([each.error**2 for each in cells])) + between
+    return Estimate(float(np.median(values)), min(UNTOLD.error, math.sqrt(variance)))
 
 
 def fit_pooled(

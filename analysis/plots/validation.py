@@ -19,6 +19,9 @@ NAMES = {
     "total_rounds": "rounds",
 }
 
+_APART = 0.012
+"""Distance of the strokes of two metrics, else one on the other."""
+
 _PLACES = {"left": 0.09, "right": 0.99, "top": 0.92, "bottom": 0.29, "wspace": 0.3}
 """Places of the panels, whose labels are always the same: to find them took longer than to draw."""
 
@@ -106,13 +109,20 @@ def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
 
 
 def plot_coverage(validation: Validation, ax: Axes | None = None) -> Axes:
-    """Draw the share of true runs in the central intervals against their probability."""
+    """Draw the share of true runs in the central intervals against their probability.
+
+    Strokes are 95 % intervals of the shares.
+    """
     ax = new_axes(ax)
     rows = {row["metric"]: row for row in validation.summary.to_dict("records")}
     ax.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1, linestyle=":")
     for i, metric in enumerate(name for name in NAMES if name in rows):
-        seen = [rows[metric][f"cover_{level:.0%}"] for level in LEVELS]
+        seen, low, high = (
+            [rows[metric][f"cover_{level:.0%}{end}"] for level in LEVELS]
+            for end in ("", "_low", "_high")
+        )
         ax.plot(LEVELS, seen, color=colour(i), marker=marker(i), label=NAMES[metric])
+        ax.vlines(np.add(LEVELS, _APART * (i - 1)), low, high, color=colour(i), linewidth=1)
     ax.set(
         xlabel="probability of the interval",
         ylabel="share of runs inside",
@@ -149,7 +159,11 @@ def summary_table(validation: Validation) -> pd.DataFrame:
         "ratio, 95 % high": summary["ratio_high"],
         **{name: summary[name] for name in BASELINES if name in summary},
         "skill": summary["skill"],
-        **{f"in {percent(level)}": summary[f"cover_{level:.0%}"] for level in LEVELS},
+        **{
+            f"in {percent(level)}{said}": summary[f"cover_{level:.0%}{end}"]
+            for level in LEVELS
+            for said, end in (("", ""), (", 95 % low", "_low"), (", 95 % high", "_high"))
+        },
         "|log median|": summary["median_error"],
         "best's": summary["best_median_error"],
     }

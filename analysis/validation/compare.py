@@ -29,6 +29,7 @@ from analysis.validation.scores import (
     brier,
     brier_again,
     brier_floor,
+    coverage_of,
     covers,
     mean_crps,
     noise_floor,
@@ -58,7 +59,8 @@ class Validation:
         ``floor``, of running it ``again``, the prediction (``predicted``), its ``ratio`` to
         running it again, with ``ratio_low`` and ``ratio_high`` (95 %, over cells), and each
         baseline, the name and score of the ``best`` baseline, ``skill``, the share of the gap
-        between it and the floor that is closed, coverage, and mean absolute errors of the log
+        between it and the floor that is closed, coverage, with its own 95 % interval over cells
+        (``cover_80%``, ``cover_80%_low``, ``cover_80%_high``), and mean absolute errors of the log
         median.
     cells : DataFrame
         The same for each cell and team size.
@@ -204,6 +206,12 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     ratios = {metric: ratio_to_again(rows, CELL) for metric, rows in cells.groupby("metric")}
     for name, end in (("ratio", "estimate"), ("ratio_low", "low"), ("ratio_high", "high")):
         means[name] = [getattr(ratios[metric], end) for metric in means.index]
+    for name in (f"cover_{level:.0%}" for level in LEVELS):
+        for end in ("low", "high"):
+            means[f"{name}_{end}"] = [
+                getattr(coverage_of(rows, name, CELL), end)
+                for rows in (cells[cells["metric"] == metric] for metric in means.index)
+            ]
     names = [name for name in BASELINES if name in means]
     # A baseline that does not apply to every cell is not compared: its mean is over other cells.
     complete = cells[names].notna().groupby(cells["metric"]).all()

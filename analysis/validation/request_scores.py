@@ -10,8 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from analysis.statistics.clusters import clustered_share_interval
+from analysis.statistics.intervals import Interval, ratio_of_means_interval
 from analysis.validation.scores import fair_crps
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
@@ -27,6 +30,8 @@ _NEIGHBOURS = 50
 
 _LEVEL = 0.8
 
+Strings = npt.NDArray[np.str_]
+
 
 @dataclass(frozen=True)
 class RequestScores:
@@ -38,9 +43,12 @@ class RequestScores:
         Number of predicted requests whose true values are known.
     table : DataFrame
         A row a quantity: ``quantity``, ``simulated`` and a column a baseline (mean CRPS), and
-        ``coverage`` of the 80 % intervals.
+        ``coverage`` of the 80 % intervals, with its own 95 % interval, ``coverage_low`` and
+        ``coverage_high``: requests of a session are predicted well or badly together (those of
+        which no session is known count as independent).
     sums : DataFrame
-        A row a quantity: predicted and real mean over sessions of their sums, and their ratio.
+        A row a quantity: predicted and real mean over sessions of their sums, and their ratio,
+        with its 95 % interval over sessions, ``ratio_low`` and ``ratio_high``.
     """
 
     requests: int
@@ -84,6 +92,7 @@ def score_requests(
     n = int(draws.groupby("request", sort=False).size().iloc[0])
     order = draws["request"].astype(str).drop_duplicates().tolist()
     known = known.set_index("request").reindex(order).reset_index()
+    sessions = _sessions(known)
     rows = []
     for name in SCORED:
         wanted = _logs(known[name])
@@ -94,9 +103,20 @@ def score_requests(
                 row[label] = _mean(others, wanted)
         tails = ((1.0 - _LEVEL) / 2, (1.0 + _LEVEL) / 2)
         low, high = np.quantile(ensembles, tails, axis=1)
-        row["coverage"] = float(((wanted >= low) & (wanted <= high)).mean())
+        inside = clustered_share_interval((wanted >= low) & (wanted <= high), sessions)
+        row |= {"coverage": inside.estimate}
+        row |= {"coverage_low": inside.low, "coverage_high": inside.high}
         rows.append(row)
-    return RequestScores(len(known), pd.DataFrame(rows), _sums(draws, known, n))
+    return RequestScores(len(known), pd.DataFrame(rows), _sums(draws, known, sessions, n))
+
+
+def _sessions(known: pd.DataFrame) -> Strings:
+    """Return the session of each request; where it is not known, the request's own name."""
+    request = known["request"].astype(str)
+    if "session" not in known:
+        return request.to_numpy(dtype=str)
+    session = known["session"].fillna("").astype(str)
+    return session.where(session != "", request).to_numpy(dtype=str)
 
 
 def _logs(values: pd.Series) -> Floats:
@@ -135,23 +155,27 @@ def _baselines(pilot: pd.DataFrame, known: pd.DataFrame, name: str) -> dict[str,
     return found
 
 
-def _sums(draws: pd.DataFrame, known: pd.DataFrame, n: int) -> pd.DataFrame:
+def _sums(draws: pd.DataFrame, known: pd.DataFrame, session: Strings, n: int) -> pd.DataFrame:
     """Compare mean sums of sessions (of requests, where no session is known)."""
-    session = known["session"] if "session" in known else known["request"]
     rows = []
     for name in SUMMED:
         if name not in known:
             continue
         means = draws[name].to_numpy(dtype=float).reshape(-1, n).mean(axis=1)
-        predicted = float(pd.Series(means).groupby(session.to_numpy()).sum().mean())
-        real = known[name].to_numpy(dtype=float)
-        real_sum = float(pd.Series(real).groupby(session.to_numpy()).sum().mean())
+        predicted = pd.Series(means).groupby(session).sum()
+        real = pd.Series(known[name].to_numpy(dtype=float)).groupby(session).sum()
+        if real.sum() > 0.0:
+            ratio = ratio_of_means_interval(predicted, real)
+        else:
+            ratio = Interval(math.nan, math.nan, math.nan)
         rows.append(
             {
                 "session sum": name,
-                "predicted": predicted,
-                "real": real_sum,
-                "ratio": predicted / real_sum if real_sum else math.nan,
+                "predicted": float(predicted.mean()),
+                "real": float(real.mean()),
+                "ratio": ratio.estimate,
+                "ratio_low": ratio.low,
+                "ratio_high": ratio.high,
             }
         )
     return pd.DataFrame(rows)

@@ -22,6 +22,7 @@ from analysis.traces.run_tables import MEASURES
 from analysis.validation.scores import (
     brier,
     brier_again,
+    coverage_of,
     covers,
     mean_crps,
     ratio_to_again,
@@ -247,7 +248,8 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
 def summary_of(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the means over teams of each measure, and the ratio to running it again.
 
-    Its 95 % interval (``ratio_low, ratio_high``) is over models, task lists and protocols.
+    Its 95 % interval (``ratio_low, ratio_high``) is over models, task lists and protocols, and so
+    is that of how many runs are in their 80 % intervals (``in 80 %, low`` and ``in 80 %, high``).
     """
     whole = scores[scores["again"].notna()]
     means = whole.groupby("measure", sort=False)[["again", "predicted", "pilot", "in 80 %"]].mean()
@@ -256,4 +258,8 @@ def summary_of(scores: pd.DataFrame) -> pd.DataFrame:
     ratios = {name: ratio_to_again(rows, of_fits) for name, rows in whole.groupby("measure")}
     for name, end in (("ratio", "estimate"), ("ratio_low", "low"), ("ratio_high", "high")):
         means[name] = [getattr(ratios[measure], end) for measure in means.index]
+    of_measure = [whole[whole["measure"] == measure] for measure in means.index]
+    inside = [coverage_of(rows, "in 80 %", of_fits) for rows in of_measure]
+    for end in ("low", "high"):
+        means[f"in 80 %, {end}"] = [getattr(each, end) for each in inside]
     return means.reset_index()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.statistics.clusters import clustered_share_interval
 from analysis.statistics.intervals import Interval, ratio_of_means_interval
 from simulator.distributions import Floats
 
@@ -113,6 +114,33 @@ def covers(ensemble: Floats, truths: Floats, level: float) -> float:
     """Return the share of `truths` in the ensemble's central interval of probability `level`."""
     low, high = np.quantile(ensemble, [(1.0 - level) / 2, (1.0 + level) / 2])
     return float(np.mean((truths >= low - 1e-9) & (truths <= high + 1e-9)))
+
+
+def coverage_of(teams: pd.DataFrame, share: str, clusters: Sequence[str]) -> Interval:
+    """Return the mean over teams of the share of runs in their intervals, with a 95 % interval.
+
+    Teams that share a fit are predicted well or badly together, and so are the runs of a team.
+
+    Parameters
+    ----------
+    teams : DataFrame
+        A row a team: ``runs``, their number, the column `share` (rows without it are left out) and
+        the clusters' columns.
+    share : str
+        Name of the column with the shares.
+    clusters : sequence of str
+        Columns that say which fit a team's prediction is of.
+
+    Returns
+    -------
+    Interval
+        All of it is NaN without a team.
+    """
+    known = teams[teams[share].notna()]
+    if known.empty:
+        return Interval(math.nan, math.nan, math.nan)
+    fit = known.groupby(list(clusters), dropna=False).ngroup()
+    return clustered_share_interval(known[share], fit, known["runs"])
 
 
 def pit(ensemble: Floats, truths: Floats, rng: np.random.Generator) -> Floats:

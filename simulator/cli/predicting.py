@@ -81,7 +81,8 @@ def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = F
     print_frame(scores.sums, list(scores.sums.columns))
     say_words(
         f"{scores.requests} of {len(asked)} requests: mean CRPS of logarithms (less is better) and "
-        f"coverage of 80 % intervals, in {path}"
+        f"coverage of 80 % intervals, in {path}; 95 % intervals of coverage and ratios are over "
+        "sessions"
     )
 
 

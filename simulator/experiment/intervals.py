@@ -154,9 +154,9 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     x = np.clip(x, 0.0, 1.0)
     count, mean = len(x), float(x.mean())
     if ((x == 0.0) | (x == 1.0)).all():
-        return Interval(mean, *_clopper_pearson(mean, count, confidence))
+        return Interval(mean, *clopper_pearson(mean, count, confidence))
     if np.ptp(x) <= _ROUNDING:
-        unseen = _clopper_pearson(0.0, count, confidence)[1]
+        unseen = clopper_pearson(0.0, count, confidence)[1]
         return Interval(mean, mean * (1.0 - unseen), mean + (1.0 - mean) * unseen)
     squares, tail = (x - mean) ** 2, 0.5 + confidence / 2
     kurtosis = float((squares**2).mean() / squares.mean() ** 2)
@@ -164,7 +164,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
     shrunk = float(special.ndtri(tail)) / student_quantile(tail, degrees)
     effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * shrunk**2
-    low, high = _clopper_pearson(mean, max(count, effective), confidence)
+    low, high = clopper_pearson(mean, max(count, effective), confidence)
     skewed = mean_interval(x, confidence)
     return Interval(mean, min(low, max(skewed.low, 0.0)), max(high, min(skewed.high, 1.0)))
 
@@ -173,8 +173,23 @@ _ROUNDING = 1e-9
 """Rounding error by which a share of times may be outside its bounds."""
 
 
-def _clopper_pearson(share: float, count: float, confidence: float) -> tuple[float, float]:
-    """Return the interval of a probability after `share` of `count` trials, whole or not."""
+def clopper_pearson(share: float, count: float, confidence: float) -> tuple[float, float]:
+    """Return the interval of a probability after `share` of `count` trials, whole or not.
+
+    Parameters
+    ----------
+    share : float
+        Of the trials that were successes, 0 to 1.
+    count : float
+        Number of trials, above 0.
+    confidence : float
+        Coverage, 0 to 1.
+
+    Returns
+    -------
+    tuple of float
+        The lower and the upper end (Clopper & Pearson 1934).
+    """
     tail, successes = (1.0 - confidence) / 2, share * count
     failures = count - successes
     beta = special.betaincinv
