@@ -134,10 +134,11 @@ def fit_tokens(
 ) -> list[TokenFit]:
     """Fit similar cells, each ``(runs, calls)``, first separately and then pooled.
 
-    What the cells have in common is the prior of a second fit of each. To shrink the first fits
-    would not do: totals of a few runs tell some sums of parameters well and the parameters badly,
-    so that their covariance is nearly singular, and parameters that move along it by more than
-    their errors no longer have the cell's totals.
+    A single cell is fitted once, under the prior of agents. What several cells have in common is
+    the prior of a second fit of each. To shrink the first fits would not do: totals of a few runs
+    tell some sums of parameters well and the parameters badly, so that their covariance is nearly
+    singular, and parameters that move along it by more than their errors no longer have the cell's
+    totals.
     """
     logs = [log_of(runs, calls) for runs, calls in cells]
     together = log_of(
@@ -145,8 +146,9 @@ def fit_tokens(
         pd.concat([calls for _, calls in cells], ignore_index=True),
     )
     centre = fit_alone(together, prior or shipped().priors["tokens"])
-    pooled = [_fit(log, centre.at, _WEAK) for log in logs]
+    pooled = [centre]  # not fitted again around itself, which would count the runs twice
     if len(logs) > 1:
+        pooled = [_fit(log, centre.at, _WEAK) for log in logs]
         at, spread = prior_of(pooled, centre.at, _WEAK)
         # How far its runs are from a cell's own fit is known by then. Estimated anew, it would
         # grow with each step towards the prior, and make way for the next.

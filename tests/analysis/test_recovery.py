@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.hyperpriors import shipped
 from analysis.calibration.latency import HUNG, between_rounds, fit_latencies, hung
 from analysis.calibration.redo import fit_redo
 from analysis.calibration.shares import Share, pool_shares
@@ -163,6 +164,31 @@ def written(
 
 
 @pytest.mark.theory
+@pytest.mark.slow
+@pytest.mark.each
+@pytest.mark.parametrize("runs", [10, 25])
+def test_intervals_of_the_tokens_of_a_single_cell_hold_agents_of_the_prior(runs: int) -> None:
+    """With a prior around a first fit of these runs they held 71 % of outputs, 76 % of artifacts.
+
+    Those of outputs and system prompts hold 87 to 90 %: where a prompt is small beside the
+    artifacts, or a call's output beside that of its tasks, what is known of it is not normal.
+    """
+    prior, within = shipped().priors["tokens"], []
+    for draw in range(TRUTHS):
+        rng = np.random.default_rng([66, runs, draw])
+        sigma = float(np.exp(rng.normal(-1.7, 0.4)))
+        truth = rng.normal(prior.mean, prior.sd)
+        (found,) = fit_tokens([written(rng, sigma, runs, "0", truth)])
+        errors = np.sqrt(np.diag(found.fit.covariance))
+        within.append(np.abs(found.fit.at - truth) < 1.96 * errors)
+    shares = dict(zip(NAMES, np.mean(within, axis=0).tolist(), strict=True))
+    assert min(shares.pop("output"), shares.pop("system")) > 0.88 - 3 * np.sqrt(
+        0.88 * 0.12 / TRUTHS
+    )
+    assert min(shares.values()) > LEAST, shares
+
+
+@pytest.mark.theory
 @pytest.mark.thorough
 @pytest.mark.parametrize(("runs", "cells"), [(10, 1), (25, 1), (10, 4)])
 def test_intervals_of_what_runs_write_more_or_less_hold_the_truth(runs: int, cells: int) -> None:
@@ -194,8 +220,8 @@ def test_intervals_of_what_calls_read_and_write_hold_the_truth(runs: int, cells:
     """The tokens of a call apart from its work, and of the prompt that no call adds to.
 
     A run that decides a parameter alone leaves no residual: by residuals alone, errors of the
-    system prompt would be too small by 1.9 to 2.8. The error of output is less than the spread
-    between agents.
+    system prompt would be too small by 1.9 to 2.8. Of several cells, the error of output is less
+    than the spread between these. A single one has the prior of agents, which differ by more.
     """
     ranks: dict[str, list[float]] = {"system": [], "output": []}
     errors = []
@@ -211,8 +237,8 @@ def test_intervals_of_what_calls_read_and_write_hold_the_truth(runs: int, cells:
             each.append(rank(found.estimate(name), float(np.exp(truths[0][NAMES.index(name)]))))
         errors.append(found.estimate("output").error)
     for name, each in ranks.items():
-        assert 0.91 <= held(each) <= (0.98 if name == "output" else 1.0), name
-    assert np.mean(errors) < 0.5
+        assert 0.91 <= held(each) <= (0.98 if name == "output" and cells > 1 else 1.0), name
+    assert np.mean(errors) < (0.5 if cells > 1 else 1.0)
 
 
 @pytest.mark.theory
