@@ -23,7 +23,7 @@ from analysis.observation.structure import (
     Structure,
 )
 from analysis.observation.twin import Observed, Twin
-from analysis.observation.units import CLOCK_S, Unit, units_of
+from analysis.observation.units import Unit, follows, units_of
 from analysis.observation.visits import pauses_of
 from analysis.observation.workload import work_in_turn
 
@@ -161,13 +161,14 @@ def _between_rounds(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.n
     found, length_s = [], 0.0
     for run in seen.runs:
         pauses = np.asarray(pauses_of(run.activity)).reshape(-1, 2)
-        reached = np.inf
+        last: tuple[float, float] | None = None
         for unit in units[run.name]:
-            if unit.start_s >= reached - CLOCK_S:
-                between = np.clip(pauses, reached, unit.start_s)
+            if last is not None and follows(unit.start_s, last):
+                between = np.clip(pauses, last[1], unit.start_s)
                 found.append(float((between[:, 1] - between[:, 0]).sum()))
-                reached = -np.inf
-            reached = max(unit.end_s, -np.inf if reached == np.inf else reached)
+                last = None
+            if last is None or unit.end_s >= last[1]:
+                last = (unit.start_s, unit.end_s)
         length_s += run.operations.makespan_s
     seconds = np.asarray(found)
     return seconds if seconds.sum() >= LEAST_SHARE * length_s else np.zeros(0)

@@ -18,7 +18,7 @@ from analysis.observation.resampling import FEWEST, chosen
 from analysis.observation.roles import typical
 from analysis.observation.runs import Run
 from analysis.observation.structure import INDEPENDENT, MESH, Structure
-from analysis.observation.units import CLOCK_S, Unit
+from analysis.observation.units import Unit, follows
 from analysis.observation.workload import IN_TURN, Work
 from simulator.words import percent
 
@@ -107,15 +107,16 @@ def stages_of(units: Sequence[Unit]) -> Stages | None:
     All units of a stage begin within `SHORTEST_S` of its first, and after all before have ended.
     """
     found: Stages = []
-    reached = -np.inf
+    last = (-np.inf, -np.inf)
     for unit in sorted(units, key=lambda each: each.start_s):
-        if not found or unit.start_s >= reached - CLOCK_S:
+        if not found or follows(unit.start_s, last):
             found.append([unit])
         elif unit.start_s > found[-1][0].start_s + SHORTEST_S:
             return None
         else:
             found[-1].append(unit)
-        reached = max(reached, unit.end_s)
+        if unit.end_s >= last[1]:
+            last = (unit.start_s, unit.end_s)
     return found or None
 
 

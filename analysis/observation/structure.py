@@ -22,7 +22,7 @@ from analysis.observation.roles import roles_by_agent
 from analysis.observation.rounds import OVERLAP, in_rounds, turns_of
 from analysis.observation.runs import Run
 from analysis.observation.starts import starts_of
-from analysis.observation.units import CLOCK_S
+from analysis.observation.units import follows
 
 SINGLE, LEAD, TREE, SUBAGENTS, PIPELINE, MESH, INDEPENDENT = (
     "single",
@@ -250,12 +250,15 @@ def _handed_over(
 ) -> set[str]:
     """Return the agents that got the work of those above them, who then did no more."""
     place = {agent: i for i, agent in enumerate(run.agents)}
-    begins = {agent: run.start[run.agent == i].min() for agent, i in place.items()}
-    ends = {agent: run.end[run.agent == i].max() for agent, i in place.items()}
+    rows = {agent: run.agent == i for agent, i in place.items()}
+    lives = {
+        agent: (float(run.start[mine].min()), float(run.end[mine].max()))
+        for agent, mine in rows.items()
+    }
     return {
         child
         for child, top in parents.items()
-        if (top, child) in told and begins[child] >= ends[top] - CLOCK_S
+        if (top, child) in told and follows(lives[child][0], lives[top])
     }
 
 

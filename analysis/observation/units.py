@@ -12,6 +12,9 @@ from analysis.observation.activity import Operations
 CLOCK_S = 0.002
 """Starts and ends are rounded, often to milliseconds: what follows at once may begin before."""
 
+_NOISE_S = 1e-6
+"""Rounding errors of seconds since a run began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -67,6 +70,22 @@ def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
         if chats or (tried and not run.cut[tried[-1]]):
             found.append(_unit(run, agent, chats + tried))
     return sorted(found, key=lambda unit: (unit.start_s, unit.agent))
+
+
+def follows(start_s: float, before: tuple[float, float]) -> bool:
+    """Tell whether work began when other work had ended, by clocks that are rounded.
+
+    What began before the middle of other work did not follow it, however short that is.
+
+    Parameters
+    ----------
+    start_s : float
+        Start of the work.
+    before : (float, float)
+        Start and end of the other work.
+    """
+    begin, end = before
+    return start_s >= end - max(_NOISE_S, min(CLOCK_S, (end - begin) / 2))
 
 
 def _unit(run: Operations, agent: int, chats: Sequence[int]) -> Unit:

@@ -12,7 +12,7 @@ from analysis.observation.roles import typical
 from analysis.observation.rounds import turns_of
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, SINGLE, Structure
-from analysis.observation.units import CLOCK_S, Unit
+from analysis.observation.units import Unit, follows
 
 _SHARE = 0.8
 """Share of the runs that must have the same stages."""
@@ -117,12 +117,13 @@ def _independent(tasks: int) -> dict[str, Any]:
 def _stages(units: Sequence[Unit]) -> list[int]:
     """Return the sizes of stages: a unit begins a new one if all before it have ended."""
     sizes: list[int] = []
-    reached = -np.inf
+    last = (-np.inf, -np.inf)
     for unit in sorted(units, key=lambda each: each.start_s):
-        if unit.start_s >= reached - CLOCK_S or not sizes:
+        if not sizes or follows(unit.start_s, last):
             sizes.append(0)
         sizes[-1] += 1
-        reached = max(reached, unit.end_s)
+        if unit.end_s >= last[1]:
+            last = (unit.start_s, unit.end_s)
     return sizes
 
 

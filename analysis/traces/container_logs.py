@@ -11,7 +11,14 @@ from typing import Any, BinaryIO, cast
 _HEAD = 1 << 15
 """Bytes in which the first line of a log is told; Docker breaks lines up after 16 kB of text."""
 
-_DOCKER = re.compile(rb'\s*\{\s*"log"\s*:\s*".*?"stream"\s*:\s*"std(?:out|err)"', re.DOTALL)
+_DOCKER = {"log", "stream", "time", "attrs", "kubernetes", "docker"}
+"""Fields of a line of Docker's, and of what collectors add to it; tables of calls have others."""
+
+_STREAMS = {"stdout", "stderr"}
+
+_LONG = re.compile(rb'\s*\{\s*"log"\s*:\s*"(?:[^"\\]|\\.)*+(?:"[^\n]{0,300})?\\?\Z', re.DOTALL)
+"""The start of a line whose text goes on behind it: escaped, 16 kB are up to six times as long."""
+
 _CRI = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)")
 
 
@@ -24,7 +31,7 @@ def without_wrapping(stream: BinaryIO) -> BinaryIO:
     numbers of the file. The stream must be able to peek.
     """
     start = stream.peek(_HEAD)[:_HEAD]  # type: ignore[attr-defined]
-    if _DOCKER.match(start):
+    if _of_docker(start.lstrip().partition(b"\n")[0]) is not None or _LONG.match(start):
         return cast(BinaryIO, io.BufferedReader(_Lines(_unwrapped(stream, _of_docker))))
     if _CRI.match(start):
         return cast(BinaryIO, io.BufferedReader(_Lines(_unwrapped(stream, _of_cri))))
@@ -32,15 +39,17 @@ def without_wrapping(stream: BinaryIO) -> BinaryIO:
 
 
 def _of_docker(line: bytes) -> tuple[str, bytes, bool] | None:
-    """Return the stream of a line, its text, and whether it is whole; None if it is another."""
+    """Return the stream of a line, its text, and whether it is whole; None if it is no Docker's."""
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or not isinstance(said.get("log"), str):
         return None
+    if said.keys() - _DOCKER or said.get("stream") not in _STREAMS:
+        return None
     text = said["log"]
-    return str(said.get("stream")), text.encode("utf-8", "replace"), text.endswith("\n")
+    return said["stream"], text.encode("utf-8", "replace"), text.endswith("\n")
 
 
 def _of_cri(line: bytes) -> tuple[str, bytes, bool] | None:

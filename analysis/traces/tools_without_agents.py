@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -48,18 +46,17 @@ def with_agents(calls: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     without &= naming
     if not without.any():
         return calls, notes
-    places: dict[int, int] = {}
-    alone = 0
     some = calls[calls["run_id"].isin(calls.loc[without, "run_id"]) & (is_chat | without)]
-    for _, run in some.groupby("run_id", sort=False):
-        asks = run["operation_name"].isin(CHATS)
-        agents = [each for _, each in run[asks].groupby(run["agent_id"].fillna(""), sort=False)]
-        tools = run[~asks]
-        if len(agents) == 1:
-            alone += len(tools)
-            places |= dict.fromkeys(tools.index, int(agents[0].index[0]))
-        else:
-            places |= _between_calls(tools, agents)
+    asks = some[some["operation_name"].isin(CHATS)]
+    tools = some[~some["operation_name"].isin(CHATS)]
+    agents = asks.assign(agent_id=asks["agent_id"].fillna(""), chat=asks.index).groupby("run_id")
+    is_single = agents["agent_id"].nunique() == 1
+    single = tools["run_id"].map(is_single).astype(bool)
+    first = tools.loc[single, "run_id"].map(agents["chat"].first())
+    places = dict(zip(first.index.tolist(), map(int, first), strict=True))
+    alone = len(places)
+    several = ~asks["run_id"].map(is_single).astype(bool)
+    places |= _between_calls(tools[~single], asks[several])
     are_named = set(calls.index[named])
     places = {tool: chat for tool, chat in places.items() if chat in are_named}
     calls = calls.copy()
@@ -81,25 +78,59 @@ def with_agents(calls: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]
 
 
-def _between_calls(tools: pd.DataFrame, agents: Iterable[pd.DataFrame]) -> dict[int, int]:
+def _between_calls(tools: pd.DataFrame, chats: pd.DataFrame) -> dict[int, int]:
     """Return the call that each tool follows: the last before it of those that waited for it."""
-    known = tools.dropna(subset=["start_ns", "end_ns"])
-    begin, end = (known[name].to_numpy(dtype=np.int64) for name in ("start_ns", "end_ns"))
-    best = np.full(len(known), np.iinfo(np.int64).min)
-    found = np.full(len(known), -1)
-    for each in agents:
-        mine = each.dropna(subset=["start_ns", "end_ns"]).sort_values("end_ns")
-        if mine.empty:
-            continue
-        ends = mine["end_ns"].to_numpy(dtype=np.int64)
-        starts = np.append(np.sort(mine["start_ns"].to_numpy(dtype=np.int64)), _NEVER)
-        last = np.searchsorted(ends, begin + _SLACK_NS, side="right") - 1
-        after = ends[np.maximum(last, 0)]
-        following = starts[np.searchsorted(starts[:-1], after - _SLACK_NS, side="left")]
-        fits = (last >= 0) & (end <= following + _SLACK_NS)
-        is_nearer = fits & (after > best)
-        best[is_nearer] = after[is_nearer]
-        found[is_nearer] = mine.index.to_numpy()[last[is_nearer]]
-    return {
-        int(tool): int(chat) for tool, chat in zip(known.index, found, strict=True) if chat >= 0
-    }
+    asked = chats.dropna(subset=["start_ns", "end_ns"])
+    used = tools.dropna(subset=["start_ns", "end_ns"]).sort_values("start_ns", kind="stable")
+    agents = asked.groupby(["run_id", asked["agent_id"].fillna("")], sort=False).ngroup()
+    starts, ends = (asked[name].to_numpy(dtype=np.int64) for name in ("start_ns", "end_ns"))
+    following = _following(agents.to_numpy(), starts, ends)
+    # Of calls that end at once, the one of the agent that is named first counts as the last.
+    order = np.lexsort((-agents.to_numpy(), ends))
+    table = zip(
+        asked["run_id"].to_numpy()[order],
+        agents.to_numpy()[order].tolist(),
+        ends[order].tolist(),
+        following[order].tolist(),
+        asked.index.to_numpy()[order].tolist(),
+        strict=True,
+    )
+    coming = next(table, None)
+    # Per run, the agents that wait: until when, and the call that they have made, the last at last.
+    waiting: dict[str, dict[int, tuple[int, int]]] = {}
+    found: dict[int, int] = {}
+    for run, begin, end, tool in zip(
+        used["run_id"], used["start_ns"].tolist(), used["end_ns"].tolist(), used.index, strict=True
+    ):
+        while coming is not None and coming[2] <= begin + _SLACK_NS:
+            mine = waiting.setdefault(coming[0], {})
+            mine.pop(coming[1], None)
+            mine[coming[1]] = coming[3], coming[4]
+            coming = next(table, None)
+        mine, gone = waiting.get(run, {}), []
+        for agent, (until, chat) in reversed(mine.items()):
+            if end <= until + _SLACK_NS:
+                found[int(tool)] = chat
+                break
+            if until + _SLACK_NS < begin:
+                gone.append(agent)
+        for agent in gone:  # they have gone on, and wait for no tool that begins later
+            del mine[agent]
+    return found
+
+
+def _following(agents: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return when the next call of the agent of each call begins, in ns."""
+    n = len(starts)
+    after = np.maximum(ends - _SLACK_NS, starts + 1)
+    times, whose = np.concatenate([after, starts]), np.concatenate([agents, agents])
+    is_start = np.repeat([False, True], n)
+    order = np.lexsort((is_start, times, whose))
+    places = np.where(is_start[order], np.arange(2 * n), 2 * n)
+    nearest = np.minimum.accumulate(places[::-1])[::-1]
+    is_there = nearest < 2 * n
+    at = order[np.minimum(nearest, 2 * n - 1)]
+    is_there &= whose[at] == whose[order]
+    result = np.empty(2 * n, dtype=np.int64)
+    result[order] = np.where(is_there, times[at], _NEVER)
+    return result[:n]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def two_tools(folder: Path, first_result: float) -> Path:
     return lines(folder / "S1.jsonl", rows)
 
 
-@pytest.mark.parametrize(("first_result", "began"), [(9.0, 8.0), (5.0, 3.0)])
+@pytest.mark.parametrize(("first_result", "began"), [(9.0, 8.0), (8.0, 3.0), (5.0, 3.0)])
 def test_tools_begin_when_their_message_has_ended_unless_one_has_ended_before(
     tmp_path: Path, first_result: float, began: float
 ) -> None:
@@ -92,3 +93,46 @@ def test_tools_begin_when_their_message_has_ended_unless_one_has_ended_before(
         traces.tools.set_index("tool_name")["start_ns"] - traces.chats["start_ns"].min()
     ) / 1e9
     assert dict(starts) == {"A": began, "B": 8.0}
+
+
+@pytest.mark.parametrize(
+    ("took", "agent_began", "began"),
+    [(6000, None, 3.0), (1000, None, 8.0), (None, 3.1, 3.0), (None, 8.0, 8.0)],
+)
+def test_tools_began_at_once_if_their_length_or_their_sub_agent_says_so(
+    tmp_path: Path, took: int | None, agent_began: float | None, began: float
+) -> None:
+    """The result of a sub-agent comes long after the message, and so does that of a slow tool."""
+    session = two_tools(tmp_path, 9.0)
+    told = {"agentId": "ag1"} if agent_began is not None else {"durationMs": took}
+    rows = [json.loads(each) for each in session.read_text().splitlines()]
+    lines(session, [{**each, "toolUseResult": told} if each["uuid"] == "u1" else each
+                    for each in rows])  # fmt: skip
+    if agent_began is not None:
+        side = {"isSidechain": True, "agentId": "ag1"}
+        lines(
+            tmp_path / "S1" / "subagents" / "agent-ag1.jsonl",
+            [claude_event(agent_began, "v0", None, **side),
+             claude_message(8.9, "b0", "v0", "n0", **side)],
+        )  # fmt: skip
+    traces = read_traces([session])
+    first = traces.chats["start_ns"].min()
+    tools = traces.tools.set_index("tool_name")
+    assert (tools.loc["A", "start_ns"] - first) / 1e9 == began
+    if agent_began is not None:
+        (sent,) = traces.messages.loc[traces.messages["kind"] == "delegate", "sent_ns"]
+        assert (sent - first) / 1e9 == began <= agent_began
+
+
+def test_a_sub_agent_among_the_lines_of_the_session_began_at_once(tmp_path: Path) -> None:
+    session = two_tools(tmp_path, 9.0)
+    text = session.read_text().replace('"name": "A", "input": {}', '"name": "Task", "input": '
+                                       '{"prompt": "look"}')  # fmt: skip
+    side = {"isSidechain": True}
+    asked = {"role": "user", "content": "look"}
+    more = [claude_event(3.1, "v0", None, message=asked, **side),
+            claude_message(8.9, "b0", "v0", "n0", **side)]  # fmt: skip
+    session.write_text(text + "".join(f"{json.dumps(each)}\n" for each in more))
+    traces = read_traces([session])
+    tools = traces.tools.set_index("tool_name")
+    assert (tools.loc["Task", "start_ns"] - traces.chats["start_ns"].min()) / 1e9 == 3.0

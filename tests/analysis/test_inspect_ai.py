@@ -178,3 +178,59 @@ def test_archives_may_be_compressed_with_zstandard(tmp_path: Path) -> None:
     path.write_bytes(written)
     with pytest.raises(TeamsimError, match="cannot be unpacked: Bad CRC-32"):
         read_traces([path])
+
+
+ROW = {"start": 1_780_000_000, "duration_s": 2.0, "model": "m", "input_tokens": 10}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"id": 1, "epoch": 1, "input": "x", "target": "y", **ROW}],
+        [{"version": 3, "status": "ok", "eval": 0.9, **ROW}],
+        [{"version": "v3", "status": "ok", "eval": "good", **ROW}],
+        {"version": 2, "status": "ok", "eval": "humaneval", "calls": [ROW]},
+        {"version": 2, "status": "ok", "eval": {"name": "x"}, "data": [ROW]},
+    ],
+)
+def test_tables_with_columns_of_these_names_are_tables(tmp_path: Path, rows: Any) -> None:
+    """They were read as logs without samples: "no calls in it; read as inspect_ai"."""
+    path = tmp_path / "calls.json"
+    path.write_text(json.dumps(rows))
+    (call,) = read_traces([path]).calls.to_dict("records")
+    assert (call["input_tokens"], call["end_ns"] - call["start_ns"]) == (10, 2e9)
+
+
+@pytest.mark.parametrize("header", [{"title": "x"}, HEADER])
+def test_a_header_beside_them_hides_no_files(tmp_path: Path, header: dict[str, Any]) -> None:
+    """Files of no known format beside any ``header.json`` were left out without a word."""
+    (tmp_path / "calls.json").write_text(json.dumps([ROW]))
+    (tmp_path / "header.json").write_text(json.dumps(header))
+    (tmp_path / "odd.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "odd.csv").write_text("a,b\n1,2\n")
+    report = read_traces([tmp_path]).report
+    assert report.unread.count == (2 if header is HEADER else 3)
+
+
+def test_summaries_of_samples_are_no_calls(tmp_path: Path) -> None:
+    path = as_eval(tmp_path)
+    known = {"id": "q7", "epoch": 2, "input": "x", "target": "y", "model_usage": {},
+             "started_at": stamp(0), "completed_at": stamp(29), "uuid": "u-1"}  # fmt: skip
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("_journal/summaries/2.json", json.dumps([known]))
+        archive.writestr("reductions.json", json.dumps([{"scorer": "x"}]))
+    traces = read_traces([path])
+    assert (traces.report.calls, traces.report.unread.count, len(traces.runs)) == (6, 0, 1)
+
+
+def test_what_is_no_zstandard_is_an_archive_that_cannot_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "log.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.json", "x" * 40)
+    written = bytearray(path.read_bytes())
+    for start, skip in ((0, 8), (written.rfind(b"PK\x01\x02"), 10)):
+        written[start + skip : start + skip + 2] = (93).to_bytes(2, "little")
+    path.write_bytes(written)
+    with pytest.raises(TeamsimError, match="cannot be unpacked"):
+        read_traces([path])

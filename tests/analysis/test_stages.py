@@ -26,6 +26,7 @@ from analysis.observation.structure import (
     find_structure,
 )
 from analysis.observation.units import Unit
+from analysis.observation.workload import is_chain
 from analysis.traces.canonical import Traces
 from tests.analysis.test_observation import Row, together, traces
 
@@ -34,6 +35,15 @@ def widths(*spans: tuple[float, float]) -> list[int] | None:
     """Return how many pieces of work are in each stage."""
     found = stages_of([Unit(i, start, end, 1) for i, (start, end) in enumerate(spans)])
     return None if found is None else [len(stage) for stage in found]
+
+
+def test_work_of_a_millisecond_at_once_is_no_chain() -> None:
+    """As of models that are stand-ins; and of requests that are refused at once beside others."""
+    assert widths((0, 0.001), (0.001, 0.002), (0.001, 0.002), (0.001, 0.002)) == [1, 3]
+    assert not is_chain([Unit(i, 0.0, 0.0015, 1) for i in range(3)])
+    assert widths((0, 0.001), (0, 9), (0, 10), (10, 11)) == [3, 1]
+    assert widths((0, 5), (4.999, 7), (6.999, 7), (7, 9)) == [1, 1, 1, 1]
+    assert widths((1, 1), (1, 1)) == [1, 1]
 
 
 def test_a_stage_begins_when_all_before_have_ended() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from analysis.observation.observe import observe
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
+from analysis.traces.tools_without_agents import with_agents
 
 COLUMNS = ("session_id", "agent", "parent_agent", "start_s", "end_s", "model", "tool",
            "input_tokens", "output_tokens")  # fmt: skip
@@ -71,6 +73,26 @@ def test_tools_are_of_the_agent_that_waited_for_them(tmp_path: Path) -> None:
     parents = traces.tools.set_index("tool_name")["parent_agent_id"]
     assert set(parents[["sh_a", "sh_b"]]) == {"lead"}
     assert any("8 of the agent between whose calls they lie" in each for each in traces.notes)
+
+
+def test_an_agent_whose_call_has_no_length_waits_for_its_tools(tmp_path: Path) -> None:
+    """The call itself is not the one that follows it."""
+    rows = [chat(0, "a", 0, 4), chat(0, "b", 1, 5), chat(0, "b", 6, 6), tool(0, "sh", 6, 8),
+            chat(0, "b", 8, 9), chat(0, "a", 7, 9)]  # fmt: skip
+    traces = read(tmp_path / "a.csv", rows)
+    assert traces.tools["agent_id"].tolist() == ["b"]
+
+
+def test_thousands_of_runs_are_read_at_once(tmp_path: Path) -> None:
+    """Each took 8 ms: a file of 15,000 was read in 132 s, and in 6 s if its tools had agents."""
+    rows = [row for run in range(4000) for row in lead_and_two(run)]
+    traces = read(tmp_path / "a.csv", rows)
+    is_tool = traces.calls["tool_name"].notna()
+    calls = traces.calls.assign(agent_id=traces.calls["agent_id"].mask(is_tool))
+    began = time.process_time()
+    found, _ = with_agents(calls)
+    assert time.process_time() - began < 10.0
+    pd.testing.assert_series_equal(found["agent_id"], traces.calls["agent_id"])
 
 
 def test_tools_in_nobodys_time_stay_without_agents(tmp_path: Path) -> None:

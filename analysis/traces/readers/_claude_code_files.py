@@ -103,6 +103,7 @@ class SessionFile:
     last: int = 0
     chains: Chains = field(default_factory=Chains)
     heard: list[tuple[dict[str, Any], str, str, int]] = field(default_factory=list)
+    begun: dict[str, int] = field(default_factory=dict)
 
     def note(self, what: str) -> None:
         """Count a message that is not as usual, by what it is."""
@@ -138,6 +139,9 @@ class SessionFile:
         is_side = event.get("isSidechain") is True and text(event.get("agentId")) is None
         if is_side and agent_of(self.source.path) is None:
             event = {**event, "agentId": self.chains.agent_of(event, uuid)}
+        agent = text(event.get("agentId")) or agent_of(self.source.path)
+        if agent is not None and moment is not None:
+            self.begun[agent] = min(moment, self.begun.get(agent, moment))
         self._note_team(event)
         message = event.get("message")
         if kind == "system" and event.get("subtype") == "api_error" and moment is not None:
@@ -268,10 +272,12 @@ class Agents:
     def __init__(self, files: Iterable[SessionFile]) -> None:
         self._parents: dict[tuple[str, str], str] = {}
         self._starts: dict[tuple[str, str], str] = {}
+        self._begun: dict[str, int] = {}
         self._roles: dict[str, str] = {}
         self._teams: dict[str, tuple[str, str | None]] = {}
         for file in files:
             self._roles |= role_beside(file.source.path)
+            self._begun |= {a: min(at, self._begun.get(a, at)) for a, at in file.begun.items()}
             for session, (team, name) in file.teams.items():
                 known = self._teams.get(session, (team, None))
                 self._teams[session] = team, known[1] or name
@@ -320,6 +326,10 @@ class Agents:
     def start(self, run: str, agent: str) -> str | None:
         """Return the call of a tool that started an agent: the one whose result names it."""
         return self._starts.get((run, agent))
+
+    def began(self, agent: str | None) -> int | None:
+        """Return when the first line of a sub-agent was written, in ns; None if it has none."""
+        return None if agent is None else self._begun.get(agent)
 
     def role(self, agent: str) -> str | None:
         """Return the type of a sub-agent."""

@@ -13,6 +13,9 @@ from analysis.traces.readers._claude_code_files import TASKS, Agents, SessionFil
 from analysis.traces.readers._claude_code_messages import Result, ToolUse
 from analysis.traces.values import count, items, pick, seconds, text
 
+_SLACK_NS = 2_000_000
+"""Lengths are rounded to milliseconds: a tool that began with its message may seem earlier."""
+
 
 def join_sessions(files: Sequence[SessionFile]) -> None:
     """Bring together what several files have of one message or tool of the same session.
@@ -66,7 +69,7 @@ def add_tools(
 ) -> None:
     """Add the tools that messages call, with their results, and the messages between agents."""
     done = set()
-    begun = _Begun(file)
+    begun = _Begun(file, agents)
     for used, block, result, moment in file.results:
         use = file.uses.get(used)
         if use is None and text(result.get("agentId")) and not is_copy(block, seen):
@@ -84,22 +87,44 @@ def add_tools(
 class _Begun:
     """Tells when the tools of a file begin: when the message that calls them has been written.
 
-    Newer versions begin each as soon as its own part of the message is there: in their files,
-    results come before the last line of their message.
+    Newer versions begin each as soon as its own part of the message is there: in their files, some
+    results come before the last line of their message, or tell of a length, or of a sub-agent, that
+    began before it.
     """
 
-    def __init__(self, file: SessionFile) -> None:
+    def __init__(self, file: SessionFile, agents: Agents) -> None:
         self._ends = {identity: each.ended for identity, each in file.messages.items()}
+        inside = {used: agents.began(child) for child, used in file.chains.starts.items()}
         self._at_once = any(
-            moment < self._ends.get(file.uses[used].message or "", moment)
-            for used, _, _, moment in file.results
-            if used in file.uses
+            use.at < self._ended(use) and self._is_early(use, moment, result, began)
+            for used, _, result, moment in file.results
+            if (use := file.uses.get(used)) is not None
+            for began in (agents.began(text(result.get("agentId"))), inside.get(used))
         )
+
+    def _ended(self, use: ToolUse) -> int:
+        return self._ends.get(use.message or "", use.at)
+
+    def _is_early(
+        self, use: ToolUse, moment: int, result: Mapping[str, Any], began: int | None
+    ) -> bool:
+        """Tell whether a tool ended, or it or its sub-agent began, before the message had ended."""
+        if moment <= self._ended(use):
+            return True
+        took = _length(result)
+        starts = (began, None if took is None else moment - took)
+        last = self._ended(use) - _SLACK_NS
+        return any(use.at <= start < last for start in starts if start is not None)
 
     def known(self, use: ToolUse) -> ToolUse:
         """Return the call of a tool with the time at which it begins."""
-        ended = self._ends.get(use.message or "", use.at)
-        return use if self._at_once else replace(use, at=max(use.at, ended))
+        return use if self._at_once else replace(use, at=max(use.at, self._ended(use)))
+
+
+def _length(result: Mapping[str, Any]) -> int | None:
+    """Return how long a tool took by what its result says, in ns."""
+    took = seconds(pick(result, "totalDurationMs", "durationMs"))
+    return None if took is None else round(took * 1e9)
 
 
 def _add_tasks(file: SessionFile, mine: set[str], agents: Agents, out: Collector) -> None:
@@ -155,10 +180,10 @@ def _add_tool(
         out.skip(use.place, f"the result of {use.name} came before it was called")
         return
     run, agent, name = agents.of(use.event, file.source.path)
-    took = seconds(pick(result, "totalDurationMs", "durationMs"))
+    took = _length(result)
     start = use.at
-    if took is not None and use.at <= moment - round(took * 1e9):
-        start = moment - round(took * 1e9)  # before this, people were asked for permission
+    if took is not None and use.at <= moment - took:
+        start = moment - took  # before this, people were asked for permission
     status = "ok"
     if block.get("is_error") is True:
         status = "cancelled" if block.get("is_stopped") else "error"

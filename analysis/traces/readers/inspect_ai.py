@@ -17,15 +17,21 @@ from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import counts
 from analysis.traces.values import amount, count, items, mapping, nanoseconds, text
+from simulator.errors import TeamsimError
 
-_LOG = {"version", "status", "eval"}
 _SAMPLE = {"id", "epoch", "input", "target"}
+
+_OF_SAMPLES = ("messages", "events", "scores", "model_usage")
+"""Lists and objects of which a sample, or its summary, has one: rows of a table have none."""
 
 _DEEPEST = 100
 """Spans above a call that are looked at."""
 
 _HEADER = "header.json"
 """The file of an archive that stands for the log without its samples."""
+
+_JOURNAL, _BESIDE = "_journal", {"summaries.json", "reductions.json"}
+"""The directory and the other files of an archive that tell of samples."""
 
 
 class InspectAI(Reader):
@@ -48,7 +54,11 @@ class InspectAI(Reader):
 
     def knows(self, path: Path) -> bool:
         """Return whether a file of an archive tells of its samples, but has none."""
-        return any((each / _HEADER).is_file() for each in list(path.parents)[:3])
+        above = list(path.parents)[:3]
+        if path.name in _BESIDE:
+            return _is_header(above[0] / _HEADER)
+        journal = next((n for n, each in enumerate(above) if each.name == _JOURNAL), None)
+        return journal is not None and _is_header(above[journal].parent / _HEADER)
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
@@ -56,7 +66,24 @@ class InspectAI(Reader):
 
 
 def _is_one(row: Mapping[str, Any]) -> bool:
-    return row.keys() >= _LOG or row.keys() >= _SAMPLE
+    return _is_log(row) or (
+        row.keys() >= _SAMPLE
+        and any(isinstance(row.get(name), (list, dict)) for name in _OF_SAMPLES)
+    )
+
+
+def _is_log(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is a log: an ``eval`` may be a number in a table, but has a task here."""
+    is_one = count(row.get("version")) is not None and "status" in row
+    return is_one and "task" in mapping(row.get("eval"))
+
+
+def _is_header(path: Path) -> bool:
+    """Tell whether a file is the header of an archive."""
+    try:
+        return path.is_file() and any(map(_is_log, Source(path, str(path)).head.rows))
+    except TeamsimError:
+        return False
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
