@@ -304,3 +304,22 @@ def test_what_a_billed_error_has_read_is_in_the_cache(is_billed: bool) -> None:
     assert failed == [(first, 0), (first, first), (second, first), (second, second)]
     answered = [r for r in rows if r.event is Event.CALL_END]
     assert [r.cached_tokens for r in answered] == [0, first]
+
+
+def test_what_is_given_up_as_its_turn_comes_has_not_been_read() -> None:
+    # One is served at a time. The first gives up at 8 s: the second has its turn, too late.
+    latency = {"kind": "seconds", "base": 9}
+    _, rows = checked(
+        scenario(
+            team={"size": 2, "agent": worker(latency=latency)},
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload={"kind": "parallel_fraction", "tasks": 2, "parallel_fraction": 1},
+            provider={"concurrency": 1, "queue": {}},
+            resilience={"timeout": {"seconds": 8}, "retry": {"max_retries": 1}},
+            limits={"max_calls": 2},
+        )
+    )
+    requests = [row for row in rows if row.event is Event.REQUEST]
+    first, second = [[r for r in requests if r.agent == index][:2] for index in (0, 1)]
+    assert [(r.input_tokens, r.cached_tokens) for r in first] == [(1000, 0), (1000, 1000)]
+    assert [(r.input_tokens, r.cached_tokens) for r in second] == [(0, 0), (1000, 0)]

@@ -403,6 +403,26 @@ def test_no_change_is_handed_across_a_partition(minority_owns: bool) -> None:
     assert m.coordination_s == 2.0
 
 
+@pytest.mark.parametrize("from_s", [7, 9])
+def test_who_has_waited_for_an_owner_before_a_partition_waits_for_its_next_call(
+    from_s: int,
+) -> None:
+    # Worker 1 is cut off until 20 s, and is done at 8 s: before or after that it waits for the end
+    # of the owner's call, at 10 s. As the partition ends the owner is in its next call, until 40 s.
+    sizes = [10, 8, 30]
+    tasks = [{"id": str(i), "files": ["x"], "size": size} for i, size in enumerate(sizes)]
+    latency = {"kind": "seconds", "base": 0, "per_work_unit_s": 1}
+    m = run(
+        **TWO_WRITERS
+        | {
+            "team": {"size": 2, "agent": agent(latency=latency)},
+            "workload": {"kind": "dag", "tasks": tasks},
+        },
+        network={"partitions": [{"at_s": from_s, "duration_s": 20 - from_s, "minority": 0.5}]},
+    )
+    assert (m.outcome, m.makespan_s, m.lock_wait_s) == ("completed", 42.0, 32.0)
+
+
 def test_who_is_elected_leaves_its_files_to_the_next_worker() -> None:
     simulation = Simulation(
         scenario(

@@ -52,6 +52,7 @@ class Locks(Workspace):
 
 class _LockTable(WorkspaceState):
     __slots__ = (
+        "_ending",
         "_grant",
         "_grants",
         "_held",
@@ -74,6 +75,8 @@ class _LockTable(WorkspaceState):
         self._wanted: dict[int, int] = {}
         self._grants = 0
         self._grant: dict[int, int] = {}
+        self._ending: dict[float, list[tuple[int, int]]] = {}
+        """The locks, and which grants of them, whose leases end at an instant."""
         self._preference: dict[int, tuple[Draw, Draw, Draw]] = {}
 
     def access(self, agent: AgentState) -> Iterator[Step]:
@@ -183,10 +186,21 @@ class _LockTable(WorkspaceState):
 
     def _end_now(self, artifact: int, grant: int) -> None:
         """Let a lease end after the calls that end at this very instant: they give back theirs."""
-        if self._is_held(artifact, grant):
-            this, agenda = (artifact, grant), self.desk.agenda
-            ends_s = agenda.instant_ends_s()
-            agenda.at(ends_s, partial(self._expire, *this), partial(self._is_awaited, *this))
+        if not self._is_held(artifact, grant):
+            return
+        agenda = self.desk.agenda
+        ends_s = agenda.instant_ends_s()
+        ending = self._ending.setdefault(ends_s, [])
+        ending.append((artifact, grant))
+        if len(ending) == 1:  # all leases that end at one instant share a timer
+            agenda.at(ends_s, partial(self._expire_all, ends_s), partial(self._is_any, ending))
+
+    def _is_any(self, ending: list[tuple[int, int]]) -> bool:
+        return any(self._is_awaited(*each) for each in ending)
+
+    def _expire_all(self, ends_s: float) -> None:
+        for artifact, grant in self._ending.pop(ends_s):
+            self._expire(artifact, grant)
 
     def _is_held(self, artifact: int, grant: int) -> bool:
         return artifact in self._holder and self._grant[artifact] == grant

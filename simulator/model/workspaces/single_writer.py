@@ -66,7 +66,7 @@ class _Owners(WorkspaceState):
                 self._apart[agent.index] = artifact
                 yield from desk.phases.wait(agent, "lock", None)
                 self._apart.pop(agent.index, None)
-                there_s = desk.agenda.now
+                has_waited, there_s = False, desk.agenda.now
                 continue
             # One call only: the owner applies changes between its calls. What has waited for its
             # return comes before a call that it begins as it returns.
