@@ -11,6 +11,7 @@ from tests.conftest import agent, exponential, run, run_as_traced, runs, scenari
 
 REDUNDANT: dict[str, Any] = {"kind": "redundancy", "copies": 2}
 CLAIMED: dict[str, Any] = {"kind": "self_claim", "claims": "immediate"}
+LOGNORMAL = {"kind": "lognormal", "median": 5.0, "sigma": 0.5}
 BACKED_UP: dict[str, Any] = {"backup": {"when_left": 1.0}}
 
 
@@ -200,3 +201,21 @@ def test_a_copy_that_is_cancelled_before_its_service_leaves_the_next_call_its_ow
         resilience={"backup": {"when_left": 1, "correlation": 1}},
     )
     assert metrics.makespan_s == 50
+
+
+@pytest.mark.parametrize("kind", ["debate", "replicate_and_vote"])
+def test_what_a_simpler_protocol_asks_several_agents_is_not_backed_up(kind: str) -> None:
+    """Who backed up a task of a debate spoke in it though it was none of the debaters."""
+    simpler = {"protocol": {"kind": kind}, "when_lost": "workers", "share": 0.2}
+    metrics = runs(
+        10,
+        team={"size": 5, "agent": agent(latency={"kind": "seconds", "base": LOGNORMAL})},
+        coordination__protocol="pre_assigned",
+        coordination__timing="asynchronous",
+        workload__tasks=20,
+        faults=[{"at_s": 2, "kind": "crash", "agent": 0, "for_s": 200}],
+        resilience={"simpler_protocol": simpler, "backup": {"when_left": 1.0, "copies": 3}},
+    )
+    assert {each.outcome for each in metrics} == {"completed"}
+    # Before the crash nobody is free; with the simpler protocol nobody may.
+    assert {each.backups for each in metrics} == {0}

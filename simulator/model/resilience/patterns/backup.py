@@ -17,7 +17,8 @@ class Backups(Copies):
     """Decides who backs up what.
 
     On the main board: who is cut off backs up nothing. What a backup has handed in for review is
-    not backed up again until it is rejected.
+    not backed up again until it is rejected. Nor is a task of which a simpler protocol asks several
+    agents: who is not among them has no say.
     """
 
     kind: ClassVar[str] = "backup"
@@ -80,6 +81,8 @@ class Backups(Copies):
     def backups_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
         if not self._is_near_the_end or agent.board is not self._board:
+            return []
+        if agent.dispatcher.asks_several:
             return []
         self._list(())
         listed, still = self._listed, list[tuple[int, float, int]]()
