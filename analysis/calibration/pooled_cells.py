@@ -22,6 +22,8 @@ from simulator.special import ndtri, stdtrit
 
 _TAIL = 0.975
 """The quantile, of a 95 % interval, at which few cells are as unsure as Student's law says."""
+_MOST = 0.99 * UNTOLD.error
+"""The largest error of a habit that some cell tells."""
 
 
 def pooled_fits(
@@ -66,8 +68,8 @@ def _over_cells(cells: Sequence[Probability]) -> Probability:
 
     Its error is that of the habit in another cell: the cells' own errors and how far they differ,
     which is as uncertain as they are few, and so has Student's quantile for the normal one (the
-    total variance of multiple imputations, Rubin 1987). No habit is known less well than one of
-    which nothing is known.
+    total variance of multiple imputations, Rubin 1987). A habit that cells tell is known a little
+    better than one of which nothing is known.
     """
     count = len(cells)
     if count == 1 or all(each == UNTOLD for each in cells):
@@ -76,7 +78,7 @@ def _over_cells(cells: Sequence[Probability]) -> Probability:
     few = float(stdtrit(count - 1, _TAIL) / ndtri(_TAIL))
     between = float(np.var(values, ddof=1)) * (1.0 + 1.0 / count) * few**2
     variance = float(np.mean([each.error**2 for each in cells])) + between
-    return Estimate(float(np.median(values)), min(UNTOLD.error, math.sqrt(variance)))
+    return Estimate(float(np.median(values)), min(_MOST, math.sqrt(variance)))
 
 
 def fit_pooled(

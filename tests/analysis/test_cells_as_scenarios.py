@@ -184,10 +184,13 @@ def test_a_spread_that_runs_do_not_tell_is_not_reported_as_0(tmp_path: Path) -> 
 
 
 def test_an_only_cell_is_as_unsure_of_an_agent_as_it_is() -> None:
-    one, other = Estimate(0.3, 0.1), Estimate(0.5, 0.1)
+    one = Estimate(0.3, 0.1)
     assert _over_cells([one]) == one
     assert _over_cells([UNTOLD, UNTOLD]) == UNTOLD
-    assert _over_cells([one, other]) == Estimate(0.4, pytest.approx(0.2 / math.sqrt(2)))
+    five = [Estimate(value, 0.1) for value in (0.30, 0.32, 0.34, 0.36, 0.38)]
+    # Within cells 0.01, between them 0.001 (1 + 1/5) (2.7764 / 1.9600)^2.
+    expected = math.sqrt(0.01 + 0.001 * 1.2 * (2.7764 / 1.9600) ** 2)
+    assert _over_cells(five) == Estimate(0.34, pytest.approx(expected, rel=1e-4))
 
 
 @pytest.mark.parametrize(("redo", "said"), [(0.0001, 0.001), (0.45, 0.45), (1.7, 1.0)])
@@ -300,7 +303,7 @@ def test_scenarios_with_one_workload_are_checked_as_each_alone() -> None:
 
 
 def test_habits_of_which_each_cell_tells_another_are_known() -> None:
-    """They are as far apart as if nothing were known; each cell has seen its own."""
+    """Of another task list next to nothing is known; but each cell has seen its own."""
     low, high = Estimate(0.1, 0.02), Estimate(0.9, 0.02)
     assert cell(deference=_over_cells([low, high]), noise=low).untold == []
     middle = Estimate(0.5, 0.02)
