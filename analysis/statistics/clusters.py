@@ -21,9 +21,11 @@ def clustered_share_interval(
     """Return the mean of shares, with an interval, where outcomes of a cluster may go together.
 
     It is the interval of Clopper and Pearson after as many independent outcomes as have the same
-    standard error (Korn & Graubard 1998), that of the mean over clusters of different sizes by
-    linearisation (Cochran 1977, section 10). Its degrees of freedom are those of Satterthwaite
-    (1946), from the kurtosis, as few large clusters may make up the variance. There are at most as
+    standard error (Korn & Graubard 1998), that of the mean over clusters of different sizes by the
+    jackknife (Efron & Stein 1981): a large cluster draws the mean to its own. Its degrees of
+    freedom are those of Satterthwaite (1946), from the kurtosis, as few large clusters may make up
+    the variance, and at most one fewer than there are clusters, those of different sizes counted as
+    as many of one size as have the same sum of squares (Kish 1965). There are at most as
     many independent outcomes as there are trials, and at least as many as if all outcomes of each
     cluster were the same, which is also what is said where no cluster differs from the others.
 
@@ -47,7 +49,10 @@ def clustered_share_interval(
     -----
     In simulations with 5 to 100 clusters of 6 or of 1 to 50 outcomes, intra-class correlations of 0
     to 0.8 and shares of 0.5 to 0.95, 95 % intervals hold the truth in 91 % or more, and as if all
-    outcomes were independent (Wilson's, Clopper and Pearson's) in 44 % at worst.
+    outcomes were independent (Wilson's, Clopper and Pearson's) in 44 % at worst. Where clusters
+    have 1, 2 or 50 outcomes, of which a few large ones have nearly all, they hold it in 93 % or
+    more with shares of 0.5, but in 73 % of the worst case (30 clusters, a correlation of 0.8, a
+    share of 0.95): hardly any cluster then shows that there are outcomes of the other kind.
 
     Raises
     ------
@@ -61,14 +66,16 @@ def clustered_share_interval(
     cluster = np.unique(np.asarray(clusters), return_inverse=True)[1].ravel()
     sizes, mean = np.bincount(cluster), float(x.mean())
     least, most = len(x) ** 2 / float((sizes**2).sum()), len(x) ** 2 / float((1.0 / of_each).sum())
-    off = np.bincount(cluster, x - mean)
-    count, squares = len(sizes), float((off**2).sum())
+    count, others = len(sizes), 1.0 - sizes / len(x)
+    # By how much the mean differs without each cluster, times n.
+    off = np.bincount(cluster, x - mean) / (others if count > 1 else 1.0)
+    squares = float((off**2).sum())
     effective = least
     if count > 1 and squares > _ROUNDING * len(x) ** 2:
         kurtosis = count * float((off**4).sum()) / squares**2
-        degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
+        degrees = max(1.0, min(least - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0)))
         tail = 0.5 + confidence / 2
         shrunk = float(special.ndtri(tail)) / student_quantile(tail, degrees)
-        variance = count / (count - 1.0) * squares / len(x) ** 2
+        variance = (count - 1.0) / count * squares / len(x) ** 2
         effective = min(max(least, mean * (1.0 - mean) / variance * shrunk**2), max(least, most))
     return Interval(mean, *clopper_pearson(mean, effective, confidence))

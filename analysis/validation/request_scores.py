@@ -47,8 +47,9 @@ class RequestScores:
         ``coverage_high``: requests of a session are predicted well or badly together (those of
         which no session is known count as independent).
     sums : DataFrame
-        A row a quantity: predicted and real mean over sessions of their sums, and their ratio,
-        with its 95 % interval over sessions, ``ratio_low`` and ``ratio_high``.
+        A row a quantity: predicted and real mean over sessions of their sums, of requests of which
+        the real value is known, and their ratio, with its 95 % interval over sessions,
+        ``ratio_low`` and ``ratio_high``.
     """
 
     requests: int
@@ -156,14 +157,20 @@ def _baselines(pilot: pd.DataFrame, known: pd.DataFrame, name: str) -> dict[str,
 
 
 def _sums(draws: pd.DataFrame, known: pd.DataFrame, session: Strings, n: int) -> pd.DataFrame:
-    """Compare mean sums of sessions (of requests, where no session is known)."""
+    """Compare mean sums of sessions (of requests, where no session is known).
+
+    Requests of which the real value is not known are left out, of the prediction as well.
+    """
     rows = []
     for name in SUMMED:
-        if name not in known:
+        there = known[name].notna().to_numpy() if name in known else np.zeros(len(known), bool)
+        if not there.any():
             continue
         means = draws[name].to_numpy(dtype=float).reshape(-1, n).mean(axis=1)
-        predicted = pd.Series(means).groupby(session).sum()
-        real = pd.Series(known[name].to_numpy(dtype=float)).groupby(session).sum()
+        values = known[name].to_numpy(dtype=float)
+        predicted, real = (
+            pd.Series(each[there]).groupby(session[there]).sum() for each in (means, values)
+        )
         if real.sum() > 0.0:
             ratio = ratio_of_means_interval(predicted, real)
         else:

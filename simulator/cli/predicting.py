@@ -16,7 +16,7 @@ from analysis.validation.request_prediction import (
     read_request_predictions,
     read_requests,
 )
-from analysis.validation.request_scores import SCORED, score_requests
+from analysis.validation.request_scores import SCORED, SUMMED, score_requests
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.reading import traces_of
@@ -101,4 +101,5 @@ def _table(path: Path) -> pd.DataFrame | None:
     table = read_csv(path) if path.suffix == ".csv" else read_parquet(path, [])
     if not {"request", *SCORED} <= set(table.columns):
         return None
-    return with_numbers(table, path, SCORED, may_miss=False)
+    table = with_numbers(table, path, SCORED, may_miss=False)
+    return with_numbers(table, path, SUMMED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,8 @@ from analysis.validation.compare import LEVELS, _summary
 from analysis.validation.request_scores import SCORED, SUMMED, score_requests
 from analysis.validation.run_prediction import summary_of
 from analysis.validation.scores import coverage_of
+from simulator.cli.predicting import _truth
+from simulator.errors import TeamsimError
 from simulator.experiment.intervals import clopper_pearson
 from tests.conftest import first_in_ci
 
@@ -42,6 +46,19 @@ def test_intervals_of_shares_of_clusters_hold(share: float, count: int, correlat
         found = clustered_share_interval(outcomes, cluster)
         held += found.low <= share <= found.high
     assert stats.binom.cdf(held, STUDIES, 0.92) > 0.001, held
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("count", [5, 10])
+def test_intervals_hold_where_a_few_clusters_have_most_outcomes(count: int) -> None:
+    """Of 1, 2 or 50 outcomes: the mean is near the large ones' own; intervals held 71 to 85 %."""
+    rng, held = np.random.default_rng([64, count]), 0
+    for _ in range(STUDIES):
+        cluster = np.repeat(np.arange(count), rng.choice([1, 2, 50], count))
+        outcomes = rng.random(len(cluster)) < chances(rng, 0.5, 0.3, count)[cluster]
+        found = clustered_share_interval(outcomes, cluster)
+        held += found.low <= 0.5 <= found.high
+    assert stats.binom.cdf(held, STUDIES, 0.95) > 0.001, held
 
 
 @pytest.mark.theory
@@ -121,6 +138,32 @@ def test_requests_of_no_known_session_count_each(unknown: str | None) -> None:
     found = score_requests(draws, asked, None, other)
     assert (found.table["coverage_low"] > 0.4).all()
     assert (found.sums["predicted"] < 200).all()  # sums of a request each
+
+
+def test_sums_are_of_requests_whose_real_value_is_known() -> None:
+    """Unknown ones were counted as 0 in the real sum only, so that the ratio doubled."""
+    draws, asked, truth = requests(["0"] * 20)
+    is_known = np.arange(20) % 2 == 0
+    some = truth.assign(uncached_tokens=truth["uncached_tokens"].where(is_known))
+    whole, part = (
+        score_requests(draws, asked, None, each).sums.set_index("session sum")
+        for each in (truth, some)
+    )
+    ratio = part.loc["uncached_tokens", "ratio"]
+    assert ratio == pytest.approx(whole.loc["uncached_tokens", "ratio"], rel=0.05)
+    assert part.loc["seconds"].equals(whole.loc["seconds"])
+    none = score_requests(draws, asked, None, truth.assign(uncached_tokens=np.nan)).sums
+    assert "uncached_tokens" not in set(none["session sum"])
+
+
+@pytest.mark.parametrize("wrong", ["many", "-3", "inf"])
+def test_a_table_of_requests_with_a_wrong_sum_is_refused(wrong: str, tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    truth = requests(["0", "1"])[2].astype({"uncached_tokens": object})
+    truth.loc[1, "uncached_tokens"] = wrong
+    truth.to_csv(path, index=False)
+    with pytest.raises(TeamsimError, match=rf"row 2: 'uncached_tokens' is '{wrong}"):
+        _truth(path)
 
 
 def test_validations_say_how_sure_their_coverage_is() -> None:

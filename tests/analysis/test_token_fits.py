@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.calibration.tokens import NAMES, fit_tokens, log_of, totals
+from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.tokens import NAMES, TokenFit, fit_tokens, log_of, totals
 from simulator.distributions import Floats
 
 NOISE = 0.01
@@ -63,3 +64,14 @@ def test_a_cell_with_a_single_run_takes_what_the_others_have() -> None:
     system = NAMES.index("system")
     assert abs(found.fit.at[system] - 7.0) < 0.1
     assert found.fit.covariance[system, system] < alone.fit.covariance[system, system]
+
+
+def test_runs_of_an_agent_that_is_drawn_differ_by_what_can_be() -> None:
+    """Three runs hardly tell how far runs differ: a draw of it was 76, and their tokens 1e17."""
+    rng, where = np.random.default_rng(2), VectorFit(np.zeros(6), np.zeros((6, 6)))
+    few = TokenFit(where, Estimate.of(0.95, 1.166, "log"), 0.1)
+    drawn = np.asarray([few.draw(rng).run_sigma.value for _ in range(4000)])
+    assert drawn.max() == pytest.approx(3.0)
+    assert np.median(drawn) == pytest.approx(0.95, rel=0.1)
+    known = TokenFit(where, Estimate.of(4.0, 0.01, "log"), 0.1)  # what was found is not denied
+    assert 3.0 < known.draw(rng).run_sigma.value <= 4.0
