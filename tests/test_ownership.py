@@ -36,6 +36,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "analysis.observation.costs": {"loc"},  # a table of pandas
     "analysis.statistics.completion": {"loc"},
     "analysis.validation.ablation": {"name"},
+    # an entry of a zip archive
+    "analysis.traces.archives": {"compress_type", "file_size", "CRC"},
     "analysis.breakdown.otlp": None,  # OTLP's own messages
 }
 """Attributes of other libraries' objects, which are set up by writing them; None for all."""

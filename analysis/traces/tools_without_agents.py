@@ -61,8 +61,9 @@ def with_agents(calls: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     places = {tool: chat for tool, chat in places.items() if chat in are_named}
     calls = calls.copy()
     for name in _NAMES:
-        theirs = calls[name].reindex(list(places.values())).array
-        calls.loc[list(places), name] = theirs
+        theirs = calls[name].copy()
+        theirs[list(places)] = calls[name].reindex(list(places.values())).array
+        calls[name] = theirs
     n = int(without.sum())
     left = int((without & calls["agent_id"].isna()).sum())
     said = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -169,7 +170,7 @@ class _Sample:
             span.know({key: n for key, n in _counts(usage).items() if n is not None})
         if not is_model and failed:
             kind = text(mapping(error).get("type")) or "tool_error"
-            span.status, span.error_type = status_of(kind), kind
+            span = replace(span, status=status_of(kind), error_type=kind)
         yield span
 
     def _scorer(self, inside: str | None) -> str | None:
