@@ -183,16 +183,6 @@ def test_a_spread_that_runs_do_not_tell_is_not_reported_as_0(tmp_path: Path) -> 
     assert "#   error_run_sigma: 0.0, not estimated" in (tmp_path / "agent.yaml").read_text()
 
 
-def test_an_only_cell_is_as_unsure_of_an_agent_as_it_is() -> None:
-    one = Estimate(0.3, 0.1)
-    assert _over_cells([one]) == one
-    assert _over_cells([UNTOLD, UNTOLD]) == UNTOLD
-    five = [Estimate(value, 0.1) for value in (0.30, 0.32, 0.34, 0.36, 0.38)]
-    # Within cells 0.01, between them 0.001 (1 + 1/5) (2.7764 / 1.9600)^2.
-    expected = math.sqrt(0.01 + 0.001 * 1.2 * (2.7764 / 1.9600) ** 2)
-    assert _over_cells(five) == Estimate(0.34, pytest.approx(expected, rel=1e-4))
-
-
 @pytest.mark.parametrize(("redo", "said"), [(0.0001, 0.001), (0.45, 0.45), (1.7, 1.0)])
 def test_a_later_attempt_takes_no_more_than_the_first(redo: float, said: float) -> None:
     assert cell(redo=Estimate.of(redo, 0.1, "log")).agent()["redo_work"] == said

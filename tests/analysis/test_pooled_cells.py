@@ -127,7 +127,8 @@ def test_habits_of_cells_are_their_median_with_the_error_of_another_cell() -> No
     found = _over_cells([Estimate(value, 0.03) for value in (0.06, 0.01, 0.02)])
     error = np.hypot(0.03, np.sqrt(7e-4 * 4 / 3) * 4.303 / 1.96)
     assert (found.value, found.error) == (0.02, pytest.approx(error, rel=1e-3))
-    assert _over_cells([Estimate(0.0, 0.1), Estimate(1.0, 0.1)]).error == UNTOLD.error
+    far_apart = _over_cells([Estimate(0.0, 0.1), Estimate(1.0, 0.1)])
+    assert 0.98 * UNTOLD.error < far_apart.error < UNTOLD.error
 
 
 def posterior(value: float, error: float) -> VectorFit:
