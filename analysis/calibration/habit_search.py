@@ -130,10 +130,10 @@ def found_habits(search: Search | None) -> Found | None:
 
     places = list(itertools.product(_SIMULATED, repeat=2))
     simulated = [[moments(teams, place, _FEW) for place in places] for teams in alike]
-    for i in np.flatnonzero(_possible(_weights_over(simulated, shares, search.seen))):
+    for i in np.flatnonzero(_possible(_weights(simulated, shares, search.seen))):
         for of_teams, teams in zip(simulated, alike, strict=True):
             of_teams[i] = moments(teams, places[i])
-    weights = _weights_over(simulated, shares, search.seen)
+    weights = _weights(simulated, shares, search.seen)
     deference, noise = (_posterior(weights.sum(axis=1 - i)) for i in (0, 1))
     matched = moments(alike[len(alike) // 2], (deference.value, noise.value))
     made = sum(team.made for teams in alike for team in teams.values())
@@ -185,32 +185,22 @@ def _posterior(weights: Floats) -> Estimate:
     return Estimate((1.0 - doubt) * likeliest + doubt * 0.5, float(np.sqrt(variance)))
 
 
-def _weights(moments: Sequence[Moments], seen: Moments) -> Floats:
+def _weights(alike: Sequence[Sequence[Moments]], shares: Floats, seen: Moments) -> Floats:
     """Return the posterior probabilities of values of both habits, shape (_FINE, _FINE).
 
-    Parameters
-    ----------
-    moments : sequence of Moments
-        At `_SIMULATED` values of deference, for each of them at those of the noise.
-    seen : Moments
-        Of real runs.
-    """
-    return _weights_over([moments], np.ones((1, 1)), seen)
-
-
-def _weights_over(alike: Sequence[Sequence[Moments]], shares: Floats, seen: Moments) -> Floats:
-    """Return the same where how often calls are blind is not known, shape (_FINE, _FINE).
-
-    Blind calls are blocked the more often the noisier the choice: who took the likeliest share of
-    blind calls for the true one would be too sure of the noise. So it is integrated over.
+    How often calls are blind is integrated over, where it is not known: blind calls are blocked the
+    more often the noisier the choice, so that who took their likeliest share for the true one would
+    be too sure of the noise.
 
     Parameters
     ----------
     alike : sequence of sequence of Moments
-        As of `_weights`, of teams that differ in how often their calls are blind.
+        Of teams that differ in how often their calls are blind: at `_SIMULATED` values of
+        deference, for each of them at those of the noise.
     shares : ndarray, shape (B, teams)
         Of their moments in those of teams that are blind as often as is likely, B times.
     seen : Moments
+        Of real runs.
     """
     means = np.stack([_between(np.stack([each.means for each in of])) for of in alike])
     variance = np.stack(

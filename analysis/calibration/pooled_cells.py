@@ -17,11 +17,9 @@ from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import FASTEST_S, mean_log_seconds
 from analysis.calibration.output_limits import between_cells
 from analysis.traces.team_runs import AGENT, CELL, TeamRuns
+from simulator.experiment.intervals import student_over_normal
 from simulator.experiment.pool import Processes
-from simulator.special import ndtri, stdtrit
 
-_TAIL = 0.975
-"""The quantile, of a 95 % interval, at which few cells are as unsure as Student's law says."""
 _MOST = 0.99 * UNTOLD.error
 """The largest error of a habit that some cell tells."""
 
@@ -75,7 +73,7 @@ def _over_cells(cells: Sequence[Probability]) -> Probability:
     if count == 1 or all(each == UNTOLD for each in cells):
         return cells[0]
     values = [each.value for each in cells]
-    few = float(stdtrit(count - 1, _TAIL) / ndtri(_TAIL))
+    few = student_over_normal(0.975, count - 1)
     between = float(np.var(values, ddof=1)) * (1.0 + 1.0 / count) * few**2
     variance = float(np.mean([each.error**2 for each in cells])) + between
     return Estimate(float(np.median(values)), min(_MOST, math.sqrt(variance)))

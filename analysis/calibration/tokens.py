@@ -21,7 +21,7 @@ from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
 from analysis.statistics import optimisers
 from simulator.distributions import Floats
-from simulator.special import ndtri, stdtrit
+from simulator.experiment.intervals import student_over_normal
 
 NAMES = PARAMETERS["tokens"]
 _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
@@ -32,8 +32,6 @@ _SCALE = 0.25
 _MOST_SIGMA = 3.0
 """Standard deviation of what runs write (of the log) beyond which none is drawn: of runs that far
 apart, one writes twenty times what the other does. In the public cells it is up to 0.64."""
-_NORMAL = float(ndtri(0.975))
-"""Half the width of a normal law's 95 % interval, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +281,7 @@ def _covariance(slope: Floats, runs: int) -> Floats:
     runs' scores would not do: a run that decides a parameter alone leaves no residual, by which
     the parameter would have no error.
     """
-    wider = float(stdtrit(_freedom(runs, slope.shape[1]), 0.975)) / _NORMAL
+    wider = student_over_normal(0.975, _freedom(runs, slope.shape[1]))
     told, prior = slope[: 2 * runs] / wider, slope[2 * runs :]
     return np.asarray(np.linalg.inv(told.T @ told + prior.T @ prior))
 

@@ -105,8 +105,11 @@ def score_requests(
         tails = ((1.0 - _LEVEL) / 2, (1.0 + _LEVEL) / 2)
         low, high = np.quantile(ensembles, tails, axis=1)
         inside = clustered_share_interval((wanted >= low) & (wanted <= high), sessions)
-        row |= {"coverage": inside.estimate}
-        row |= {"coverage_low": inside.low, "coverage_high": inside.high}
+        row |= {
+            "coverage": inside.estimate,
+            "coverage_low": inside.low,
+            "coverage_high": inside.high,
+        }
         rows.append(row)
     return RequestScores(len(known), pd.DataFrame(rows), _sums(draws, known, sessions, n))
 

@@ -102,6 +102,11 @@ def student_quantile(share: float, degrees: float) -> float:
     return float(special.stdtrit(degrees, share))
 
 
+def student_over_normal(share: float, degrees: float) -> float:
+    """Return how many times as far out a quantile of Student's law is as that of the normal one."""
+    return student_quantile(share, degrees) / float(special.ndtri(share))
+
+
 def _untransformed(t: float, skewness: float, count: int) -> float:
     """Return the standardised mean at which Hall's transformation has the value `t`.
 

@@ -25,7 +25,6 @@ from analysis.calibration.habit_search import (
     _posterior,
     _rows,
     _weights,
-    _weights_over,
     found_habits,
     moments_of,
     variances,
@@ -67,7 +66,7 @@ def everywhere(law: Callable[[float, float], Sequence[float] | np.ndarray]) -> l
 
 def told(simulated: Sequence[Moments], real: Moments) -> tuple[Estimate, Estimate]:
     """Return deference and noise."""
-    weights = _weights(simulated, real)
+    weights = _weights([simulated], np.ones((1, 1)), real)
     return _posterior(weights.sum(axis=1)), _posterior(weights.sum(axis=0))
 
 
@@ -123,7 +122,7 @@ def alike(blind: tuple[float, float]) -> tuple[np.ndarray, list[list[Moments]]]:
 def test_what_is_not_known_of_blind_calls_is_not_known_of_the_noise() -> None:
     """The posterior is the integral of Bayes' over how often calls are blind, by quadrature."""
     shares, moments = alike(BLIND)
-    found = _posterior(_weights_over(moments, shares, seen([0.0, 0.0, 0.24], 0.02)).sum(axis=0))
+    found = _posterior(_weights(moments, shares, seen([0.0, 0.0, 0.24], 0.02)).sum(axis=0))
     blind, noise = np.meshgrid(np.linspace(0.001, 0.999, 400), np.linspace(0.0, 1.0, 401))
     density = stats.beta.pdf(blind, *BLIND) * stats.norm.pdf(0.24, blind * noise, 0.02)
     of_noise = density.sum(axis=1) / density.sum()
@@ -155,7 +154,7 @@ def test_intervals_of_noise_hold_it_though_it_is_not_known_how_often_calls_are_b
     for _ in range(300):
         blind, noise = rng.beta(*BLIND), rng.random()
         blocked = blind * noise + 0.02 * rng.standard_normal()
-        weights = _weights_over(moments, shares, seen([0.0, 0.0, blocked], 0.02))
+        weights = _weights(moments, shares, seen([0.0, 0.0, blocked], 0.02))
         found = _posterior(weights.sum(axis=0))
         inside.append(abs(found.value - noise) / found.error)
     for least, z in ((0.77, 1.2816), (0.85, 1.96)):
