@@ -55,7 +55,8 @@ class Requests:
         A row for each request, also those cut short: ``session, agent, model, request, name`` (its
         session, agent, and number among the agent's requests, from 0), ``is_whole, turns,
         context_tokens`` (input of its first call), ``seconds, llm_s, tool_s`` (seconds without
-        those of the model), ``input_tokens, uncached_tokens, output_tokens``.
+        those of the model), ``input_tokens, uncached_tokens, output_tokens`` (NaN unless those of
+        every turn are known).
     """
 
     turns: pd.DataFrame
@@ -249,11 +250,12 @@ def _table(turns: pd.DataFrame) -> pd.DataFrame:
             "context_tokens": _first(turns["input"], turns),
             "seconds": each["end"].last() - each["start"].first(),
             "llm_s": each["seconds"].sum(),
-            "input_tokens": each["input"].sum(min_count=1),
-            "uncached_tokens": each["uncached"].sum(min_count=1),
-            "output_tokens": each["output"].sum(min_count=1),
         }
     )
+    # A sum of the turns whose tokens are known would be too small: it is unknown.
+    tokens = each[["input", "uncached", "output"]]
+    known = tokens.sum().where(tokens.count().eq(table["turns"], axis=0))
+    table = table.join(known.add_suffix("_tokens"))
     table["tool_s"] = (table["seconds"] - table["llm_s"]).clip(lower=0.0)
     number = table.groupby(["session", "agent"], sort=False).cumcount().astype(str)
     table["name"] = table["session"] + "/" + table["agent"] + "/" + number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from analysis.validation.scores import (
 )
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
+from simulator.experiment.intervals import mean_interval
 
 LEVELS = (0.5, 0.8, 0.95)
 """Central intervals whose coverage is reported."""
@@ -58,10 +60,10 @@ class Validation:
         A row a metric: mean scores (CRPS of the logarithm; Brier score for success) of the
         ``floor``, of running it ``again``, the prediction (``predicted``), its ``ratio`` to
         running it again, with ``ratio_low`` and ``ratio_high`` (95 %, over cells), and each
-        baseline, the name and score of the ``best`` baseline, ``skill``, the share of the gap
-        between it and the floor that is closed, coverage, with its own 95 % interval over cells
-        (``cover_80%``, ``cover_80%_low``, ``cover_80%_high``), and mean absolute errors of the log
-        median.
+        baseline, the name of the ``best`` baseline, ``skill``, the share of the gap between its
+        score and the floor that is closed (NaN if no gap shows), coverage, with its own 95 %
+        interval over cells (``cover_80%``, ``cover_80%_low``, ``cover_80%_high``), and mean
+        absolute errors of the log median.
     cells : DataFrame
         The same for each cell and team size.
     pits : dict
@@ -198,6 +200,23 @@ def _success(forecast: pd.DataFrame, truth: pd.DataFrame, own: pd.DataFrame) -> 
     return row
 
 
+def _skill(teams: pd.DataFrame, best: str | float) -> float:
+    """Return which share of the gap between the best baseline and the floor predictions close.
+
+    Of teams whose floor is known. A baseline that chance may have put above the floor leaves no
+    gap: the share would be one of noise, of either sign. So it is NaN unless the gap is above 0 at
+    95 % confidence over fits, where there are several.
+    """
+    if not isinstance(best, str):  # no baseline applies to all
+        return math.nan
+    known = teams[teams["floor"].notna()]
+    gaps = known[best] - known["floor"]
+    by_fit = gaps.groupby([known[name] for name in CELL]).sum()
+    least = mean_interval(by_fit).low if len(by_fit) > 1 else by_fit.sum()
+    closed = (known[best] - known["predicted"]).sum()
+    return float(closed / gaps.sum()) if least > 0.0 else math.nan
+
+
 def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the means over cells, the best baseline and the skill of each metric."""
     means = cells.groupby("metric", sort=False).mean(numeric_only=True)
@@ -217,8 +236,9 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     complete = cells[names].notna().groupby(cells["metric"]).all()
     rivals = means[names].where(complete.reindex(means.index))
     means["best"] = rivals.idxmin(axis=1)
-    best = rivals.min(axis=1)
-    means["skill"] = (best - means["predicted"]) / (best - means["floor"])
+    means["skill"] = [
+        _skill(cells[cells["metric"] == metric], best) for metric, best in means["best"].items()
+    ]
     means = means.reset_index()
     means["best_median_error"] = [
         row.get(f"median_error {row['best']}", float("nan")) for row in means.to_dict("records")

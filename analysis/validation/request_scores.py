@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.latency import FASTEST_S
 from analysis.statistics.clusters import clustered_share_interval
 from analysis.statistics.intervals import Interval, ratio_of_means_interval
 from analysis.validation.scores import fair_crps
@@ -24,6 +25,9 @@ SCORED = ("seconds", "llm_s", "input_tokens", "output_tokens")
 
 SUMMED = ("input_tokens", "uncached_tokens", "output_tokens", "seconds")
 """The quantities that are summed over the requests of a session."""
+
+_LEAST = {"seconds": FASTEST_S, "llm_s": FASTEST_S, "input_tokens": 1.0, "output_tokens": 1.0}
+"""Smaller values have the logarithm of these."""
 
 _NEIGHBOURS = 50
 """Number of nearest requests that a baseline uses."""
@@ -42,7 +46,8 @@ class RequestScores:
     requests : int
         Number of predicted requests whose true values are known.
     table : DataFrame
-        A row a quantity: ``quantity``, ``simulated`` and a column a baseline (mean CRPS), and
+        A row a quantity of which some request's real value is known: ``quantity``, ``requests``
+        (how many of them), ``simulated`` and a column a baseline (mean CRPS), and
         ``coverage`` of the 80 % intervals, with its own 95 % interval, ``coverage_low`` and
         ``coverage_high``: requests of a session are predicted well or badly together (those of
         which no session is known count as independent).
@@ -96,15 +101,23 @@ def score_requests(
     sessions = _sessions(known)
     rows = []
     for name in SCORED:
-        wanted = _logs(known[name])
-        ensembles = _logs(draws[name]).reshape(-1, n)
-        row: dict[str, object] = {"quantity": name, "simulated": _mean(ensembles, wanted)}
+        there = known[name].notna().to_numpy()
+        if not there.any():
+            continue
+        least = _LEAST[name]
+        wanted = _logs(known[name][there], least)
+        ensembles = _logs(draws[name], least).reshape(-1, n)[there]
+        row: dict[str, object] = {
+            "quantity": name,
+            "requests": len(wanted),
+            "simulated": _mean(ensembles, wanted),
+        }
         if pilot is not None:
-            for label, others in _baselines(pilot, known, name).items():
+            for label, others in _baselines(pilot, known[there], name).items():
                 row[label] = _mean(others, wanted)
         tails = ((1.0 - _LEVEL) / 2, (1.0 + _LEVEL) / 2)
         low, high = np.quantile(ensembles, tails, axis=1)
-        inside = clustered_share_interval((wanted >= low) & (wanted <= high), sessions)
+        inside = clustered_share_interval((wanted >= low) & (wanted <= high), sessions[there])
         row |= {
             "coverage": inside.estimate,
             "coverage_low": inside.low,
@@ -123,8 +136,8 @@ def _sessions(known: pd.DataFrame) -> Strings:
     return session.where(session != "", request).to_numpy(dtype=str)
 
 
-def _logs(values: pd.Series) -> Floats:
-    return np.asarray(np.log(np.maximum(values.to_numpy(dtype=float), 1.0)))
+def _logs(values: pd.Series, least: float = 1.0) -> Floats:
+    return np.asarray(np.log(np.maximum(values.to_numpy(dtype=float), least)))
 
 
 def _mean(ensembles: Floats, wanted: Floats) -> float:
@@ -137,9 +150,13 @@ def _baselines(pilot: pd.DataFrame, known: pd.DataFrame, name: str) -> dict[str,
 
     Each uses `_NEIGHBOURS` requests of the pilot: those nearest in length, as they are or scaled
     by turns; those nearest in length and context, as they are or, for input, scaled by context
-    times turns. A request whose turns are not known is given the median turns of the pilot.
+    times turns. A request whose turns are not known is given the median turns of the pilot, and
+    requests of the pilot of which the value is not known are none of its neighbours.
     """
-    seen = _logs(pilot[name])
+    pilot = pilot[pilot[name].notna()]
+    if pilot.empty:
+        return {}
+    seen = _logs(pilot[name], _LEAST[name])
     length, context = _logs(pilot["turns"]), _logs(pilot["context_tokens"])
     turns = known["turns"].astype(float).fillna(float(pilot["turns"].median()))
     wanted_length, wanted_context = _logs(turns), _logs(known["context_tokens"])

@@ -100,14 +100,13 @@ def ratio_to_again(scores: pd.DataFrame, clusters: Sequence[str]) -> Interval:
 
 
 def noise_floor(truths: Floats) -> float:
-    """Return the mean score of each true replicate under the others, which no forecast can beat.
+    """Return an unbiased estimate of the mean CRPS of the true distribution, the least there is.
 
-    Its expectation is the score of the true distribution itself. It is NaN for a single replicate.
+    That is half the mean distance of two draws (Gneiting & Raftery 2007). Of few replicates it may
+    be above the score of a forecast by chance. It is NaN for a single replicate.
     """
-    if len(truths) < 2:
-        return float("nan")
-    scores = [fair_crps(np.delete(truths, i), float(y)) for i, y in enumerate(truths)]
-    return float(np.mean(scores))
+    n = len(truths)
+    return _pairs(truths) / (n * (n - 1)) if n > 1 else float("nan")
 
 
 def covers(ensemble: Floats, truths: Floats, level: float) -> float:
@@ -170,12 +169,9 @@ def brier_again(happened: Floats) -> float:
 
 
 def brier_floor(happened: Floats) -> float:
-    """Return the Brier score of each outcome under the share of the others."""
+    """Return an unbiased estimate of the mean Brier score of the true probability.
+
+    That is the variance of an outcome. It is NaN for a single one.
+    """
     outcomes = np.asarray(happened, dtype=float)
-    if len(outcomes) < 2:
-        return float("nan")
-    others = (outcomes.sum() - outcomes) / (len(outcomes) - 1)
-    # The share of k others has noise of its own, of variance p (1 - p) / k, which is subtracted.
-    k = len(outcomes) - 1
-    noise = others * (1.0 - others) / max(1, k - 1)
-    return float(np.mean((outcomes - others) ** 2 - noise))
+    return float(np.var(outcomes, ddof=1)) if len(outcomes) > 1 else float("nan")

@@ -156,6 +156,47 @@ def test_sums_are_of_requests_whose_real_value_is_known() -> None:
     assert "uncached_tokens" not in set(none["session sum"])
 
 
+def test_scores_are_of_requests_whose_real_value_is_known() -> None:
+    """An unknown one made all scores NaN, and counted as outside of its interval."""
+    draws, asked, truth = requests(np.repeat(np.arange(8), 25).astype(str).tolist())
+    is_even = truth["session"].astype(int) % 2 == 0
+    some = truth.assign(
+        input_tokens=truth["input_tokens"].where(is_even), output_tokens=np.nan, turns=3.0
+    )
+    whole = score_requests(draws, asked, None, truth).table.set_index("quantity")
+    part = score_requests(draws, asked, None, some).table.set_index("quantity")
+    assert part.index.tolist() == ["seconds", "llm_s", "input_tokens"]
+    assert part.loc["seconds"].equals(whole.loc["seconds"])
+    assert part["requests"].tolist() == [200, 200, 100]
+    assert whole.loc["input_tokens", "coverage"] == 0.5
+    assert part.loc["input_tokens", "coverage"] == 1.0
+    assert part.loc["input_tokens", "simulated"] < whole.loc["input_tokens", "simulated"]
+
+
+def test_requests_of_a_pilot_whose_value_is_unknown_are_no_neighbours() -> None:
+    draws, asked, truth = requests(["0"] * 20)
+    pilot = truth.assign(turns=3.0, context_tokens=1000.0)
+    some = pd.concat([pilot, pilot.assign(input_tokens=np.nan)], ignore_index=True)
+    none = pilot.assign(input_tokens=np.nan)
+    known, part, rest = (
+        score_requests(draws, asked, each, truth).table.set_index("quantity")
+        for each in (pilot, some, none)
+    )
+    assert part.loc["input_tokens"].equals(known.loc["input_tokens"])
+    baselines = ["like length", "scaled by turns", "like length, context"]
+    assert rest.loc["input_tokens", baselines].isna().all()
+    assert rest.loc["seconds", baselines].equals(known.loc["seconds", baselines])
+
+
+def test_times_below_a_second_are_scored_as_others_are() -> None:
+    """Both were taken as one second: a prediction of half of the time scored 0."""
+    draws, asked, truth = requests(["0"] * 20)
+    half = draws.assign(seconds=0.2, llm_s=20.0)
+    found = score_requests(half, asked, None, truth.assign(seconds=0.4, llm_s=40.0)).table
+    scores = found.set_index("quantity")["simulated"]
+    assert scores[["seconds", "llm_s"]].tolist() == pytest.approx([np.log(2.0)] * 2)
+
+
 @pytest.mark.parametrize("wrong", ["many", "-3", "inf"])
 def test_a_table_of_requests_with_a_wrong_sum_is_refused(wrong: str, tmp_path: Path) -> None:
     path = tmp_path / "truth.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from analysis.calibration.store import Calibrated, calibrated, write_calibration
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.readers.llm_teams import read_team_runs
-from analysis.traces.team_runs import TeamRuns
+from analysis.traces.team_runs import CELL, TeamRuns
 from analysis.validation import read_predictions, validate
 from analysis.validation.ablation import (
     CARRIED,
@@ -30,7 +31,7 @@ from analysis.validation.ablation import (
 )
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED, PilotRuns, carried_over, success_shares
-from analysis.validation.compare import write_predictions
+from analysis.validation.compare import _skill, write_predictions
 from analysis.validation.findings import findings
 from analysis.validation.prediction import (
     COLUMNS,
@@ -129,11 +130,35 @@ def test_teams_begin_to_be_simulated_before_pandas_is_imported(
     assert done.returncode == 0, done.stderr
 
 
-def test_the_floor_is_the_score_of_the_truth_itself() -> None:
+@pytest.mark.parametrize("runs", [2, 5])
+def test_the_floor_is_the_score_of_the_truth_itself(runs: int) -> None:
     rng = np.random.default_rng(1)
-    floors = [noise_floor(rng.standard_normal(5)) for _ in range(4000)]
+    floors = [noise_floor(rng.standard_normal(runs)) for _ in range(4000)]
     assert np.mean(floors) == pytest.approx(1 / np.sqrt(np.pi), abs=4 * np.std(floors) / 63)
     assert np.isnan(noise_floor(np.asarray([1.0])))
+
+
+def of_fits(best: Sequence[float], predicted: float = 0.25) -> pd.DataFrame:
+    """Return scores of a team of each of some fits, beside a floor of 0.2."""
+    cells = [dict.fromkeys(CELL, f"cell {i}") for i in range(len(best))]
+    scores = {"floor": 0.2, "predicted": predicted}
+    return pd.DataFrame([{**cell, **scores, "all": x} for cell, x in zip(cells, best, strict=True)])
+
+
+def test_skill_is_the_share_of_a_gap_that_shows() -> None:
+    """Where the best baseline was below the floor by chance, worse predictions had more skill."""
+    assert _skill(of_fits([0.4, 0.42, 0.38]), "all") == pytest.approx(0.75)
+    assert _skill(of_fits([0.4]), "all") == pytest.approx(0.75)
+    assert np.isnan(_skill(of_fits([0.19]), "all"))
+    assert np.isnan(_skill(of_fits([0.19, 0.198, 0.201]), "all"))
+    assert np.isnan(_skill(of_fits([0.1, 0.6, 0.15]), "all"))  # a gap of 0.08, from one fit
+    assert np.isnan(_skill(of_fits([0.4]), float("nan")))
+
+
+def test_skill_is_of_teams_that_have_a_floor() -> None:
+    single = of_fits([0.9]).assign(floor=np.nan, predicted=0.9, model="one run")
+    some = of_fits([0.4, 0.42, 0.38])
+    assert _skill(pd.concat([some, single]), "all") == _skill(some, "all")
 
 
 def test_to_run_it_again_is_a_forecast_as_coarse_as_there_are_other_runs() -> None:

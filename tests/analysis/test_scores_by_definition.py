@@ -11,7 +11,7 @@ from scipy import stats
 from analysis.validation.scores import brier_again, brier_floor, pit
 
 
-@pytest.mark.parametrize("runs", [3, 4, 7])
+@pytest.mark.parametrize("runs", [2, 3, 4, 7])
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
 def test_the_floor_of_shares_is_on_average_the_score_of_the_true_probability(
     runs: int, p: float
