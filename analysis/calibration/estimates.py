@@ -219,6 +219,27 @@ def prior_of(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> tuple
     return common.mean, common.sd
 
 
+def priors_by_others(
+    fits: Sequence[VectorFit], centre: Floats, spread: Floats
+) -> list[tuple[Floats, Floats]]:
+    """Return what the others of similar fits say of each: mean and standard deviation, each (K,).
+
+    This times the likelihood of a cell's own runs is its posterior. If its own fit had a say in it
+    too, its runs would count twice.
+
+    Parameters
+    ----------
+    fits : sequence of VectorFit
+        Two or more, as for `prior_of`.
+    centre, spread : ndarray, shape (K,)
+        Mean and standard deviation of the priors of all agents and their cells, under which they
+        were fitted. Cells of one agent differ by no more than the second, and none is less sure.
+    """
+    others = ([*fits[:i], *fits[i + 1 :]] for i in range(len(fits)))
+    found = (prior_of(each, centre, spread) for each in others)
+    return [(mean, np.minimum(sd, spread)) for mean, sd in found]
+
+
 def common_of(
     fits: Sequence[VectorFit], centre: Floats, spread: Floats, most: Floats, scale: float = np.inf
 ) -> Common:

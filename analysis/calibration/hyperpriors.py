@@ -10,8 +10,8 @@ it again, over seconds, tokens and rounds, of predictions of three agents by pil
 (`backtest`, one seed), with the constant halved and doubled; it was 1.011, another seed is worth
 0.005. So predictions hardly hang on them.
 
-- how far cells of an agent differ: ``_WEAK`` in `latency` and `tokens`, ``_IDLE_APART`` in `cells`,
-  and the mixture in `waits` (all standard deviations together: 1.013, 1.011);
+- how far cells of an agent differ: ``_WEAK`` in `latency`, ``_IDLE_APART`` in `cells`, and the
+  mixture in `waits` (all standard deviations together: 1.013, 1.011);
 - ``_SPREADS`` in `logits`;
 - in `carry_over`: ``_NEARNESS`` (0.999, 1.009), ``_JITTER`` (1.013, 1.009) and ``_DOUBT`` (1.016,
   1.008). Equal weights of the simulation and of what is carried over are no fit: 0.986 with them,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.estimates import NOT_SEEN, Estimate, VectorFit, prior_of
+from analysis.calibration.estimates import NOT_SEEN, Estimate, VectorFit, priors_by_others
 from analysis.calibration.hyperpriors import PARAMETERS, Prior, shipped
 from analysis.calibration.rounding import four_digits
 from analysis.statistics import optimisers
@@ -24,9 +24,6 @@ from simulator.distributions import Floats
 from simulator.experiment.intervals import student_over_normal
 
 NAMES = PARAMETERS["tokens"]
-_WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
-"""Standard deviations of the prior around the pooled fit, and the largest between cells. Those of
-the public runs' agents differ by 0.62, 0.31, 0.33, 0.62, 1.43 and 0.65."""
 _SCALE = 0.25
 """Typical residual of a run's log total, beyond which the soft-L1 loss becomes linear."""
 _MOST_SIGMA = 3.0
@@ -142,27 +139,22 @@ def fit_tokens(
 ) -> list[TokenFit]:
     """Fit similar cells, each ``(runs, calls)``, first separately and then pooled.
 
-    A single cell is fitted once, under the prior of agents. What several cells have in common is
+    A single cell is fitted once, under the prior of agents. What the other cells of several say is
     the prior of a second fit of each. To shrink the first fits would not do: totals of a few runs
     tell some sums of parameters well and the parameters badly, so that their covariance is nearly
     singular, and parameters that move along it by more than their errors no longer have the cell's
     totals.
     """
     logs = [log_of(runs, calls) for runs, calls in cells]
-    together = log_of(
-        pd.concat([runs for runs, _ in cells], ignore_index=True),
-        pd.concat([calls for _, calls in cells], ignore_index=True),
-    )
-    centre = fit_alone(together, prior or shipped().priors["tokens"])
-    pooled = [centre]  # not fitted again around itself, which would count the runs twice
+    agents = prior or shipped().priors["tokens"]
+    pooled = [fit_alone(log, agents) for log in logs]
     if len(logs) > 1:
-        pooled = [_fit(log, centre.at, _WEAK) for log in logs]
-        at, spread = prior_of(pooled, centre.at, _WEAK)
+        priors = priors_by_others(pooled, agents.mean, agents.sd)
         # How far its runs are from a cell's own fit is known by then. Estimated anew, it would
         # grow with each step towards the prior, and make way for the next.
         pooled = [
-            _fit_scaled(log, fit.at, at, spread, _scales(log, fit.at))
-            for log, fit in zip(logs, pooled, strict=True)
+            _fit_scaled(log, fit.at, *by_others, _scales(log, fit.at))
+            for log, fit, by_others in zip(logs, pooled, priors, strict=True)
         ]
     return [_token_fit(fit, log) for fit, log in zip(pooled, logs, strict=True)]
 

@@ -22,8 +22,14 @@ from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
 
 TRUTHS = 200
-LEAST = 0.95 - 4 * np.sqrt(0.95 * 0.05 / TRUTHS)
-"""Of so many truths, 95 % intervals hold at least this share, four standard errors below."""
+
+
+def least(held: float) -> float:
+    """Return the least share of so many truths where intervals hold `held`: four errors below."""
+    return float(held - 4 * np.sqrt(held * (1 - held) / TRUTHS))
+
+
+LEAST = least(0.95)
 
 
 def rank(estimate: Estimate | BetaEstimate, truth: float) -> float:
@@ -170,22 +176,46 @@ def written(
 def test_intervals_of_the_tokens_of_a_single_cell_hold_agents_of_the_prior(runs: int) -> None:
     """With a prior around a first fit of these runs they held 71 % of outputs, 76 % of artifacts.
 
-    Those of outputs and system prompts hold 87 to 90 %: where a prompt is small beside the
+    Those of outputs and system prompts hold 85 to 94 %: where a prompt is small beside the
     artifacts, or a call's output beside that of its tasks, what is known of it is not normal.
+    """
+    shares = tokens_held(runs, 1)
+    assert min(shares.pop("output"), shares.pop("system")) > least(0.88)
+    assert min(shares.values()) > LEAST, shares
+
+
+@pytest.mark.theory
+@pytest.mark.slow
+@pytest.mark.each
+@pytest.mark.parametrize("cells", [2, 4])
+def test_intervals_of_the_tokens_of_several_cells_hold_agents_of_the_prior(cells: int) -> None:
+    """They held 77 to 80 % of artifacts and 69 to 71 % of outputs, as a cell's runs counted twice.
+
+    Once in its prior, and once in its likelihood. Outputs and system prompts hold 84 to 91 %, for
+    the same reason as of a single cell.
+    """
+    shares = tokens_held(10, cells)
+    assert min(shares.pop("output"), shares.pop("system")) > least(0.84)
+    assert min(shares.values()) > LEAST, shares
+
+
+def tokens_held(runs: int, cells: int) -> dict[str, float]:
+    """Return the shares of 95 % intervals that hold the truth, over agents of the prior.
+
+    Their cells differ by up to all that the prior leaves open, as all that is thought of it.
     """
     prior, within = shipped().priors["tokens"], []
     for draw in range(TRUTHS):
-        rng = np.random.default_rng([66, runs, draw])
+        rng = np.random.default_rng([66, runs, cells, draw])
         sigma = float(np.exp(rng.normal(-1.7, 0.4)))
-        truth = rng.normal(prior.mean, prior.sd)
-        (found,) = fit_tokens([written(rng, sigma, runs, "0", truth)])
-        errors = np.sqrt(np.diag(found.fit.covariance))
-        within.append(np.abs(found.fit.at - truth) < 1.96 * errors)
-    shares = dict(zip(NAMES, np.mean(within, axis=0).tolist(), strict=True))
-    assert min(shares.pop("output"), shares.pop("system")) > 0.88 - 3 * np.sqrt(
-        0.88 * 0.12 / TRUTHS
-    )
-    assert min(shares.values()) > LEAST, shares
+        between = prior.sd * rng.random(len(NAMES))
+        agent = rng.normal(prior.mean, np.sqrt(prior.sd**2 - between**2))
+        truths = rng.normal(agent, between, (cells, len(NAMES)))
+        made = [written(rng, sigma, runs, str(i), each) for i, each in enumerate(truths)]
+        for found, truth in zip(fit_tokens(made), truths, strict=True):
+            errors = np.sqrt(np.diag(found.fit.covariance))
+            within.append(np.abs(found.fit.at - truth) < 1.96 * errors)
+    return dict(zip(NAMES, np.mean(within, axis=0).tolist(), strict=True))
 
 
 @pytest.mark.theory
@@ -220,11 +250,11 @@ def test_intervals_of_what_calls_read_and_write_hold_the_truth(runs: int, cells:
     """The tokens of a call apart from its work, and of the prompt that no call adds to.
 
     A run that decides a parameter alone leaves no residual: by residuals alone, errors of the
-    system prompt would be too small by 1.9 to 2.8. Of several cells, the error of output is less
-    than the spread between these. A single one has the prior of agents, which differ by more.
+    system prompt would be too small by 1.9 to 2.8. The error of output is less than the prior's of
+    agents, 2.39, and less again where other cells tell of it.
     """
     ranks: dict[str, list[float]] = {"system": [], "output": []}
-    errors = []
+    errors, alone = [], []
     for draw in range(TRUTHS):
         rng = np.random.default_rng([43, runs, cells, draw])
         sigma = float(np.exp(rng.normal(-1.7, 0.4)))
@@ -236,9 +266,11 @@ def test_intervals_of_what_calls_read_and_write_hold_the_truth(runs: int, cells:
         for name, each in ranks.items():
             each.append(rank(found.estimate(name), float(np.exp(truths[0][NAMES.index(name)]))))
         errors.append(found.estimate("output").error)
+        alone.append(fit_tokens(made[:1])[0].estimate("output").error)
     for name, each in ranks.items():
         assert 0.91 <= held(each) <= (0.98 if name == "output" and cells > 1 else 1.0), name
-    assert np.mean(errors) < (0.5 if cells > 1 else 1.0)
+    assert np.mean(alone) < 1.0
+    assert cells == 1 or np.mean(errors) < 0.9 * np.mean(alone)
 
 
 @pytest.mark.theory
