@@ -20,7 +20,7 @@ import scipy
 
 from analysis.calibration.dependence import Dependence, dependence, without_effects
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit, pool
-from analysis.calibration.families import FAMILIES, Family, best_family
+from analysis.calibration.families import Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.likelihood import LogDensity
 from analysis.calibration.rounding import four_digits
@@ -328,20 +328,3 @@ def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Flo
     k = len(summed)
     # What no call tells has no scores; its error is that of the prior, and not 0.
     return np.asarray(bread @ (summed.T @ summed * k / max(1, k - 1) + prior) @ bread)
-
-
-def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:
-    """Return the family that predicts held-out durations best without tokens, and its score.
-
-    The score is the mean log density of a call. Each family is fitted to `calls` by maximum
-    likelihood, for each model separately.
-    """
-    scores: dict[str, list[Floats]] = {name: [] for name in FAMILIES}
-    for model, some in calls.groupby("model"):
-        wanted = held_out.loc[held_out["model"] == model, "duration_s"].to_numpy()
-        for name, family in FAMILIES.items():
-            parameters = family.fit(some["duration_s"].to_numpy())
-            scores[name].append(family.law(parameters).logpdf(wanted))
-    means = {name: float(np.concatenate(each).mean()) for name, each in scores.items()}
-    best = max(means, key=lambda name: means[name])
-    return best, means[best]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.calls import CallFit, best_marginal, fit_calls
+from analysis.calibration.calls import CallFit, fit_calls
+from analysis.calibration.families import FAMILIES
 from analysis.calibration.sessions import HORIZON
 from analysis.statistics.intervals import Interval, mean_interval, quantile_interval
 from simulator.distributions import Floats
@@ -104,6 +105,23 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
         family=family,
         sums=pd.concat(rows, ignore_index=True),
     )
+
+
+def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:
+    """Return the family that predicts held-out durations best without tokens, and its score.
+
+    The score is the mean log density of a call. Each family is fitted to `calls` by maximum
+    likelihood, for each model separately.
+    """
+    scores: dict[str, list[Floats]] = {name: [] for name in FAMILIES}
+    for model, some in calls.groupby("model"):
+        wanted = held_out.loc[held_out["model"] == model, "duration_s"].to_numpy()
+        for name, family in FAMILIES.items():
+            parameters = family.fit(some["duration_s"].to_numpy())
+            scores[name].append(family.law(parameters).logpdf(wanted))
+    means = {name: float(np.concatenate(each).mean()) for name, each in scores.items()}
+    best = max(means, key=lambda name: means[name])
+    return best, means[best]
 
 
 class SimulatedSums:

@@ -13,7 +13,6 @@ from scipy import stats
 
 from analysis.calibration.calls import (
     CallFit,
-    best_marginal,
     fit_calls,
     fit_model,
     relative_durations,
@@ -21,6 +20,7 @@ from analysis.calibration.calls import (
     usable,
 )
 from analysis.calibration.gaps import Gap
+from analysis.calibration.held_out import best_marginal
 from analysis.calibration.marginal import run_weights
 from analysis.calibration.sessions import HORIZON
 from tests.analysis.made_up_requests import canonical
