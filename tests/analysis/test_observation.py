@@ -579,7 +579,7 @@ def test_neutral_names_keep_roles_apart() -> None:
     for each in (named, by_id):
         found = anonymised(each)
         roles = roles_of(found.calls, found.agents)["role"].tolist()
-        assert roles == ["role-a", "role-b", "role-b", "role-c"]
+        assert roles == ["role-b-lead", "role-a", "role-a", "role-c"]
 
 
 @pytest.fixture(scope="module")
