@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.traces.dialects import status_of
+from analysis.traces.table_columns import Columns
 from analysis.traces.table_rows import FALSE, TRUE, is_blank
 from analysis.traces.values import count, flag
 
@@ -104,3 +105,14 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     if failed:
         found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
     return found if http is None else found | {"http_status": http}
+
+
+def statuses_of(
+    rows: Iterable[Mapping[str, Any]], columns: Columns, said: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the status of each row: what its values say, by canonical name, else its flags."""
+    found = []
+    for row, values in zip(rows, said, strict=False):
+        status = status_in(values)
+        found.append(status | (columns.failure(row) if status["status"] == "ok" else {}))
+    return found
