@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.traces.dialects import status_of
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.table_columns import Columns
 from analysis.traces.table_rows import FALSE, TRUE, is_blank
 from analysis.traces.values import count, flag
@@ -103,7 +104,8 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
         failed = failed or _word(str(said)) not in _FINE
     found: dict[str, Any] = {"status": "ok", "error_type": None}
     if failed:
-        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
+        kind = error_kind(error or said, None if error is None else said, http)
+        found = {"status": status_of(f"{said} {error}"), "error_type": kind}
     return found if http is None else found | {"http_status": http}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, ClassVar
 
+from analysis.traces.answers import failed_by
 from analysis.traces.archives import stem_of
 from analysis.traces.canonical import CACHE_HIT, CALLS, CHATS
 from analysis.traces.collector import Collector
@@ -52,13 +53,17 @@ from analysis.traces.table_rows import (
 from analysis.traces.table_status import statuses_of, without_unknown
 from analysis.traces.table_sums import NoCalls, are_of_whole_hours, no_calls_in
 from analysis.traces.table_times import EXTRA, Times
-from analysis.traces.values import is_cache_hit, names_in, text
+from analysis.traces.values import is_cache_hit, names_in, pick, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
 from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
+
+_OWN_REASONS = ("finish_reason_raw", "native_finish_reason")
+"""Columns of OpenRouter with a provider's own word for why an answer ended: it has one for all
+errors, and one for all that was refused."""
 
 _SHOWN = 6
 """Most names of a column that a message lists."""
@@ -258,11 +263,16 @@ def _words(
     rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, str]
 ) -> dict[str, list[str | None]]:
     """Return the texts of the rows, by canonical name."""
-    return {
+    found = {
         name: names_of((row.get(theirs) for row in rows), name in _IDS)
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
+    if "finish_reason" in found:
+        own = [text(pick(row, *_OWN_REASONS)) for row in rows]
+        pairs = zip(found["finish_reason"], own, strict=True)
+        found["finish_reason"] = [its if failed_by(said) and its else said for said, its in pairs]
+    return found
 
 
 def _tell_models(*columns: Mapping[str, Sequence[Any]]) -> bool:
