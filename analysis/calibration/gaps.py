@@ -49,15 +49,20 @@ class Reference:
         Whether it is of the same model.
     agent : mapping
         Its fields.
+    is_hidden : bool
+        Whether its name would tell that of a model, which is replaced by a neutral one.
     """
 
     name: str
     is_same: bool
     agent: Mapping[str, Any]
+    is_hidden: bool = False
 
     @property
     def said(self) -> str:
         """The profile's name in messages and reports."""
+        if self.is_hidden:
+            return "the profile of a model whose name is replaced"
         source = str(self.agent.get("source", "")).partition(";")[0]
         other = "" if self.is_same else ", of another model"
         return f"the profile {self.name}{other} ({source})"

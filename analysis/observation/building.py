@@ -77,7 +77,8 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
     if structure.kind == PIPELINE:
         workers = [role for role in dict.fromkeys(structure.order) if role in sizes] or workers
     order = [*workers, *([lead] if lead else []), *below]
-    twin = Twin({}, {}, {role: fits[role] for role in order}, lead, 1, below)
+    fits = {role: fits[role] for role in order}
+    twin = Twin({}, {}, fits, lead, 1, below, called=seen.called)
     twin.say("name", name)
     twin.say("question", "What would this team do, were it otherwise?")
     twin.say("seed", seed, "any; another one draws other random numbers")
@@ -207,6 +208,7 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
             tuple(seen.starts),
             seen.prices,
             _waits_for_none(str(each), seen.structure),
+            seen.called,
         )
         for each in counts.index
     }

@@ -20,7 +20,6 @@ from analysis.observation.hand_overs import with_hand_overs
 from analysis.observation.helpers import with_helpers
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, as_told, run_table, runs_of
-from analysis.observation.simulated import simulate
 from analysis.observation.started_again import with_each_start
 from analysis.observation.starts import with_named_starts
 from analysis.observation.structure import SINGLE, SUBAGENTS, Structure, find_structure
@@ -132,7 +131,7 @@ def observe(
         chosen = table[table["run_id"].isin(own)]
         tune(twin, of_roles(seen.calls, seen.role_of_calls()), chosen, progress)
     with bars("replications") as progress:
-        made = simulate(twin.scenario, replications, twin.worker_roles, twin.lead, progress)
+        made = twin.runs(replications, progress)
     told = as_told(made.calls, calls)
     simulated = run_table(runs_of(told), told)
     is_tool = seen.calls["operation_name"] == "execute_tool"
@@ -177,6 +176,7 @@ def observed_of(
         traces.tasks,
         traces.messages,
         traces.prices,
+        traces.called,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ import pandas as pd
 from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.call_agents import AgentFit, fit_agents
 from analysis.calibration.estimates import BetaEstimate, Estimate
-from analysis.calibration.gaps import COEFFICIENTS
+from analysis.calibration.gaps import COEFFICIENTS, Reference
 from analysis.calibration.loops import FEWEST, LoopFit, fit_requests, turns_without_failures
+from analysis.calibration.profile_names import profile_name
 from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
@@ -94,6 +95,7 @@ def fit_role(
     starting: Sequence[str] = (),
     told: Mapping[str, Mapping[str, float]] | None = None,
     is_alone: bool = False,
+    called: Mapping[str, str] | None = None,
 ) -> RoleFit:
     """Fit the agents of a role.
 
@@ -110,6 +112,8 @@ def fit_role(
         Prices of models that have neutral names.
     is_alone : bool
         Whether they wait for no other agents but those that their tools start.
+    called : mapping, optional
+        What neutral names stand for.
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
@@ -119,7 +123,7 @@ def fit_role(
         response_model=pd.array([named] * len(chats), dtype="string"),
         request_model=pd.array([named] * len(chats), dtype="string"),
     )
-    fit = fit_agents(alike, reference_of)[0]
+    fit = fit_agents(alike, lambda model: _reference(model, called or {}))[0]
     prices = fit_prices(chats, named, told or {})
     failed = chats["status"].fillna("ok") == "error"
     lasted = ((chats["end_ns"] - chats["start_ns"])[failed] / 1e9).dropna()
@@ -155,6 +159,12 @@ def fit_role(
     else:
         found.missing.append(f"price: {prices.said}")
     return found
+
+
+def _reference(model: str, called: Mapping[str, str]) -> Reference:
+    """Return the profile for what is not known of a model, which may have a neutral name."""
+    name = called.get(profile_name(model))
+    return reference_of(model) if name is None else replace(reference_of(name), is_hidden=True)
 
 
 def _take_agent(found: RoleFit, fit: AgentFit) -> None:

@@ -295,7 +295,7 @@ def _by_messages(
     if is_line and nx.is_directed_acyclic_graph(graph):
         order = [roles[node] for node in nx.topological_sort(graph)]
         return _OfRun(PIPELINE, _TOLD, order=tuple(order))
-    leads = [node for node in hubs if _leads(roles[node])]
+    leads = [node for node in hubs if is_leads(roles[node])]
     if hubs and (n > 2 or leads):
         lead = (leads or hubs)[0]
         return _OfRun(LEAD, _TOLD, roles[lead], (), graph.out_degree(lead), 1)
@@ -314,11 +314,11 @@ def _by_times(run: Operations, roles: Mapping[str, str]) -> _OfRun:
         return _OfRun(PIPELINE, TIMES, order=tuple(roles[agent] for _, _, agent in spans))
     turns = turns_of(run, roles)
     if turns is None:
-        leads = [agent for agent in roles if _leads(roles[agent])]
+        leads = [agent for agent in roles if is_leads(roles[agent])]
         is_led = len(leads) == 1 and _comes_back(leads[0], spans)
     else:
         leads = [agent for agent in roles if all(agent in pair for pair in pairwise(turns))]
-        leads = [agent for agent in leads if _leads(roles[agent])] or leads
+        leads = [agent for agent in leads if is_leads(roles[agent])] or leads
         is_led = len(leads) == 1
     if is_led:
         return _OfRun(LEAD, TIMES, roles[leads[0]], (), len(roles) - 1, 1)
@@ -331,5 +331,6 @@ def _comes_back(lead: str, spans: Sequence[tuple[float, float, str]]) -> bool:
     return any(end < until for _, end, agent in spans if agent != lead)
 
 
-def _leads(role: str) -> bool:
+def is_leads(role: str) -> bool:
+    """Tell whether a role is called as leads are."""
     return any(word in role.replace("_", "-").split("-") for word in _LEADS)

@@ -26,7 +26,6 @@ from analysis.observation.scaling import (
     scaled_counts,
     with_run_effect,
 )
-from analysis.observation.simulated import simulate
 from analysis.observation.twin import Twin
 from analysis.observation.typical_runs import log_variance, middle, of_roles
 
@@ -119,7 +118,7 @@ class _Runs:
         """Return the calls of the twin as it is now."""
         twin, document = self._twin, json.dumps(self._twin.document, default=repr)
         if document != self._document:
-            self._calls = simulate(twin.scenario, self._count, twin.worker_roles, twin.lead).calls
+            self._calls = twin.runs(self._count).calls
             self._document = document
         return self._calls
 

@@ -12,11 +12,14 @@ from analysis.calibration.cell import safe_name
 from analysis.observation.role_fit import RoleFit
 from analysis.observation.roles import named_roles
 from analysis.observation.runs import Run
+from analysis.observation.simulated import Simulated, simulate
 from analysis.observation.structure import (
     Structure,
 )
+from analysis.observation.true_names import TrueNames
 from analysis.observation.units import Unit
 from analysis.traces.canonical import no_tasks
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.roles import COORDINATOR, SUBAGENT
 
@@ -48,6 +51,8 @@ class Twin:
         Features of the team that the twin does not have.
     growth : dict of str to float
         Factor by which the growth of each role's context has been scaled.
+    called : mapping
+        What neutral names stand for; empty where names are as in the trace.
     """
 
     document: dict[str, Any]
@@ -59,12 +64,27 @@ class Twin:
     is_certain: bool = True
     missing: list[str] = field(default_factory=list)
     growth: dict[str, float] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def runs(self, replications: int, progress: Progress | None = None) -> Simulated:
+        """Simulate so many replications: with the random numbers of the names in the trace.
+
+        Names of tools and of agents' families have random numbers of their own. Those under neutral
+        names would make another twin.
+        """
+        names = TrueNames(self.called)
+        scenario = Scenario.model_validate(names.put_into(self._said))
+        made = simulate(scenario, replications, self.worker_roles, self.lead, progress)
+        return Simulated(names.taken_from(made.calls), made.metrics) if self.called else made
 
     @property
     def scenario(self) -> Scenario:
         """The scenario, without its sweep."""
-        said = {k: v for k, v in self.document.items() if k not in ("sweep", "baseline")}
-        return Scenario.model_validate(said)
+        return Scenario.model_validate(self._said)
+
+    @property
+    def _said(self) -> dict[str, Any]:
+        return {k: v for k, v in self.document.items() if k not in ("sweep", "baseline")}
 
     @property
     def worker_roles(self) -> list[str]:
@@ -164,6 +184,8 @@ class Observed:
         The canonical table.
     prices : mapping
         Prices of models that have neutral names.
+    called : mapping
+        What neutral names stand for.
     """
 
     calls: pd.DataFrame
@@ -175,6 +197,7 @@ class Observed:
     tasks: pd.DataFrame = field(default_factory=no_tasks)
     messages: pd.DataFrame = field(default_factory=pd.DataFrame)
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
 
     def role_of_calls(self) -> pd.Series:
         """Return the role of each call's agent."""

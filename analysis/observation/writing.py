@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,8 @@ from analysis.observation.observe import Observation
 from analysis.observation.runs import cause_table, concurrency_table
 from analysis.observation.team_file import team_yaml
 from analysis.traces.canonical import Traces
+from analysis.traces.error_kinds import is_name
 from analysis.traces.tables import write_traces
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.:\-]{0,63}|\d{3}")
-"""Pattern of kinds of errors; messages of errors, which may quote a prompt, do not match."""
 
 
 def write_tables(observation: Observation, directory: Path) -> list[Path]:
@@ -43,9 +40,9 @@ def write_tables(observation: Observation, directory: Path) -> list[Path]:
 
 
 def without_texts(traces: Traces) -> Traces:
-    """Return traces whose errors are only kinds of errors, without messages."""
+    """Return traces whose errors are only names of errors: messages may quote a prompt."""
     kinds = traces.calls["error_type"]
-    kept = kinds.where(kinds.fillna("").map(lambda each: bool(_IDENTIFIER.fullmatch(str(each)))))
+    kept = kinds.where(kinds.fillna("").map(lambda each: is_name(str(each))))
     return replace(traces, calls=traces.calls.assign(error_type=kept.astype("string")))
 
 

@@ -25,9 +25,13 @@ _INSIDE = ("choices", "candidates", "generations", "messages", "output", "conten
            "generationInfo", "response", "outputs")  # fmt: skip
 """Where an answer holds messages, and these what was written."""
 
+_REFUSED = ("refusal", "content_filter", "content_filtered", "guardrail_intervened", "safety",
+            "image_safety", "recitation", "prohibited_content", "blocklist", "spii")  # fmt: skip
+"""Stop reasons of answers that were refused: of Claude, OpenAI, Gemini, Bedrock."""
+
 _FAILED = {
-    "error": "error",
-    "failed": "error",
+    **dict.fromkeys(("error", "failed", *_REFUSED), "error"),
+    **dict.fromkeys(("malformed_function_call", "unexpected_tool_call"), "error"),
     **dict.fromkeys(("cancelled", "canceled", "aborted"), "cancelled"),
 }
 """Stop reasons of answers that are none (OpenTelemetry's and OpenRouter's have ``error``)."""
@@ -51,7 +55,7 @@ def reason_in(value: Any) -> str | None:
 
 def failed_by(reason: str | None) -> str | None:
     """Return the status of a call whose stop reason says that it failed; None if it does not."""
-    return None if reason is None else _FAILED.get(reason.lower())
+    return None if reason is None else _FAILED.get(reason.lower().replace("-", "_"))
 
 
 def reason_of(answer: Any) -> str | None:

@@ -79,4 +79,6 @@ def _add(
 
 
 def _shown(spans: Iterable[Span], doubt: _Doubt) -> list[bool | None]:
-    return [each[0] for span in spans if (each := doubt(span)) is not None]
+    """Return what the answered calls show: counts of failed ones may be of a part of the call."""
+    answered = (span for span in spans if span.status == "ok")
+    return [each[0] for span in answered if (each := doubt(span)) is not None]

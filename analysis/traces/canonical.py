@@ -159,6 +159,8 @@ class Traces:
         The columns of `TASKS`.
     prices : mapping
         Prices per million tokens, by model, of models whose names are replaced by neutral ones.
+    called : mapping
+        What neutral names of roles, tools and models stand for: never written anywhere.
     """
 
     calls: pd.DataFrame
@@ -171,6 +173,7 @@ class Traces:
     report: ReadingReport = field(default_factory=ReadingReport)
     tasks: pd.DataFrame = field(default_factory=no_tasks)
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chats(self) -> pd.DataFrame:

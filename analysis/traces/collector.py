@@ -86,7 +86,7 @@ class Collector:
         chat = get("operation_name") in CHATS
         if chat and get("status") in {"ok", None} and (failed := failed_by(get("finish_reason"))):
             self._calls["status"][-1] = failed
-            self._calls["error_type"][-1] = f"finish_reason: {get('finish_reason')}"
+            self._calls["error_type"][-1] = get("finish_reason")
         if (late := late_chunk(get("first_chunk_s"), start_ns, end_ns)) is not None:
             self.skip(where, late)
             self._calls["first_chunk_s"][-1] = None

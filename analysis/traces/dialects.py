@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.traces.answers import ASKS, reason_in, reason_of, usage_in
 from analysis.traces.attribute_names import KNOWN
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.usage import (
     cost_of,
     counts,
@@ -55,6 +56,7 @@ OPERATIONS = {
     "function_call": "execute_tool",
     "function": "execute_tool",
     "execute_tool": "execute_tool",
+    "execute_code": "execute_tool",
     "agent": "invoke_agent",
     "invoke_agent": "invoke_agent",
     "embedding": "embeddings",
@@ -66,6 +68,9 @@ OPERATIONS = {
     "handoff": "handoff",
 }
 """Words for operations, and which of ours each is."""
+
+_RUNS_CODE = "execute_code"
+"""The operation of AG2's agents that run code: its span has the name of the agent."""
 
 FIRST_TOKEN = {"First Token Stream Event", "llm.content.completion.chunk"}
 """Events of a streamed answer (OpenInference, OpenLLMetry), whose first one is its first token."""
@@ -253,15 +258,20 @@ def call_fields(said: Slots, operation: str) -> dict[str, Any]:
     if "cost_details" in said and "cost_usd" not in fields:
         fields["cost_usd"] = cost_of(mapping(said["cost_details"]))
     if operation == "execute_tool":
-        if "result_size" not in fields and "result" in said:
-            fields["result_size"] = size_of(said["result"])
-        if "tool_name" not in fields and "entity" in said:
-            fields["tool_name"] = text(said["entity"])
+        fields = _of_tool(said) | fields
     if operation in READING:
         fields |= tokens_of(said)
     if operation == "chat" and "finish_reason" not in fields:
         fields["finish_reason"] = _reason(said)
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _of_tool(said: Slots) -> dict[str, Any]:
+    """Return what tells of a tool where no attribute of its own does."""
+    name = text(said.get("entity"))
+    if name is None and said.get("operation") == _RUNS_CODE:
+        name = _RUNS_CODE
+    return {"result_size": size_of(said.get("result")), "tool_name": name}
 
 
 def _reason(said: Slots) -> str | None:
@@ -289,8 +299,7 @@ def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str |
     failed = failed or (named is not None and named.lower() not in {"false", "none"})
     if not failed and not (http is not None and http >= 400):
         return "ok", None
-    kind = named or message or (None if http is None else str(http))
-    return status_of(f"{named} {message}"), kind
+    return status_of(f"{named} {message}"), error_kind(named, message, http)
 
 
 def status_of(said: str) -> str:

@@ -18,6 +18,7 @@ from analysis.traces.column_names import (
     several_in,
     unread_counts,
 )
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.table_rows import is_missing, knows_operations, truth
 from analysis.traces.table_times import EXTRA
 from analysis.traces.values import text
@@ -90,7 +91,7 @@ class Columns:
             cell, answered = row.get(name), plain(name) in _ANSWERED
             said = truth(cell)
             if said is None and not answered and not is_missing(cell):
-                return {"status": status, "error_type": text(cell)}  # why it failed
+                return {"status": status, "error_type": error_kind(text(cell), None)}
             if said is not None and said != answered:
                 return {"status": status, "error_type": f"{name}: {cell}"}
         return {}

@@ -208,6 +208,20 @@ def reasoning_apart(
     return apart, [f"the output{said} does not hold the reasoning: added"] if whose else []
 
 
+def of_answered(
+    read: Mapping[str, Sequence[Any]], statuses: Sequence[Mapping[str, Any]]
+) -> dict[str, list[Any]]:
+    """Return the counts of the rows that were answered: those of failed calls show nothing.
+
+    They are often of a part of a call, as where 0 stands for the input.
+    """
+    answered = [each["status"] == "ok" for each in statuses]
+    return {
+        name: [n if is_whole else None for n, is_whole in zip(some, answered, strict=True)]
+        for name, some in read.items()
+    }
+
+
 def is_of_gateway(cached: Sequence[Any], costs: Sequence[Any]) -> bool | None:
     """Tell whether a column ``cached`` says that a gateway has answered; None if it says neither.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.traces.dialects import status_of
+from analysis.traces.error_kinds import error_kind
+from analysis.traces.table_columns import Columns
 from analysis.traces.table_rows import FALSE, TRUE, is_blank
 from analysis.traces.values import count, flag
 
@@ -102,5 +104,17 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
         failed = failed or _word(str(said)) not in _FINE
     found: dict[str, Any] = {"status": "ok", "error_type": None}
     if failed:
-        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
+        kind = error_kind(error or said, None if error is None else said, http)
+        found = {"status": status_of(f"{said} {error}"), "error_type": kind}
     return found if http is None else found | {"http_status": http}
+
+
+def statuses_of(
+    rows: Iterable[Mapping[str, Any]], columns: Columns, said: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the status of each row: what its values say, by canonical name, else its flags."""
+    found = []
+    for row, values in zip(rows, said, strict=False):
+        status = status_in(values)
+        found.append(status | (columns.failure(row) if status["status"] == "ok" else {}))
+    return found

@@ -106,8 +106,9 @@ def run(
         what is asked for, or if `out` cannot be written.
     """
     from analysis.observation.findings import findings
+    from analysis.observation.neutral_names import anonymised
     from analysis.observation.observe import observe as look
-    from analysis.observation.selection import Choice, anonymised, choose, since_ns
+    from analysis.observation.selection import Choice, choose, since_ns
     from analysis.observation.twin import twin_name
     from simulator.cli.interrupts import when_interrupted
     from simulator.cli.reading import traces_of

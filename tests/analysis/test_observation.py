@@ -33,11 +33,12 @@ from analysis.observation.comparison import MEASURES, Comparison, compare
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
 from analysis.observation.hand_overs import with_hand_overs
+from analysis.observation.neutral_names import anonymised
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.observation.runs import as_told, run_table, runs_of
 from analysis.observation.scaling import first_input, geometric, scaled, scaled_counts
-from analysis.observation.selection import Choice, anonymised, choose
+from analysis.observation.selection import Choice, choose
 from analysis.observation.simulated import simulate
 from analysis.observation.starts import with_named_starts
 from analysis.observation.structure import (
@@ -578,7 +579,7 @@ def test_neutral_names_keep_roles_apart() -> None:
     for each in (named, by_id):
         found = anonymised(each)
         roles = roles_of(found.calls, found.agents)["role"].tolist()
-        assert roles == ["role-a", "role-b", "role-b", "role-c"]
+        assert roles == ["role-b-lead", "role-a", "role-a", "role-c"]
 
 
 @pytest.fixture(scope="module")

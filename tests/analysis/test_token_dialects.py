@@ -639,3 +639,33 @@ def test_calls_of_weave_in_columns_are_no_table_of_calls(tmp_path: Path) -> None
     )
     with pytest.raises(TeamsimError, match="it holds calls of W&B Weave"):
         read_traces([path])
+
+
+CUT = {"status": {"code": 2, "message": "429"}}
+
+
+def test_a_call_that_failed_does_not_tell_how_others_count(tmp_path: Path) -> None:
+    spans = [
+        otel(1, None, "chat", 0, 2, **cached_chat(1000, 900)),
+        otel(2, None, "chat", 3, 4, **cached_chat(0, 900), **CUT),
+        otel(3, None, "chat", 5, 7, **cached_chat(1000, 900)),
+    ]
+    found = counts_in(whole(tmp_path / "spans.json", document(*spans)))
+    assert [row[0] for row in found] == [1000, 900, 1000]
+    table = tmp_path / "calls.csv"
+    table.write_text(
+        "start_s,end_s,input_tokens,cache_read_input_tokens,output_tokens,status\n"
+        "0,2,1000,900,10,ok\n3,4,0,900,0,error\n5,7,1000,900,10,ok\n"
+    )
+    assert [row[0] for row in counts_in(table)] == [1000, 900, 1000]
+
+
+def cached_chat(read: int, cached: int) -> dict[str, Any]:
+    """Return the attributes of a call that found tokens in the cache."""
+    return {
+        "gen_ai__operation__name": "chat",
+        "gen_ai__request__model": "m",
+        "gen_ai__usage__input_tokens": read,
+        "gen_ai__usage__cache_read__input_tokens": cached,
+        "gen_ai__usage__output_tokens": 10 if read else 0,
+    }

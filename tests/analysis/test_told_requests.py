@@ -9,8 +9,8 @@ import pytest
 
 from analysis.calibration.requests import find_requests
 from analysis.calibration.told_requests import with_told_requests
+from analysis.observation.neutral_names import anonymised
 from analysis.observation.observe import observe
-from analysis.observation.selection import anonymised
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from tests.analysis.trace_samples import document, lines, otel, whole

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 from analysis.observation.building import build_twin
+from analysis.observation.neutral_names import anonymised
 from analysis.observation.observe import observe, observed_of
 from analysis.observation.roles import roles_of
 from analysis.observation.runs import runs_of
-from analysis.observation.selection import Choice, anonymised, choose
+from analysis.observation.selection import Choice, choose
 from analysis.observation.structure import (
     INDEPENDENT,
     MESH,

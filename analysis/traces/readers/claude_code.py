@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, SessionFile
@@ -187,7 +188,8 @@ def _add_call(
     usage = {} if failed else of_api(mapping(message.get("usage")), includes_cache=False)
     if not stopped:
         usage |= {"output_tokens": None}
-    http = _HTTP.search(str(last.get("said", ""))) if failed else None
+    why = str(last.get("said", ""))
+    http = _HTTP.search(why) if failed else None
     out.call(
         said.place,
         file.source.name,
@@ -211,7 +213,7 @@ def _add_call(
         call_id=text(last.get("requestId")),
         cost_usd=None if failed else amount(last.get("costUSD")),
         status="error" if failed else "ok",
-        error_type=(text(last.get("error")) or "api_error") if failed else None,
+        error_type=error_kind(text(last.get("error")) or "api_error", why) if failed else None,
         http_status=None if http is None else int(http.group(1)),
         finish_reason=None if failed else stopped,
         quality_time=None if start is None else "parent_event",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.impossible import note_impossible
 from analysis.traces.reader import Reader
 from analysis.traces.readers._codex_events import Call, Session, Tool, read_rollouts
@@ -139,7 +140,7 @@ def _add_call(
         start_ns=call.start if call.start is not None and call.start <= call.end else None,
         end_ns=call.end,
         status=status_of(str(call.error)) if failed else "ok",
-        error_type=call.error,
+        error_type=error_kind(None, call.error) if failed else None,
         finish_reason=call.stopped,
         quality_time="parent_event",
         quality_tokens=None if failed else "exact",

@@ -9,6 +9,7 @@ from analysis.traces.answers import reason_of
 from analysis.traces.canonical import CACHE_HIT, CHATS
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import OPERATIONS, status_of
+from analysis.traces.error_kinds import error_kind
 from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
@@ -165,7 +166,7 @@ def _add(
         first_chunk_s=(first - start) / 1e9 if first is not None and streamed else None,
         call_id=identity,
         status=status_of(f"{error.get('error_class')} {said}") if failed else "ok",
-        error_type=(text(error.get("error_class")) or (said or "failure")[:200])
+        error_type=error_kind(text(error.get("error_class")), said or "failure")
         if failed
         else None,
         http_status=count(error.get("error_code")) if failed else None,

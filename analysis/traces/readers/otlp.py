@@ -1,4 +1,4 @@
-"""OTLP traces and logs, as JSON (camelCase or snake_case) and as protobuf."""
+"""OTLP traces and logs, as JSON (camelCase or snake_case) and as protobuf; those of JavaScript."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from analysis.traces.dialects import FIRST_TOKEN
 from analysis.traces.impossible import note_impossible
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
+from analysis.traces.readers._otlp_js import in_otlp, is_js
 from analysis.traces.readers._otlp_logs import LOG_TIMES, joined, span_of_log
 from analysis.traces.readers._otlp_protobuf import NESTED, is_protobuf, protobuf_records
 from analysis.traces.readers._otlp_values import (
@@ -42,7 +43,10 @@ _ARGUMENTS = "gen_ai.tool.message"
 
 
 class Otlp(Reader):
-    """Documents of ``resourceSpans`` or ``resourceLogs``: lines, an array, one, or protobuf."""
+    """Documents of ``resourceSpans`` or ``resourceLogs``: lines, an array, one, or protobuf.
+
+    And what OpenTelemetry's JavaScript SDK prints, or writes into a file, as JSON.
+    """
 
     kind: ClassVar[str] = "otlp"
 
@@ -64,6 +68,8 @@ class Otlp(Reader):
 
 def _is_document(row: Mapping[str, Any]) -> bool:
     """Tell whether a row is a document, or a span alone."""
+    if is_js(row):
+        return True
     if "startTimeUnixNano" in row or (
         "start_time_unix_nano" in row and isinstance(row.get("attributes"), list)
     ):
@@ -83,7 +89,8 @@ def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
         records = protobuf_records(source, out)
     else:
         records = source.records(NESTED | {"trace", "data"}, out.skip)
-    for record in records:
+    for each in records:
+        record = in_otlp(each)
         out.report.rows += 1
         if any(name in record.node for name in _METRICS):
             continue

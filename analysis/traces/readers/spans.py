@@ -21,21 +21,26 @@ from analysis.traces.spans import collect
 from analysis.traces.table_dates import as_iso, day_first
 from analysis.traces.table_rows import is_missing
 from analysis.traces.time_units import WORDS, lengths_in, unit_of_lengths
-from analysis.traces.values import amount, flag, items, mapping, nanoseconds, text, times_of
+from analysis.traces.values import amount, flag, items, mapping, nanoseconds, parsed, text, times_of
 
 _TRACE = ("trace_id", "operation_id")
 _SPAN = ("span_id", "id")
 _PARENT = ("parent_span_id", "parent_id", "operation_parent_id")
 _NAME = ("span_name", "display_name", "name", "operation_name")
-_START = ("start_time_unix_nano", "start_ns", "start_time", "start", "timestamp", "timestamp_utc")
-_END = ("end_time_unix_nano", "end_ns", "end_time", "end")
+_START = ("start_time_unix_nano", "start_ns", "start_time", "start_timestamp", "start",
+          "timestamp", "timestamp_utc")  # fmt: skip
+_END = ("end_time_unix_nano", "end_ns", "end_time", "end_timestamp", "end")
 _LASTS = ("duration_nano", "duration_ns", "duration_us", "duration_ms", "duration")
 _ATTRIBUTES = ("span_attributes", "attributes", "tags", "labels", "custom_dimensions", "meta",
                "attributes_string", "attributes_number", "attributes_bool", "string_tag_map",
                "number_tag_map", "bool_tag_map")  # fmt: skip
 """Names of columns in lower case with underscores, the surest first; all attributes are read."""
 
-_RESOURCE = ("resource_attributes", "resource", "resources_string")
+_RESOURCE = ("resource_attributes", "otel_resource_attributes", "resource", "resources_string")
+_MESSAGE = ("status_message", "otel_status_message", "exception_message")
+_PENDING = "pending_span"
+"""What Logfire writes when a span begins; the span itself follows when it ends."""
+
 _FAILED = {"error", "status_code_error", "2"}
 _NO_PARENT = {"undefined", "none", "null", "0"}
 
@@ -58,14 +63,15 @@ its tracer adds for models of Anthropic."""
 
 _OF_CALLS = {"input_tokens", "output_tokens", "response_model"}
 
-_PAGES = frozenset({"data", "traces", "spans"})
+_PAGES = frozenset({"data", "traces", "spans", "rows"})
 
 
 class SpanRows(Reader):
     """A row or object a span: ids, name, start, end or duration, and its attributes in a mapping.
 
     So ClickHouse's ``otel_traces`` (CSV or JSON), BigQuery and other data bases keep what the
-    OpenTelemetry collector sends them, and so Zipkin, Datadog, Google Cloud and Azure export spans.
+    OpenTelemetry collector sends them, and so Logfire, Zipkin, Datadog, Google Cloud and Azure
+    export spans.
     """
 
     kind: ClassVar[str] = "spans"
@@ -87,6 +93,7 @@ class SpanRows(Reader):
 def _inside(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return a row and the first of those that it holds, if it is a page or a trace."""
     inside = [mapping(each) for name in _PAGES for each in items(row.get(name))[:5]]
+    inside += _rows_of(row)[:5]
     inside += [mapping(each) for one in list(inside) for each in items(one.get("spans"))[:5]]
     found = [_unwrapped(each) for each in (row, *inside)]
     has_trace = any(_first(_named(each), _TRACE) is not None for each in found)
@@ -183,7 +190,7 @@ class _Times:
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
-    records = list(source.records(_PAGES, out.skip))
+    records = (row for each in source.records(_PAGES, out.skip) for row in _by_row(each))
     spans = [each for each in records if _is_one(each)]
     how = _times_in([_named(_unwrapped(each.node)) for each in spans], source.name, out)
 
@@ -193,9 +200,30 @@ def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
     return spans_of(spans, source.name, form, out, understand)
 
 
+def _by_row(record: Record) -> Iterator[Record]:
+    """Yield the rows of a record that has them by column; else the record itself."""
+    rows = _rows_of(record.node)
+    for i, row in enumerate(rows):
+        yield Record(f"{record.place}, row {i}", row, record.around)
+    if not rows:
+        yield record
+
+
+def _rows_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a page in which each column has its values, as Logfire answers."""
+    columns = [mapping(each) for each in items(row.get("columns"))]
+    names = [text(each.get("name")) for each in columns]
+    values = [items(each.get("values")) for each in columns]
+    if len({len(each) for each in values}) != 1 or None in names:
+        return []
+    return [dict(zip(map(str, names), each, strict=True)) for each in zip(*values, strict=True)]
+
+
 def _is_one(record: Record) -> bool:
-    """Tell whether a record is a span, and nothing around spans."""
+    """Tell whether a record is a span that has ended, and nothing around spans."""
     raw = _unwrapped(record.node)
+    if raw.get("kind") == _PENDING:
+        return False
     return not any(name in raw for name in _PAGES) and any(plain(name) in _SPAN for name in raw)
 
 
@@ -210,6 +238,8 @@ def _times_in(rows: Sequence[Mapping[str, Any]], file: str, out: Collector) -> _
         known = [n for row in rows if (n := amount(row.get(name))) is not None]
         if any({"span_attributes", "start_ns"} & row.keys() for row in rows):
             unit = UNITS["ns"]  # as the collector's exporter of ClickHouse, and Datadog
+        elif any("start_timestamp" in row for row in rows):
+            unit = UNITS["s"]  # as Logfire
         elif all("tags" in row or "local_endpoint" in row for row in rows):
             unit = UNITS["us"]  # as Zipkin
         elif known:
@@ -240,11 +270,14 @@ def _span(record: Record, source: str, form: str, out: Collector, how: _Times) -
         out.skip(place, f"column {unread[0]!r} is no mapping")
     attributes = _with_events(_attributes(named), named, start)
     status = mapping(named.get("status"))
-    code = named.get("status_code", status.get("code", named.get("status")))
+    codes = (named.get("status_code"), named.get("otel_status_code"), status.get("code"))
+    code = next((each for each in codes if each is not None), named.get("status"))
     failed = str(code).lower() in _FAILED or flag(named.get("success")) is False
     told = attributes.pop("error", None)
     failed = failed or (told is not None and str(told).lower() not in {"false", "0", ""})
-    message = text(named.get("status_message")) or text(status.get("message"))
+    message = text(_first(named, _MESSAGE)) or text(status.get("message"))
+    if failed and "exception_type" in named:
+        attributes = {"exception.type": named["exception_type"]} | attributes
     note_impossible(attributes, place, out)
     parent = text(_first(named, _PARENT))
     return span_of(
@@ -257,13 +290,16 @@ def _span(record: Record, source: str, form: str, out: Collector, how: _Times) -
         {name: value for name, value in attributes.items() if name in KNOWN},
         failed,
         message or (None if isinstance(told, bool) else text(told)),
-        scope=text(named.get("scope_name")),
+        scope=text(named.get("scope_name")) or text(named.get("otel_scope_name")),
         around=_resource(named),
     )
 
 
 def _is_unread(value: Any) -> bool:
-    return isinstance(value, str) and not mapping(value) and value.strip() not in {"", "{}"}
+    """Tell whether a text is no mapping; lists, as of names that tag a span, are no attributes."""
+    if not isinstance(value, str) or mapping(value) or isinstance(parsed(value), list):
+        return False
+    return value.strip() not in {"", "{}"}
 
 
 def _is_none(parent: str) -> bool:

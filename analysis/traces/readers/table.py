@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, ClassVar
 
+from analysis.traces.answers import failed_by
 from analysis.traces.archives import stem_of
 from analysis.traces.canonical import CACHE_HIT, CALLS, CHATS
 from analysis.traces.collector import Collector
@@ -30,6 +31,7 @@ from analysis.traces.table_counts import (
     counts_of,
     is_of_gateway,
     note_on_totals,
+    of_answered,
     reasoning_apart,
 )
 from analysis.traces.table_orients import (
@@ -48,16 +50,20 @@ from analysis.traces.table_rows import (
     says_operations,
     tool_of,
 )
-from analysis.traces.table_status import status_in, without_unknown
+from analysis.traces.table_status import statuses_of, without_unknown
 from analysis.traces.table_sums import NoCalls, are_of_whole_hours, no_calls_in
 from analysis.traces.table_times import EXTRA, Times
-from analysis.traces.values import is_cache_hit, names_in, text
+from analysis.traces.values import is_cache_hit, names_in, pick, text
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.trace import COLUMNS as EVENT_COLUMNS
 from simulator.words import counted
 
 _FEWEST_KNOWN = 2
 """Known columns from which a table is taken for one of calls that lacks their times."""
+
+_OWN_REASONS = ("finish_reason_raw", "native_finish_reason")
+"""Columns of OpenRouter with a provider's own word for why an answer ended: it has one for all
+errors, and one for all that was refused."""
 
 _SHOWN = 6
 """Most names of a column that a message lists."""
@@ -205,8 +211,10 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     tells_chats = says_operations(words.get("operation_name", []))
     tells_models = tells_chats and _tell_models(read, words)
     totals = None if (total := total_in(names)) is None else table.numbers("input_tokens", total)
-    apart, notes = caches_apart(read, totals, known, words, rows)
-    thinks_apart, more = reasoning_apart(read, totals, words, len(rows))
+    statuses = statuses_of(rows, known, _by_row({**read, **words}))
+    telling = of_answered(read, statuses)
+    apart, notes = caches_apart(telling, totals, known, words, rows)
+    thinks_apart, more = reasoning_apart(telling, totals, words, len(rows))
     table.note(*notes, *more, note_on_totals(read, totals), *table.notations())
     left_out = _left_out(
         table,
@@ -221,11 +229,10 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         if start is None or end is None or end < start:
             out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
-        fields = values | counts_of(values, apart[i], thinks_apart[i]) | status_in(values)
+        fields = values | counts_of(values, apart[i], thinks_apart[i]) | statuses[i]
         fields["run_id"] = fields.get("run_id") or stem_of(source.path)
         qualities = _qualities(fields, times.has_moments)
         fields |= {name: fields.get(name) or said for name, said in qualities.items()}
-        fields |= known.failure(rows[i]) if fields["status"] == "ok" else {}
         operation = operation_of(
             text(fields.get("operation_name")), is_sure, tells_chats, tells_models, fields
         )
@@ -235,8 +242,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         fields["operation_name"] = CACHE_HIT if is_hit else operation
         if (first := times.first_chunk(i)) is not None:
             fields["first_chunk_s"] = first
-        fields |= {"start_ns": start, "end_ns": end}
-        out.call(place, source.name, form, **fields)
+        out.call(place, source.name, form, **fields, start_ns=start, end_ns=end)
         if waiting is not None:
             _add_task(rows[i], waiting, fields, out)
 
@@ -257,11 +263,16 @@ def _words(
     rows: Sequence[Mapping[str, Any]], chosen: Mapping[str, str]
 ) -> dict[str, list[str | None]]:
     """Return the texts of the rows, by canonical name."""
-    return {
+    found = {
         name: names_of((row.get(theirs) for row in rows), name in _IDS)
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
+    if "finish_reason" in found:
+        own = [text(pick(row, *_OWN_REASONS)) for row in rows]
+        pairs = zip(found["finish_reason"], own, strict=True)
+        found["finish_reason"] = [its if failed_by(said) and its else said for said, its in pairs]
+    return found
 
 
 def _tell_models(*columns: Mapping[str, Sequence[Any]]) -> bool:
