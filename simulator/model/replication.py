@@ -292,6 +292,7 @@ class Replication:
             agenda,
             journal,
             sides,
+            coordination,
             space,
             self.steps,
             self.call_end,

@@ -163,7 +163,8 @@ class DetectorSpec(Spec):
     """Time without progress in a call after which its agent is taken for stuck; never when
     absent."""
     reassign: bool = True
-    """Whether the tasks of an agent taken for dead or stuck go to the others."""
+    """Whether the tasks of an agent taken for dead or stuck, and a merge that it is to make after a
+    partition, go to the others."""
 
 
 class SupervisorSpec(Spec):
