@@ -21,7 +21,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from simulator.errors import TeamsimError, unknown_name
+from simulator.errors import TeamsimError, unknown_name, what_is
 from simulator.spec import Spec
 
 
@@ -35,16 +35,21 @@ class Plugin(Spec):
     kind: str
 
     @classmethod
+    def ships(cls) -> bool:
+        """Return whether it is one of those that ship, which need not be looked at in each run."""
+        return cls.__module__.startswith(f"{__package__}.")
+
+    @classmethod
     def of(cls, plugin: Plugin) -> Self:
         """Return a plugin as one of this class, for callers that need more than a scenario does.
 
         Raises
         ------
-        TypeError
+        TeamsimError
             If it does not derive from this class.
         """
         if not isinstance(plugin, cls):
-            raise TypeError(f"{plugin.kind!r} ({type(plugin).__name__}) is no {cls.__name__}")
+            raise TeamsimError(f"{plugin.kind!r} ({type(plugin).__name__}) is no {cls.__name__}")
         return plugin
 
 
@@ -110,16 +115,25 @@ class Registry(Generic[Family_co]):
         Raises
         ------
         TeamsimError
-            If there is none; the message names all plugins and the nearest one.
+            If there is none; the message names all plugins and the nearest one. Also if that of
+            another distribution cannot be imported.
         """
         found: type[Family_co]
         if name in self._modules:
             found = _the_plugin_in(f"{self.package}.{name}")
         elif name in self._entry_points:
-            found = self._entry_points[name].load()
+            found = self._loaded(self._entry_points[name])
         else:
             raise TeamsimError(unknown_name(self.family, name, self.names()))
         return found
+
+    def _loaded(self, entry: importlib.metadata.EntryPoint) -> Any:
+        try:
+            return entry.load()
+        except (ImportError, AttributeError) as error:
+            raise TeamsimError(
+                f"{self.family} {entry.name!r}: {entry.value} cannot be imported: {error}"
+            ) from error
 
 
 @cache
@@ -201,6 +215,12 @@ class OneOf:
             where = ("kind",) if isinstance(value, dict) else ()
             details = InitErrorDetails(type=problem, loc=where, input=kind)
             raise ValidationError.from_exception_data(self.registry.family, [details]) from None
+        if not (isinstance(plugin_class, type) and issubclass(plugin_class, Plugin)):
+            raise PydanticCustomError(
+                "kind",
+                "{name} of another package is no {family}: it is {found}",
+                {"name": kind, "family": self.registry.family, "found": what_is(plugin_class)},
+            )
         return plugin_class.model_validate(fields, context=info.context)
 
     def _mapping(self, value: object) -> dict[str, object]:

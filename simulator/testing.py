@@ -5,8 +5,7 @@ Each raises an `AssertionError` that says which rule was broken, in which team.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from simulator.distributions import Distribution
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.model.streams import Streams
-from simulator.model.tasks import TaskGraph
-from simulator.model.topologies import NO_MANAGER, Topology
+from simulator.model.tasks import TaskGraph, broken_rule
+from simulator.model.topologies import Topology
+from simulator.model.topologies._topology import broken_by_channels, broken_by_managers
 from simulator.model.trace import Event, Trace
 from simulator.model.workloads._workload import Workload
 from simulator.registry import Plugin
@@ -152,59 +152,21 @@ def _check_round_trip(plugin: Plugin) -> None:
 
 def _check_channels(plugin: Topology, size: int) -> None:
     """Check who speaks, hears and manages in a team of so many workers."""
-    managers = plugin.managers(size)
-    agents = range(len(managers))
-    where = f"{size} agents"
-    _hold(len(agents) >= size, plugin, f"{where}: managers has {len(agents)} entries")
-    for agent, manager in enumerate(managers):
-        is_one = manager == NO_MANAGER or (manager in agents and manager >= size)
-        _hold(is_one, plugin, f"{where}: agent {agent} reports to {manager}, no coordinator")
-    for agent in agents:
-        _hold(_has_top(managers, agent), plugin, f"{where}: agent {agent} reports to itself")
+    managers, where = plugin.managers(size), f"{size} agents"
+    rule = broken_by_managers(managers, size)
+    _hold(not rule, plugin, f"{where}: {rule}")
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    for channel in plugin.channels(size, rng):
-        for named in (*channel.senders, *channel.receivers):
-            _hold(named in agents, plugin, f"{where}: a channel names agent {named}")
+    rule = broken_by_channels(plugin.channels(size, rng), len(managers))
+    _hold(not rule, plugin, f"{where}: {rule}")
     is_still = rng.bit_generator.state == before
     _hold(plugin.is_random or is_still, plugin, f"{where}: it draws, and is_random is False")
 
 
-def _has_top(managers: Sequence[int], agent: int) -> bool:
-    """Return whether one who reports to nobody is above an agent, at last."""
-    for _ in managers:
-        if managers[agent] == NO_MANAGER:
-            return True
-        agent = managers[agent]
-    return False
-
-
 def _check_tasks(plugin: Workload, graph: TaskGraph) -> None:
     """Check that a graph has tasks, all of one length, and nothing that is not there."""
-    n = len(graph)
-    _hold(n > 0, plugin, "there are no tasks")
-    lengths = {"names": len(graph.names), "dependencies": len(graph.dependencies)}
-    for name, length in lengths.items():
-        _hold(length == n, plugin, f"{n} sizes, and {length} {name}")
-    for name, column in (("arrivals_s", graph.arrivals_s), ("difficulties", graph.difficulties)):
-        _hold(len(column) in (0, n), plugin, f"{n} tasks, and {len(column)} {name}")
-        _hold(all(map(math.isfinite, column)), plugin, f"{name} holds what is no finite number")
-    sizes = [size for size in graph.sizes if not (math.isfinite(size) and size > 0.0)]
-    _hold(not sizes, plugin, f"a size is {next(iter(sizes), 0)}, not a positive number")
-    _hold(min(graph.arrivals_s, default=0.0) >= 0.0, plugin, "a task arrives before the start")
-    for task, needed in enumerate(graph.dependencies):
-        away = [each for each in needed if each not in range(n)]
-        _hold(not away, plugin, f"task {task} needs {away}, of {n} tasks")
-    _hold(len(graph.order) == n, plugin, "dependencies form a circle")
-    if graph.artifacts is None:
-        _hold(
-            graph.artifact_count == n, plugin, f"{n} tasks write {graph.artifact_count} artifacts"
-        )
-        return
-    _hold(len(graph.artifacts) == n, plugin, f"{n} sizes, and {len(graph.artifacts)} artifacts")
-    for task, written in enumerate(graph.artifacts):
-        away = [each for each in written if each not in range(graph.artifact_count)]
-        _hold(not away, plugin, f"task {task} writes {away}, of {graph.artifact_count} artifacts")
+    rule = broken_rule(graph)
+    _hold(not rule, plugin, rule)
 
 
 def _check_runs(plugin: Plugin, path: str) -> None:

@@ -472,5 +472,5 @@ def test_a_plugin_of_another_family_is_refused_where_it_is_said() -> None:
 
 
 def test_what_only_looks_like_a_plugin_of_the_model_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match=r"'self_claim' \(SelfClaim\) is no Workload"):
+    with pytest.raises(TeamsimError, match=r"'self_claim' \(SelfClaim\) is no Workload"):
         Workload.of(SelfClaim())

@@ -20,6 +20,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.own_process": {"callbacks"},
     "simulator.engine.schedule": {"callbacks"},
     "simulator.late": {"modules", "__class__"},  # the interpreter's, and of packages of others
+    "simulator.model.protocols._looked_at": {"__class__"},  # a plugin's dispatcher
     "simulator.model.topologies._topology": {"vars"},  # a graph of networkx
     "simulator.model.uniforms": {"state"},  # a generator of NumPy
     "simulator.scenario.loaders": {"yaml_implicit_resolvers"},  # PyYAML

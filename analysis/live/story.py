@@ -68,6 +68,8 @@ _HAND_INS = {
     "done": "{agent} hands task {task} in late, {s} after {peer} began it, and it is right.",
     "faulty": "{agent} hands task {task} in late, {s} after {peer} began it, with a fault.",
     "submitted": "{agent} hands task {task} in late, {s} after {peer} began it, to be reviewed.",
+    "given_up": "{agent} gives task {task} up: no copy of it has come to anything.",
+    "given_up_correct": "{agent} gives task {task} up, which was right: no copy has been accepted.",
 }
 
 _CLAIM_ENDS = {

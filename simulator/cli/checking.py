@@ -15,7 +15,8 @@ from simulator.words import counted
 
 if TYPE_CHECKING:
     from simulator.errors import Problem
-    from simulator.scenario import Study
+    from simulator.registry import Plugin
+    from simulator.scenario import Scenario, Study
 
 Files = Annotated[
     list[Path],
@@ -109,6 +110,7 @@ def _wrong_beside_the_fields(study: Study) -> list[Problem]:
         lambda: budget_of(scenarios),
         lambda: expected_of(priced, expected),
         lambda: estimate(points).check_memory(),
+        lambda: _set_up_plugins(scenarios),
     ):
         try:
             is_right()
@@ -120,6 +122,21 @@ def _wrong_beside_the_fields(study: Study) -> list[Problem]:
                 wrong.append(Problem(where, field, message) if is_field else
                              Problem(where, "", line))  # fmt: skip
     return wrong
+
+
+def _set_up_plugins(scenarios: list[Scenario]) -> None:
+    """Make what the plugins of other packages make, once for each combination of them."""
+    found: dict[tuple[Plugin, ...], Scenario] = {}
+    for each in scenarios:
+        plugins = (each.topology, each.coordination.protocol, each.workload, each.workspace)
+        if not all(plugin.ships() for plugin in plugins):
+            found.setdefault(plugins, each)
+    if not found:
+        return
+    from simulator.engine import Simulation
+
+    for scenario in found.values():
+        Simulation(scenario).set_up()
 
 
 def _described(problems: list[Problem]) -> list[dict[str, str]]:

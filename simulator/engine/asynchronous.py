@@ -154,8 +154,10 @@ class Asynchronous(Timing):
         return None if agent.role else self._pace
 
     def go_on(self, agent: AgentState) -> None:
-        """Let an agent call, as soon as it can."""
+        """Let an agent call, as soon as it can; nobody begins a call when the run has ended."""
         env, clock, calls = self._env, self._clock, self._calls
+        if clock.has_ended:  # just now: others may have been woken before
+            return
         pace = None if self._pace is None else self._pace_of(agent)
         while True:
             if pace is not None and pace.is_too_far_ahead(agent.index):

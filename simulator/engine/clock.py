@@ -58,8 +58,8 @@ class Clock(Agenda):
 
     Attributes
     ----------
-    only_calls_happen : bool
-        Whether no other events happen than the beginnings and ends of calls.
+    has_ended, only_calls_happen : bool
+        Whether the run has ended; whether nothing happens but the beginnings and ends of calls.
     """
 
     __slots__ = (
@@ -67,7 +67,6 @@ class Clock(Agenda):
         "_env",
         "_halted",
         "_has_budget",
-        "_has_ended",
         "_held",
         "_in_vain",
         "_instant",
@@ -80,6 +79,7 @@ class Clock(Agenda):
         "_run",
         "_timers",
         "_timing",
+        "has_ended",
         "limits",
         "only_calls_happen",
     )
@@ -89,7 +89,7 @@ class Clock(Agenda):
         self._env = env
         self._known = ending
         self.limits = limits
-        self._has_ended, self._outcome = False, ("", "")
+        self.has_ended, self._outcome = False, ("", "")
         self._run: Watched
         self._timing: Timing
         self._timers: set[Timer] = set()
@@ -234,8 +234,8 @@ class Clock(Agenda):
 
     def end(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""
-        if not self._has_ended:
-            self._has_ended = True
+        if not self.has_ended:
+            self.has_ended = True
             self._outcome = (outcome, reason)
             is_spent = outcome in ("budget", "max_calls")
             self._env.end(self.instant_ends_s() - self._env.now if is_spent else 0.0)
@@ -268,7 +268,7 @@ class Clock(Agenda):
             self.end("max_calls")
         elif self._has_budget and run.bill.is_over_budget:
             self.end("budget")
-        return self._has_ended
+        return self.has_ended
 
     @property
     def may_call(self) -> bool:

@@ -94,6 +94,16 @@ class Simulation:
                 found = self._run(replication, trace, progress, found)
         return found
 
+    def set_up(self) -> None:
+        """Make all parts of the first replication, and drop them.
+
+        Raises
+        ------
+        TeamsimError
+            If there is something wrong with what the plugins of other packages make.
+        """
+        self.model.replicate(0, Clock(Schedule(), self.scenario.limits), None).forget()
+
     def _run(
         self,
         replication: int,

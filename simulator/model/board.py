@@ -27,6 +27,8 @@ class Board(Copied):
         The graph's.
     missing : array of int, shape (N,)
         Dependencies of each task that are not done; one more until the task has arrived.
+    awaited : set of int
+        Tasks that nobody is to attempt again, as long as a copy of them is in progress.
     done : bytearray, shape (N,)
     faulty : bytearray, shape (N,)
         0, `ESCAPED` or `KNOWN`.
@@ -55,6 +57,7 @@ class Board(Copied):
         "_written_s",
         "_written_task",
         "artifacts",
+        "awaited",
         "doer",
         "done",
         "failures",
@@ -78,6 +81,7 @@ class Board(Copied):
         self.listed = 0 if graph.arrivals_s else n
         self._has_arrived = bytearray(n if graph.arrivals_s else 0)
         self.missing = array("i", graph.conditions)
+        self.awaited: set[int] = set()
         self.done = bytearray(n)
         self.faulty = bytearray(n)
         # Arrays rather than lists: boards of many tasks then stay in the cache.
@@ -100,6 +104,7 @@ class Board(Copied):
         """Return an independent copy; the graph, which does not change, is shared."""
         other = copy.copy(self)
         other.missing = self.missing[:]
+        other.awaited = self.awaited.copy()
         other.done = self.done[:]
         other.faulty = self.faulty[:]
         other.owner = self.owner[:]
@@ -132,6 +137,10 @@ class Board(Copied):
         for task in range(len(self.done)):
             if not self.done[task]:
                 self.owner[task] = NOBODY
+
+    def leave_to_copies(self, task: int) -> None:
+        """Let nobody attempt a task again of which copies are in progress."""
+        self.awaited.add(task)
 
     def spoil(self, task: int, fault: int) -> None:
         """Let a task have a fault: `ESCAPED` or `KNOWN`, or 0 for none."""

@@ -134,7 +134,7 @@ class CallEnd:
                 self._do_more(agent, now, freed)
             memory.remember(call.output)
         if self._is_stepwise:
-            self._end_steps(agent)
+            self._end_steps(agent, now)
         if self._is_traced:
             self._note_end(agent, outcome)
         if freed:
@@ -144,10 +144,13 @@ class CallEnd:
         if agent.dispatcher.woken:
             self._sides.note_woken()
 
-    def _end_steps(self, agent: AgentState) -> None:
+    def _end_steps(self, agent: AgentState, now: float) -> None:
         """Tell workspace and patterns that a call is over, the last turn of a loop."""
         self._workspace.call_ended(agent)
         self._patterns.call_ended(agent)
+        if self._settlement.put_off:
+            for other, freed in self._settlement.leave_what_waited(now):
+                self._sides.announce_on_side_of(other, freed)
         agent.call.settle()
 
     def _attempts_nothing(self, agent: AgentState) -> bool:
@@ -222,7 +225,7 @@ class CallEnd:
                 self._coordination.report(agent)  # its hands are empty: it is given more
         if not (call.is_astray or call.is_backup or call.lost_to is Why.BACKUP):
             for task in call.picks:
-                if not agent.board.done[task]:
+                if not (agent.board.done[task] or task in agent.board.awaited):
                     agent.dispatcher.returned(agent.index, task)
         call.void()
         self._queue.returned(agent)

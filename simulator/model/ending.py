@@ -12,6 +12,7 @@ from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.resilience.health import Health
 from simulator.model.steps import CallSteps
+from simulator.model.team.coordination import Coordination
 from simulator.model.team.partition import Partitions
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
@@ -28,6 +29,7 @@ class Closing:
     agenda : Agenda
     journal : Journal
     sides : Sides
+    coordination : Coordination
     workspace : WorkspaceState
     steps : CallSteps
     call_end : CallEnd
@@ -41,6 +43,7 @@ class Closing:
         "_agenda",
         "_agents",
         "_call_end",
+        "_coordination",
         "_health",
         "_journal",
         "_partitions",
@@ -56,6 +59,7 @@ class Closing:
         agenda: Agenda,
         journal: Journal,
         sides: Sides,
+        coordination: Coordination,
         workspace: WorkspaceState,
         steps: CallSteps,
         call_end: CallEnd,
@@ -67,6 +71,7 @@ class Closing:
         self._agenda = agenda
         self._journal = journal
         self._sides = sides
+        self._coordination = coordination
         self._workspace = workspace
         self._steps = steps
         self._call_end = call_end
@@ -80,10 +85,10 @@ class Closing:
         names = board.graph.names
         left = [names[task] for task in range(len(board.done)) if not board.done[task]]
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        waits = [*self._workspace.waits(), *self._sides.dispatcher.waits()]
-        waits += [*self._steps.waits(), *self._too_long()]
-        said = f"; {'; '.join(waits[:5])}" if waits else ""
-        return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+        waits = [*self._workspace.waits(), *self._sides.waits(), *self._sides.dispatcher.waits()]
+        waits += [*self._coordination.waits(), *self._steps.waits(), *self._too_long()]
+        what = f"{len(left)} tasks are left: {shown}" if left else "all tasks are done"
+        return "; ".join([f"nothing can happen any more, and {what}", *waits[:5]])
 
     def _too_long(self) -> list[str]:
         """Say whose prompts no longer fit."""

@@ -27,7 +27,8 @@ from simulator.model.calls.turns import Turns
 from simulator.model.ending import Closing
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
-from simulator.model.protocols import Protocol, Setting
+from simulator.model.protocols import Setting
+from simulator.model.protocols._looked_at import dispatcher_of
 from simulator.model.resilience._pattern import FailureSetting
 from simulator.model.resilience.failures import Failures
 from simulator.model.resilience.health import Health
@@ -48,7 +49,7 @@ from simulator.model.team.writes import Writes
 from simulator.model.topologies import Topology
 from simulator.model.trace import Event, Trace
 from simulator.model.workspaces import Workspace, WorkspaceState
-from simulator.model.workspaces._workspace import Desk
+from simulator.model.workspaces._workspace import Desk, state_of
 from simulator.scenario import Scenario
 from simulator.scenario.resilience import Resilience
 
@@ -147,7 +148,7 @@ class Replication:
         )
         self.sides = sides = Sides(
             board,
-            Protocol.of(said.protocol).dispatcher(setting),
+            dispatcher_of(said.protocol, setting),
             roster.agents,
             agenda,
             journal,
@@ -222,8 +223,8 @@ class Replication:
                 has_checkpoints=resilience.checkpoint is not None,
                 keeps_rounds=scenario.has_rounds_of_turns,
             )
-        space = workspace.state(
-            Desk(board, metrics, roster.agents, streams, agenda, phases, service)
+        space = state_of(
+            workspace, Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         )
         settlement = Settlement(
             journal,
@@ -292,6 +293,7 @@ class Replication:
             agenda,
             journal,
             sides,
+            coordination,
             space,
             self.steps,
             self.call_end,

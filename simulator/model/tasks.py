@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
-from math import fsum
+from math import fsum, isfinite
+from numbers import Integral, Real
 from typing import Annotated
 
 from pydantic import Field
 
+from simulator.errors import what_is
 from simulator.spec import NonNegative, Positive, Spec
 
 
@@ -212,6 +215,77 @@ class TaskGraph:
             start = max((finish[needed] for needed in self.dependencies[task]), default=0.0)
             finish[task] = start + self.sizes[task]
         return max(finish, default=0.0)
+
+
+def broken_rule(graph: object) -> str:
+    """Return which rule a workload's tasks break; an empty text if none."""
+    if not isinstance(graph, TaskGraph):
+        return f"graph returned {what_is(graph)}, no TaskGraph"
+    n = len(graph)
+    rules = (_broken_by_columns, _broken_by_dependencies, _broken_by_artifacts)
+    return next(filter(None, (rule(graph, n) for rule in rules)), "") if n else "there are no tasks"
+
+
+def _broken_by_columns(graph: TaskGraph, n: int) -> str:
+    """Return what is wrong with what the tasks are: names, sizes and the like."""
+    for name, column in (("names", graph.names), ("dependencies", graph.dependencies)):
+        if len(column) != n:
+            return f"{n} sizes, and {len(column)} {name}"
+    small = [size for size in graph.sizes if not (_is_number(size) and size > 0.0)]
+    if small:
+        return f"a size is {small[0]}, not a positive number"
+    found = _broken_by_what_may_be_left_out(graph, n)
+    if found:
+        return found
+    if min(graph.arrivals_s, default=0.0) < 0.0:
+        return "a task arrives before the start"
+    repeated = [name for name, count in Counter(graph.names).items() if count > 1]
+    return f"two tasks are called {repeated[0]!r}" if repeated else ""
+
+
+def _broken_by_what_may_be_left_out(graph: TaskGraph, n: int) -> str:
+    for name, values in (("arrivals_s", graph.arrivals_s), ("difficulties", graph.difficulties)):
+        odd = [value for value in values if not _is_number(value)]
+        if odd:
+            return f"{name} holds {what_is(odd[0])}, no finite number"
+        if len(values) not in (0, n):
+            return f"{n} tasks, and {len(values)} {name}"
+    return f"{n} tasks, and {len(graph.doers)} doers" if len(graph.doers) not in (0, n) else ""
+
+
+def _broken_by_dependencies(graph: TaskGraph, n: int) -> str:
+    """Return what is wrong with what the tasks need."""
+    for task, needed in enumerate(graph.dependencies):
+        away = [each for each in needed if not _is_place(each, n)]
+        if away:
+            return f"task {task} needs {away}, of {n} tasks"
+        if len(set(needed)) < len(needed):
+            return f"task {task} needs a task twice: {list(needed)}"
+    return "" if len(graph.order) == n else "dependencies form a circle"
+
+
+def _broken_by_artifacts(graph: TaskGraph, n: int) -> str:
+    """Return what is wrong with what the tasks write."""
+    count = graph.artifact_count
+    if graph.artifacts is None:
+        return "" if count == n else f"{n} tasks write {count} artifacts"
+    if len(graph.artifacts) != n:
+        return f"{n} sizes, and {len(graph.artifacts)} artifacts"
+    for task, written in enumerate(graph.artifacts):
+        away = [each for each in written if not _is_place(each, count)]
+        if away:
+            return f"task {task} writes {away}, of {count} artifacts"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_place(value: object, count: int) -> bool:
+    """Return whether a value is one of the numbers 0 to count - 1."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_whole and value in range(count)
 
 
 def _unless_all_zero(values: Iterable[float]) -> Sequence[float]:

@@ -23,6 +23,8 @@ Events, and what the columns mean for each (columns not named are null):
                         duration_s: since the call began that did it; outcome: done, faulty or
                         submitted, as of an attempt. Of what waits for a review that is left out,
                         since the team goes on without its coordinator: agent and peer: who did it.
+                        Of what waited for copies in progress, none of which has done it: given_up
+                        or given_up_correct; agent and peer: whose attempt failed last.
 ``claim_end``           agent, round, task; peer: the claim's number; duration_s: for how long the
                         agent held it; outcome: marked (done), released or open (at the end).
 ``review``              agent, round, call, task; peer: who did it; duration_s: since the

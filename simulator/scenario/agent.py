@@ -128,7 +128,8 @@ class Errors(Spec):
     """Which wrong answer a faulty attempt gives."""
     max_attempts: Annotated[int, Field(ge=1)] | None = None
     """After this many attempts that failed their tests or review, a task is left as it is and is
-    known to be faulty."""
+    known to be faulty. If copies of it are in progress then (backups, `redundancy`), nobody begins
+    another attempt, and it is left when none of them has done it."""
 
 
 class Drift(Spec):

@@ -44,7 +44,9 @@ class TopologySpec(Plugin):
 
     def coordinators(self, workers: int) -> int:
         """Return how many coordinators a team of so many workers has."""
-        return len(self.managers(workers)) - workers
+        managers = self.managers(workers)
+        # What else a plugin may return is told where the team is made.
+        return len(managers) - workers if isinstance(managers, Sequence) else 0
 
     def has_lead(self, workers: int) -> bool:
         """Return whether there are coordinators while there are tasks to do."""

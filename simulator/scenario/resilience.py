@@ -163,7 +163,8 @@ class DetectorSpec(Spec):
     """Time without progress in a call after which its agent is taken for stuck; never when
     absent."""
     reassign: bool = True
-    """Whether the tasks of an agent taken for dead or stuck go to the others."""
+    """Whether the tasks of an agent taken for dead or stuck, and a merge that it is to make after a
+    partition, go to the others."""
 
 
 class SupervisorSpec(Spec):
@@ -213,7 +214,8 @@ class Fallback(Spec):
     others; false if another provider serves it."""
     partial: bool = False
     """Whether the tasks of a call that has failed for good are left as they are and are known to be
-    faulty."""
+    faulty: at once, or when the copies of them that are in progress (backups, `redundancy`) have
+    not done them either."""
     partial_after: Annotated[int, Field(ge=1)] = 1
     """With `partial`, the calls that must fail at a task before it is left; until then the task is
     attempted again."""

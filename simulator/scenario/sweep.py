@@ -19,7 +19,7 @@ Overrides = dict[str, Any]
 
 
 class Range(Spec):
-    """Numbers from `from` to `to`, by `step` or `num` of them."""
+    """Numbers from `from` to `to`, by `step` or `num` of them, to 12 significant digits."""
 
     start: Annotated[float, Field(alias="from")]
     """First value."""
@@ -45,7 +45,7 @@ class Range(Spec):
         return self
 
     def values(self) -> list[int | float]:
-        """Return the values; whole numbers come back as int."""
+        """Return the values, without rounding errors; whole numbers come back as int."""
         if self.num is not None:
             space = np.geomspace if self.scale == "log" else np.linspace
             found = np.asarray(space(self.start, self.to, self.num), dtype=np.float64)
@@ -55,8 +55,16 @@ class Range(Spec):
             found = self.start + step * np.arange(min(count, 100_001), dtype=np.float64)
         if self.scale == "log" and self.start == int(self.start) and self.to == int(self.to):
             found = np.unique(np.round(found))
-        return [int(x) if float(x).is_integer() else float(x) for x in found]
+        exact = found.tolist()
+        rounded = [float(f"{value:.{_DIGITS}g}") for value in exact]
+        rounded[0] = exact[0]
+        is_fine_enough = len(set(rounded)) == len(rounded)
+        values = rounded if is_fine_enough else exact
+        return [int(value) if value.is_integer() else value for value in values]
 
+
+_DIGITS = 12
+"""Significant digits of the values of a range: 0.1 + 2 * 0.1 is 0.3, not 0.30000000000000004."""
 
 _MOST_POINTS = 100_000
 """Points of a sweep."""

@@ -219,3 +219,123 @@ def test_what_a_simpler_protocol_asks_several_agents_is_not_backed_up(kind: str)
     assert {each.outcome for each in metrics} == {"completed"}
     # Before the crash nobody is free; with the simpler protocol nobody may.
     assert {each.backups for each in metrics} == {0}
+
+
+COPYING: dict[str, dict[str, Any]] = {
+    "redundancy": {"coordination__protocol": REDUNDANT},
+    "dealt": {"coordination__protocol": "pre_assigned", "resilience": BACKED_UP},
+    "claimed": {"coordination__protocol": CLAIMED, "resilience": BACKED_UP},
+}
+"""Ways in which a second agent attempts the first's task at the same time."""
+
+copied = pytest.mark.parametrize("way", COPYING)
+
+
+@copied
+@pytest.mark.parametrize(("most", "failed"), [(1, 1), (2, 2), (3, 3)])
+def test_a_task_is_attempted_no_more_often_than_it_may_while_a_copy_goes_on(
+    way: str, most: int, failed: int
+) -> None:
+    # Attempts of 3 s end at 3, 6, 9 s; the copy is done at 10.
+    metrics = two(seconds(3, **WRONG, max_attempts=most), seconds(10), **COPYING[way])
+    assert (metrics.makespan_s, metrics.tasks_correct, metrics.failed_tests) == (10, 1, failed)
+    assert (metrics.calls, metrics.duplicate_attempts) == (failed + 1, 0)
+
+
+@copied
+def test_a_task_is_given_up_when_the_last_copy_has_failed_too(way: str) -> None:
+    wrong = {**WRONG, "max_attempts": 1}
+    metrics = two(seconds(3, **wrong), seconds(10, **wrong), **COPYING[way])
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", 10)
+    assert (metrics.failed_tests, metrics.faulty_detected, metrics.calls) == (2, 1, 2)
+
+
+@copied
+@pytest.mark.parametrize(("fault", "until_s"), [("kill", 5), ("silent", 10)])
+def test_a_task_is_given_up_when_the_last_copy_comes_to_nothing(
+    way: str, fault: str, until_s: int
+) -> None:
+    # Who is silent from 5 s on works to the end, and hands nothing in.
+    metrics = two(
+        seconds(3, **WRONG, max_attempts=1),
+        seconds(10),
+        faults=[{"at_s": 5, "kind": fault, "agent": 1}],
+        **COPYING[way],
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", until_s)
+    assert (metrics.failed_tests, metrics.faulty_detected) == (1, 1)
+
+
+@copied
+@pytest.mark.parametrize("both", [False, True])
+def test_a_call_that_fails_for_good_leaves_no_task_that_a_copy_may_do(way: str, both: bool) -> None:
+    lost = {"faults": {"malformed": 1.0}}
+    fields = dict(COPYING[way])
+    fields["resilience"] = {**fields.get("resilience", {}), "fallback": {"partial": True}}
+    metrics = two({**seconds(3), **lost}, {**seconds(10), **(lost if both else {})}, **fields)
+    assert (metrics.outcome, metrics.makespan_s, metrics.calls) == ("completed", 10, 2)
+    assert (metrics.tasks_correct, metrics.partial_tasks) == ((0, 1) if both else (1, 0))
+    assert metrics.attempts == 1
+
+
+def test_a_copy_that_has_not_begun_is_begun_no_more() -> None:
+    """Three copies: one fails at 3 s, one is done at 10, and who has the third is busy until 5."""
+    kinds = {"wrong": seconds(3, **WRONG, max_attempts=1), "slow": seconds(10), "busy": seconds(5)}
+    metrics = run_as_traced(
+        scenario(
+            team={"groups": {name: {"size": 1, "agent": each} for name, each in kinds.items()}},
+            coordination__protocol={"kind": "redundancy", "copies": 3},
+            coordination__timing="asynchronous",
+            workload={"kind": "dag", "tasks": [{"id": "first"}, {"id": "second"}]},
+            limits={"deadline_s": 1000},
+        )
+    )
+    # The first is failed at 3 s, and done by the busy one at 5, as the second is at 10.
+    assert (metrics.makespan_s, metrics.tasks_correct) == (10, 2)
+
+
+def test_what_a_reviewer_rejects_for_the_last_time_waits_for_the_copy_too() -> None:
+    """The first hands in at 1 s, is rejected at 2 and not attempted again; the copy is in at 10."""
+    metrics = run_as_traced(
+        scenario(
+            team={
+                "groups": {
+                    "first": {
+                        "size": 1,
+                        "agent": seconds(1, probability=1.0, detection=0.0, max_attempts=1),
+                    },
+                    "second": {"size": 1, "agent": seconds(10)},
+                },
+                "verifier": seconds(1),
+            },
+            coordination={
+                "protocol": REDUNDANT,
+                "timing": "asynchronous",
+                "review": {"by": "verifiers", "work": 0},
+            },
+            workload__tasks=1,
+            limits={"deadline_s": 1000},
+        )
+    )
+    assert (metrics.makespan_s, metrics.tasks_correct, metrics.rejections) == (11, 1, 1)
+
+
+def test_of_two_copies_that_are_reviewed_together_the_second_may_count() -> None:
+    """Both end at 10 s, one wrong: the coordinator reads both in its call until 15 s."""
+    groups = {
+        "first": {
+            "size": 1,
+            "agent": seconds(10, probability=1.0, detection=0.0, max_attempts=1),
+        },
+        "second": {"size": 1, "agent": seconds(10)},
+    }
+    metrics = run_as_traced(
+        scenario(
+            team={"groups": groups, "coordinator": {"latency": {"kind": "seconds", "base": 5}}},
+            topology="centralised",
+            coordination={"protocol": REDUNDANT, "review": {"by": "coordinator"}},
+            workload__tasks=1,
+            limits={"deadline_s": 1000},
+        )
+    )
+    assert (metrics.makespan_s, metrics.tasks_correct, metrics.rejections) == (15, 1, 1)

@@ -25,8 +25,11 @@ def hand_in(crew: Crew, *done: tuple[int, int]) -> None:
 
 
 def reviewed(crew: Crew, agent: AgentState) -> list[int]:
-    """Return what an agent has read in the review that ends."""
-    return [item.task for item in crew.queue.take(agent)]
+    """Return what an agent has read in the review that ends, and decide about it."""
+    items = crew.queue.take(agent)
+    for item in items:
+        crew.queue.let_go(item)
+    return [item.task for item in items]
 
 
 def test_verifiers_take_a_batch_of_what_has_waited_longest() -> None:

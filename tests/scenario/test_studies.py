@@ -32,6 +32,28 @@ def sizes(sweep: str) -> list[int]:
     return [point.scenario.team.size for point in parse_study(GOOD + sweep).points]
 
 
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("{from: 0.1, to: 0.7, step: 0.1}", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ("{from: 0.7, to: 1, step: 0.1}", [0.7, 0.8, 0.9, 1]),
+        ("{from: 0, to: 1, num: 11}", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+        ("{from: 0.001, to: 1, num: 4, scale: log}", [0.001, 0.01, 0.1, 1]),
+        ("{from: 0, to: 1, num: 4}", [0, 0.333333333333, 0.666666666667, 1]),
+        # One that is told, and steps that 12 digits do not tell apart, stay as they are.
+        ("{from: 0.123456789012345, to: 1, step: 0.5}", [0.123456789012345, 0.623456789012]),
+        (
+            "{from: 0.5, to: 0.50000000000003, step: 1.4210854715202004e-14}",
+            [0.5, 0.5 + 2.0**-46, 0.5 + 2.0**-45],
+        ),
+    ],
+)
+def test_the_values_of_a_range_have_no_rounding_errors(said: str, values: list[float]) -> None:
+    points = parse_study(GOOD + f"sweep: {{workload.parallel_fraction: {said}}}\n").points
+    assert [point.scenario.workload.parallel_fraction for point in points] == values
+    assert [point.name for point in points][:1] == [f"workload.parallel_fraction={values[0]}"]
+
+
 def test_a_sweep_is_the_full_grid() -> None:
     sweep = (
         "sweep:\n  team.size: [1, 4]\n  workload.parallel_fraction: {from: 0, to: 1, step: 0.5}\n"

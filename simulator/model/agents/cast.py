@@ -8,6 +8,7 @@ import numpy as np
 
 from simulator.model.agents.kind import Kind
 from simulator.model.topologies import Channel, Topology
+from simulator.model.topologies._topology import links_of, managers_of
 from simulator.scenario.network import Network
 from simulator.scenario.subagents import Subagents
 from simulator.scenario.team import Team
@@ -102,14 +103,14 @@ class Cast:
             default = kinds.get(id(team.agent)) or Kind(team.agent)
         self.lead = default if team.coordinator is None else Kind(team.coordinator)
         self.checker = default if team.verifier is None else Kind(team.verifier)
-        self.managers = topology.managers(len(specs))
+        self.managers = managers_of(topology, len(specs))
         self.coordinators = len(self.managers) - len(specs)
         self.verifiers = verifiers
         self.aggregates = topology.aggregates and self.coordinators > 0
         self.topology, self.network = topology, network
         self.channels: Sequence[Channel] | None = None
         if not topology.is_random:
-            self.channels = topology.channels(len(specs), _UNUSED)
+            self.channels = links_of(topology, len(specs), len(self.managers), _UNUSED)
         self.has_mail = not network.is_plain or topology.peers_per_message is not None
         some = list({id(kind): kind for kind in self.workers}.values())
         self.hands_off = any(kind.erring.hand_off for kind in some)

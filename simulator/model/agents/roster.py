@@ -14,6 +14,7 @@ from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import NO_MANAGER, Channel
+from simulator.model.topologies._topology import links_of
 
 
 class Roster:
@@ -112,7 +113,7 @@ class Roster:
         agents, channels = len(self.managers), cast.channels
         if channels is None:
             rng = streams.generator(Purpose.TOPOLOGY)
-            channels = cast.topology.channels(len(cast.workers), rng)
+            channels = links_of(cast.topology, len(cast.workers), agents, rng)
         if cast.has_mail:
             voices = _mail(cast, channels, agents, streams, metrics, self.deliveries)
         else:

@@ -68,16 +68,19 @@ class _Queues(Dispatcher):
         return chosen[0]
 
     def has_tasks(self, agent: int) -> bool:
-        """Return whether there are tasks in the agent's queue that nobody has done."""
-        return any(not self.board.done[task] for task in self._queues[agent])
+        """Return whether there are tasks in the agent's queue that are still to be attempted."""
+        return any(map(self._is_wanted, self._queues[agent]))
+
+    def _is_wanted(self, task: int) -> bool:
+        return not (self.board.done[task] or task in self.board.awaited)
 
     def choose(self, agent: int, count: int) -> list[int]:
-        """Return the first tasks in the agent's queue that nobody has done."""
+        """Return the first tasks in the agent's queue that are still to be attempted."""
         queue = self._queues[agent]
         picks: list[int] = []
         while queue and len(picks) < count:
             task = queue.popleft()
-            if not self.board.done[task]:
+            if self._is_wanted(task):
                 picks.append(task)
         return picks
 

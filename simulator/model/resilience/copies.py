@@ -18,11 +18,20 @@ class Copies(Pattern):
     setting : FailureSetting
     """
 
-    __slots__ = ("_agenda", "_at_work", "_callers", "_correlation", "_rolls", "_tasks_of")
+    __slots__ = (
+        "_agenda",
+        "_at_work",
+        "_callers",
+        "_correlation",
+        "_queue",
+        "_rolls",
+        "_tasks_of",
+    )
 
     def __init__(self, correlation: float, setting: FailureSetting) -> None:
         self._agenda = setting.agenda
         self._callers = setting.callers
+        self._queue = setting.queue
         self._correlation = correlation
         self._at_work: dict[int, list[AgentState]] = {}
         self._tasks_of: dict[int, list[int]] = {}
@@ -45,8 +54,11 @@ class Copies(Pattern):
             others.append(agent)
 
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
-        """Return whether another agent is at work on the task."""
-        return any(other is not agent for other in self._at_work.get(task, ()))
+        """Return whether another is at work on the task, on the same board, or has handed it in."""
+        if self._queue.holds(task):
+            return True
+        at_work = self._at_work.get(task, ())
+        return any(other is not agent and other.board is agent.board for other in at_work)
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a worker's call is over; give it work again if another has done its task."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from simulator.model.protocols import Protocol, Setting
+from simulator.model.protocols import Setting
+from simulator.model.protocols._looked_at import dispatcher_of
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.review import Reviews
@@ -46,7 +47,7 @@ class Changeover:
 
         Returns those tasks that wait for a review: they are handed out if they are rejected.
         """
-        dispatcher = Protocol.of(protocol).dispatcher(self._setting)
+        dispatcher = dispatcher_of(protocol, self._setting)
         before = self._sides.dispatcher
         before.end()
         if before.ledger is not None and dispatcher.ledger is not None:

@@ -182,6 +182,11 @@ class Coordination:
         if manager is not None and self._queue.awaited(agent):
             self._tell(manager, agent)
 
+    def waits(self) -> list[str]:
+        """Say whether an aggregator has not made its call, where nothing can happen any more."""
+        is_due = self.is_to_aggregate and self._sides.tasks_are_done
+        return ["the aggregator has not made its call"] if is_due else []
+
     def dissolve(self) -> None:
         """Do without coordinators from now on."""
         self._managers.clear()

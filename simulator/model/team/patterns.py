@@ -37,7 +37,7 @@ class Patterns:
         return []
 
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
-        """Return whether a copy of the task is in progress with another agent."""
+        """Return whether a copy of the task is in progress with another agent, or in review."""
         return False
 
     def cut_off(self, agents: Sequence[AgentState]) -> None:

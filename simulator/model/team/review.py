@@ -78,6 +78,7 @@ class Reviews:
             if board is self._sides.board is not agent.board:
                 cut_off.append(item)  # what becomes of it shows after the partition
                 continue
+            self._queue.let_go(item)
             metrics.reviews += 1
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm

@@ -139,9 +139,11 @@ class ReviewQueue:
 
     def take(self, reviewer: AgentState) -> list[Submission]:
         """Return what the reviewer has read in the call that ends."""
-        items = self._in_review.pop(reviewer.index, [])
-        self._held.subtract([item.task for item in items])
-        return items
+        return self._in_review.pop(reviewer.index, [])
+
+    def let_go(self, item: Submission) -> None:
+        """Hold a finished task no longer, about which its reviewer now decides."""
+        self._held[item.task] -= 1
 
     def next_call(self, reviewer: AgentState) -> Errand | None:
         """Let a verifier or a peer begin a review call, if there is something for it."""
@@ -191,7 +193,6 @@ class ReviewQueue:
 
     def put_back(self, items: Sequence[Submission]) -> None:
         """Let finished tasks wait again whose review came to nothing, before all others."""
-        self._held.update([item.task for item in items])
         if self._spec is not None and self._spec.by == "coordinator":
             for item in items:
                 self._submitted.setdefault(item.agent.index, []).append(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.answers import CORRECT
@@ -13,6 +14,21 @@ from simulator.model.trace import Event
 
 WAS = ("", "_was_faulty", "_was_known")
 """What the trace says of the fault, none, `ESCAPED` or `KNOWN`, of a task that is undone."""
+
+
+class LastFailure(NamedTuple):
+    """A failure after which a task is left as it is, unless a copy in progress does it yet."""
+
+    agent: AgentState
+    call: int
+    task: int
+    board: Board
+    started_s: float
+    """When the call began that failed."""
+    is_faulty: bool
+    is_backup: bool
+    is_partial: bool
+    """Whether the call came to nothing, rather than the attempt failing its tests or review."""
 
 
 class Settlement:
@@ -30,6 +46,8 @@ class Settlement:
     inputs_may_fail : bool
         Whether what a task builds on may be wrong. Until something is faulty there is nothing
         to inherit.
+    put_off : list of LastFailure
+        Of tasks that are left as they are when no copy of them is in progress any more.
     wait_sum_s : float
         Seconds that finished tasks have waited since they could start.
     """
@@ -40,6 +58,7 @@ class Settlement:
         "_metrics",
         "_patterns",
         "inputs_may_fail",
+        "put_off",
         "wait_sum_s",
     )
 
@@ -49,6 +68,7 @@ class Settlement:
         self._patterns = patterns
         self._is_watched = patterns.watches
         self.inputs_may_fail = inputs_may_fail
+        self.put_off: list[LastFailure] = []
         self.wait_sum_s = 0.0
 
     def settle(
@@ -102,36 +122,91 @@ class Settlement:
     ) -> bool:
         """Send a task back to be done again; return False if it is given up as it is.
 
-        It is not given up while a copy of it is in progress, which may succeed. A task at which
-        a backup has failed is still in the hands of its owner.
+        While a copy of it is in progress, which may succeed, it is neither given up nor attempted
+        again. A task at which a backup has failed is still in the hands of its owner.
         """
-        failures = agent.board.note_failure(task)
+        board = agent.board
+        failures = board.note_failure(task)
         most = agent.kind.erring.max_attempts
-        is_last = most is not None and failures >= most
-        if is_last and not self._patterns.is_elsewhere(agent, task):
-            fault = int(is_faulty)
-            self.settle(agent, task, fault, now, freed, started_s, is_backup, is_faulty)
+        if task not in board.awaited and (most is None or failures < most):
+            if not is_backup:
+                agent.dispatcher.attempt_ended(agent.index, task, False)
+            return True
+        failure = LastFailure(
+            agent, agent.call.number, task, board, started_s, is_faulty, is_backup, False
+        )
+        if self._waits_for_copies(failure):
+            return True
+        self._leave(failure, now, freed)
+        return False
+
+    def _waits_for_copies(self, failure: LastFailure) -> bool:
+        """Let nobody attempt a task again that others are at work on; return whether they are."""
+        agent, task, board = failure.agent, failure.task, failure.board
+        if not self._patterns.is_elsewhere(agent, task):
             return False
-        if not is_backup:
-            agent.dispatcher.attempt_ended(agent.index, task, False)
+        if not failure.is_backup:
+            agent.dispatcher.handed_in(agent.index, task)
+        if task not in board.awaited:
+            board.leave_to_copies(task)
+            self.put_off.append(failure)
         return True
+
+    def _leave(self, failure: LastFailure, now: float, freed: list[int]) -> None:
+        """Settle a task as it is: with a known fault, unless a reviewer was wrong."""
+        agent, _, task, _, started_s, is_faulty, is_backup, is_partial = failure
+        if is_partial:
+            self._metrics.attempts += 1
+            self._metrics.partial_tasks += 1
+        self.settle(agent, task, int(is_faulty), now, freed, started_s, is_backup, is_faulty)
+        if is_partial:
+            where = (agent.index, failure.call, task)
+            self._journal.note(Event.ATTEMPT, *where, duration_s=0.0, outcome="partial")
+
+    def leave_what_waited(self, now: float) -> list[tuple[AgentState, list[int]]]:
+        """Leave the tasks of which no copy is in progress any more, of those put off.
+
+        Returns the agents who had failed at them, each with the tasks that can start because of it.
+        """
+        found: list[tuple[AgentState, list[int]]] = []
+        waited, self.put_off = self.put_off, []
+        for failure in waited:
+            agent, task, board = failure.agent, failure.task, failure.board
+            if board.done[task] or agent.board is not board:  # done, or a partition has ended
+                continue
+            if self._patterns.is_elsewhere(agent, task):
+                self.put_off.append(failure)
+                continue
+            freed: list[int] = []
+            self._leave(failure, now, freed)
+            found.append((agent, freed))
+            if not failure.is_partial:
+                self._journal.note(
+                    Event.HAND_IN,
+                    agent.index,
+                    None,
+                    task,
+                    peer=agent.index,
+                    duration_s=now - failure.started_s,
+                    outcome="given_up" if failure.is_faulty else "given_up_correct",
+                )
+        return found
 
     def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
         """Leave tasks at which calls have failed as they are: done, with a known fault.
 
-        Returns the tasks that can start because of it.
+        Those wait of which a copy is in progress. Returns the tasks that can start because of it.
         """
-        board = agent.board
+        board, call = agent.board, agent.call.number
         freed: list[int] = []
         for task in tasks:
             can_be = not (board.missing[task] or board.done[task])
             if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
                 continue
-            self._metrics.attempts += 1
-            self._metrics.partial_tasks += 1
-            self.settle(agent, task, 1, now, freed, agent.time.started_s, False, True)
-            where = (agent.index, agent.call.number, task)
-            self._journal.note(Event.ATTEMPT, *where, duration_s=0.0, outcome="partial")
+            started_s = agent.time.started_s
+            failure = LastFailure(agent, call, task, board, started_s, True, False, True)
+            if not self._waits_for_copies(failure):
+                self._leave(failure, now, freed)
         return freed
 
     def uncount(self, fault: int) -> None:

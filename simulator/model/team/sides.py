@@ -237,7 +237,8 @@ class Sides:
             self._wake_on_other_side(self.other, self.other.dispatcher.take_woken())
 
     def give_away(self, agent: AgentState) -> int:
-        """Give a lost worker's tasks to the others; return how many."""
+        """Give a lost worker's tasks to the others, and its merge; return how many tasks."""
+        self._give_merge_away(agent)
         count = self.dispatcher.lost(agent.index)
         if self.other is not None:
             count += self.other.dispatcher.lost(agent.index)
@@ -250,6 +251,21 @@ class Sides:
         self._agenda.wake(EVERYONE)
         if self.other is not None:
             self._wake_on_other_side(self.other, [EVERYONE])
+
+    def _give_merge_away(self, agent: AgentState) -> None:
+        """Let the first worker that can call make the merge that a lost one owes."""
+        if agent.index not in self.owed_s:
+            return
+        workers = [other for other in self._agents if other.role == WORKER and other is not agent]
+        heir = next((each for each in workers if each.is_there and not each.is_shut_out), None)
+        if heir is not None:
+            seconds = self.owed_s.pop(agent.index)
+            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + seconds
+            self._agenda.wake(heir.index)
+
+    def waits(self) -> list[str]:
+        """Say who has not made a merge, where nothing can happen any more."""
+        return [f"agent {index} has a merge to make" for index in sorted(self.owed_s)]
 
     def exits(self, agent: AgentState) -> None:
         """Tell the protocols that a worker has gone down."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from simulator.scenario.families import TopologySpec
+from simulator.errors import TeamsimError, what_is
+from simulator.scenario.families import NO_MANAGER, TopologySpec
 
 if TYPE_CHECKING:
     import networkx
@@ -65,6 +66,77 @@ class Topology(TopologySpec):
                 if sender != receiver
             )
         return graph
+
+
+def managers_of(topology: Topology, workers: int) -> Sequence[int]:
+    """Return everybody's manager; what a topology of another package says is looked at.
+
+    Raises
+    ------
+    TeamsimError
+        If there is something wrong with it.
+    """
+    managers = topology.managers(workers)
+    if not topology.ships():
+        _refuse(topology, broken_by_managers(managers, workers))
+    return managers
+
+
+def links_of(
+    topology: Topology, workers: int, agents: int, rng: np.random.Generator
+) -> Sequence[Channel]:
+    """Return the channels of a team; what a topology of another package says is looked at.
+
+    Raises
+    ------
+    TeamsimError
+        If there is something wrong with it.
+    """
+    channels = topology.channels(workers, rng)
+    if not topology.ships():
+        _refuse(topology, broken_by_channels(channels, agents))
+    return channels
+
+
+def _refuse(topology: Topology, rule: str) -> None:
+    if rule:
+        raise TeamsimError(f"topology {topology.kind!r}: {rule}")
+
+
+def broken_by_managers(managers: Sequence[int], workers: int) -> str:
+    """Return which rule the managers that a topology names break; an empty text if none."""
+    if not isinstance(managers, Sequence):
+        return f"managers returned {what_is(managers)}, no list of agents"
+    agents = range(len(managers))
+    if len(managers) < workers:
+        return f"managers has {len(managers)} entries"
+    for agent, manager in enumerate(managers):
+        if not (manager == NO_MANAGER or (manager in agents and manager >= workers)):
+            return f"agent {agent} reports to {manager}, no coordinator"
+    below = [agent for agent in agents if not _has_top(managers, agent)]
+    return f"agent {below[0]} reports to itself" if below else ""
+
+
+def _has_top(managers: Sequence[int], agent: int) -> bool:
+    """Return whether one who reports to nobody is above an agent, at last."""
+    for _ in managers:
+        if managers[agent] == NO_MANAGER:
+            return True
+        agent = managers[agent]
+    return False
+
+
+def broken_by_channels(channels: Sequence[Channel], agents: int) -> str:
+    """Return which rule the channels of so many agents break; an empty text if none."""
+    if not isinstance(channels, Sequence):
+        return f"channels returned {what_is(channels)}, no list of channels"
+    for channel in channels:
+        if not isinstance(channel, Channel):
+            return f"channels holds {what_is(channel)}, no Channel"
+        for named in (*channel.senders, *channel.receivers):
+            if named not in range(agents):
+                return f"a channel names agent {named}"
+    return ""
 
 
 def channels_of(graph: networkx.Graph[int]) -> list[Channel]:

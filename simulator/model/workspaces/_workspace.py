@@ -10,6 +10,7 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, SharedDistribution
 from simulator.distributions.deterministic import constant
+from simulator.errors import TeamsimError, what_is
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import COMMITTING
@@ -170,3 +171,19 @@ class WorkspaceState:
         if graph.artifacts is None:
             return list(agent.call.picks)
         return list(dict.fromkeys(a for task in agent.call.picks for a in graph.artifacts[task]))
+
+
+def state_of(workspace: Workspace, desk: Desk) -> WorkspaceState:
+    """Return the state of a workspace for one replication.
+
+    Raises
+    ------
+    TeamsimError
+        If the workspace of another package makes none.
+    """
+    made = workspace.state(desk)
+    if not isinstance(made, WorkspaceState):
+        raise TeamsimError(
+            f"workspace {workspace.kind!r}: state returned {what_is(made)}, no WorkspaceState"
+        )
+    return made

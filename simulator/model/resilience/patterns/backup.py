@@ -17,8 +17,8 @@ class Backups(Copies):
     """Decides who backs up what.
 
     On the main board: who is cut off backs up nothing. What a backup has handed in for review is
-    not backed up again until it is rejected. Nor is a task of which a simpler protocol asks several
-    agents: who is not among them has no say.
+    not backed up again until it is rejected. Nor is a task that has failed as often as it may, or
+    one of which a simpler protocol asks several agents: who is not among them has no say.
     """
 
     kind: ClassVar[str] = "backup"
@@ -29,7 +29,6 @@ class Backups(Copies):
         "_listed",
         "_metrics",
         "_most_left",
-        "_queue",
         "_spec",
         "_was_near",
     )
@@ -39,7 +38,6 @@ class Backups(Copies):
         self._spec = spec
         self._metrics = setting.journal.metrics
         self._board = setting.sides.board
-        self._queue = setting.queue
         self._most_left = spec.when_left * len(self._board.graph) + 1e-9
         self._was_near = False
         self._is_listed = False
@@ -94,7 +92,8 @@ class Backups(Copies):
             if is_old or agent.board.done[task]:
                 continue
             still.append(entry)
-            if agent not in others and not self._queue.holds(task):
+            is_free = not (self._queue.holds(task) or task in self._board.awaited)
+            if agent not in others and is_free:
                 found.append(task)
         for entry in still:
             heappush(listed, entry)
