@@ -7,8 +7,9 @@ import pandas as pd
 
 from analysis.calibration.estimates import BetaEstimate
 from analysis.calibration.requests import clusters
+from analysis.calibration.seen_times import SHORTEST_S
 from analysis.calibration.tool_fits import ToolFit
-from analysis.calibration.tool_times import SHORTEST_S, fit_tool_times
+from analysis.calibration.tool_times import fit_tool_times
 from simulator.distributions import Floats
 
 BETWEEN_TURNS = "between_turns"

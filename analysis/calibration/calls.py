@@ -24,6 +24,7 @@ from analysis.calibration.families import Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.likelihood import LogDensity
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.seen_times import Seen
 from analysis.calibration.sessions import SessionFit, begins, fit_sessions
 from analysis.calibration.windows import Window, window_of
 from analysis.traces.canonical import named_models
@@ -270,16 +271,16 @@ def _log_density_of(calls: pd.DataFrame) -> LogDensity:
 
     It is the log survival where a duration is censored.
     """
-    logs, design = np.log(calls["duration_s"].to_numpy(dtype=float)), _design(calls)
+    seen, design = Seen.of(calls["duration_s"].to_numpy(dtype=float)), _design(calls)
     is_known = "censored" not in calls or not calls["censored"].any()
     censored = None if is_known else calls["censored"].to_numpy(dtype=bool)
 
     def log_density(at: Floats) -> Floats:
-        scale = float(np.exp(at[4]))
-        z = logs - np.log(design @ np.exp(at[:4]))
-        density = scipy.stats.logistic.logpdf(z, scale=scale) - logs
+        mean, scale = np.log(design @ np.exp(at[:4])), float(np.exp(at[4]))
+        law = scipy.stats.logistic(mean, scale)
+        density = seen.log_chance(law.logpdf, law.logsf) - seen.log_seconds
         if censored is not None:
-            density = np.where(censored, scipy.stats.logistic.logsf(z, scale=scale), density)
+            density = np.where(censored, law.logsf(seen.at), density)
         return np.asarray(density)
 
     return log_density
@@ -316,7 +317,7 @@ def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Flo
         ]
     )
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
-    prior = np.diag(_VAGUE**-2.0)
+    prior = np.diag(_VAGUE**-2.0) + _rounding(at, calls)
     information = scores.T @ scores + prior
     clusters = calls["session"].to_numpy()
     if calls["session"].nunique() < _FEWEST_CLUSTERS:
@@ -328,3 +329,16 @@ def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Flo
     k = len(summed)
     # What no call tells has no scores; its error is that of the prior, and not 0.
     return np.asarray(bread @ (summed.T @ summed * k / max(1, k - 1) + prior) @ bread)
+
+
+def _rounding(at: Floats, calls: pd.DataFrame) -> Floats:
+    """Return what is known of the mean duration though only intervals of durations are.
+
+    Where all are in one, no call's score tells it.
+    """
+    seen = Seen.of(calls["duration_s"].to_numpy(dtype=float))
+    if not seen.is_rounded:
+        return np.zeros((len(at), len(at)))
+    parts = _design(calls) * np.exp(at[:4])
+    slope = np.append((parts / parts.sum(axis=1, keepdims=True)).mean(axis=0), 0.0)
+    return np.outer(slope, slope) / seen.untold**2

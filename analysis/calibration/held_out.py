@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.calibration.calls import CallFit, fit_calls
-from analysis.calibration.families import FAMILIES
+from analysis.calibration.families import CONSTANT, FAMILIES
+from analysis.calibration.seen_times import Seen
 from analysis.calibration.sessions import HORIZON
 from analysis.statistics.intervals import Interval, mean_interval, quantile_interval
 from simulator.distributions import Floats
@@ -111,17 +114,31 @@ def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, flo
     """Return the family that predicts held-out durations best without tokens, and its score.
 
     The score is the mean log density of a call. Each family is fitted to `calls` by maximum
-    likelihood, for each model separately.
+    likelihood, for each model separately. Durations that are all equal tell no density: it is NaN.
     """
+    if (calls.groupby("model")["duration_s"].nunique() == 1).any():
+        return CONSTANT, float("nan")
     scores: dict[str, list[Floats]] = {name: [] for name in FAMILIES}
     for model, some in calls.groupby("model"):
-        wanted = held_out.loc[held_out["model"] == model, "duration_s"].to_numpy()
+        wanted = held_out.loc[held_out["model"] == model, "duration_s"]
+        seen = Seen.of(wanted.to_numpy(dtype=float))
         for name, family in FAMILIES.items():
-            parameters = family.fit(some["duration_s"].to_numpy())
-            scores[name].append(family.law(parameters).logpdf(wanted))
+            with np.errstate(over="ignore"):  # where a family fits badly
+                parameters = family.fit(some["duration_s"].to_numpy())
+            law = family.law(parameters)
+            logs = seen.log_chance(partial(_log_density, law), partial(_log_survival, law))
+            scores[name].append(logs - seen.log_seconds)
     means = {name: float(np.concatenate(each).mean()) for name, each in scores.items()}
     best = max(means, key=lambda name: means[name])
     return best, means[best]
+
+
+def _log_density(law: Any, x: Floats) -> Floats:
+    return np.asarray(law.logpdf(np.exp(x)) + x)
+
+
+def _log_survival(law: Any, x: Floats) -> Floats:
+    return np.asarray(law.logsf(np.exp(x)))
 
 
 class SimulatedSums:

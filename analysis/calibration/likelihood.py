@@ -17,12 +17,18 @@ FEWEST_CLUSTERS = 10
 
 _STEP = 1e-4
 
+UNTOLD = 3.0
+"""Standard error of the logarithm, or logit, of a parameter that no observation tells."""
+
 LogDensity = Callable[[Floats], Floats]
 """Returns the log density of every observation, shape (n,), at some parameters."""
 
 
 def maximise(
-    log_density: LogDensity, start: Floats, clusters: npt.NDArray[np.int64] | None = None
+    log_density: LogDensity,
+    start: Floats,
+    clusters: npt.NDArray[np.int64] | None = None,
+    untold: Floats | float = UNTOLD,
 ) -> VectorFit:
     """Return the parameters of the greatest likelihood, with their covariance.
 
@@ -35,6 +41,8 @@ def maximise(
         Session of each observation: the covariance is the sandwich with scores summed over
         sessions (Liang & Zeger 1986) where there are at least `FEWEST_CLUSTERS`, else that of
         independent observations.
+    untold : float or ndarray, shape (k,)
+        Standard errors of parameters that no observation tells.
     """
 
     def loss(at: Floats) -> float:
@@ -49,11 +57,14 @@ def maximise(
         options={"maxiter": 300 * len(start), "xatol": 1e-4, "fatol": 1e-3},
     )
     at = np.asarray(found.x, dtype=float)
-    return VectorFit(at, _covariance(log_density, at, clusters))
+    return VectorFit(at, _covariance(log_density, at, clusters, untold))
 
 
 def _covariance(
-    log_density: LogDensity, at: Floats, clusters: npt.NDArray[np.int64] | None
+    log_density: LogDensity,
+    at: Floats,
+    clusters: npt.NDArray[np.int64] | None,
+    untold: Floats | float,
 ) -> Floats:
     scores = np.column_stack(
         [
@@ -65,9 +76,15 @@ def _covariance(
     known = np.isfinite(scores).all(axis=1)
     scores, clusters = scores[known], None if clusters is None else clusters[known]
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
-    bread = np.linalg.pinv(scores.T @ scores)
+    # In units of what they are known by at least: then none has an information below 1.
+    scores = scores * untold
+    information = scores.T @ scores
+    values, vectors = np.linalg.eigh(information)
+    missing = (vectors * np.maximum(1.0 - values, 0.0)) @ vectors.T
+    bread = np.linalg.inv(information + missing)
+    scale = np.outer(untold * np.ones(len(at)), untold * np.ones(len(at)))
     if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS:
-        return np.asarray(bread)
+        return np.asarray(bread * scale)
     summed = pd.DataFrame(scores).groupby(clusters).sum().to_numpy()
     k = len(summed)
-    return np.asarray(bread @ (summed.T @ summed * k / (k - 1)) @ bread)
+    return np.asarray(bread @ (summed.T @ summed * k / (k - 1) + missing) @ bread * scale)

@@ -17,7 +17,8 @@ from analysis.calibration.request_model import (
     small,
 )
 from analysis.calibration.requests import Requests, clusters
-from analysis.calibration.tool_times import SHORTEST_S, fit_tool_times
+from analysis.calibration.seen_times import SHORTEST_S
+from analysis.calibration.tool_times import fit_tool_times
 from analysis.calibration.turn_counts import fit_turns
 from analysis.calibration.turn_laws import ChanceLaw, Design, TurnLaw, fit_chance, fit_turn_law
 from analysis.statistics.covariances import principal_root

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,12 @@ import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
-from analysis.calibration.likelihood import maximise
-from analysis.calibration.log_families import LOG_FAMILIES
+from analysis.calibration.likelihood import UNTOLD, maximise
+from analysis.calibration.log_families import LOG_FAMILIES, LogFamily
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.seen_times import SHORTEST_S, Seen, least_error_s
 from analysis.calibration.sessions import as_distribution
 from simulator.distributions import Floats
-
-SHORTEST_S = 0.05
-"""Shorter times are taken as this, because the clocks of logs are no more precise."""
 
 FEWEST_FOR_TAIL = 200
 """Fewest calls from which a tail is fitted."""
@@ -59,7 +58,7 @@ class ToolTimes:
         Family of the body, by its name in scenarios.
     fit : VectorFit
         Logarithms of the body's parameters; with a tail, then the logit of its share, the
-        logarithms of its median and of its sigma.
+        logarithms of its median and of its sigma. Of equal seconds: themselves.
     most : float
         Longest seen, in seconds.
     tail_seconds : ndarray
@@ -109,7 +108,7 @@ class ToolTimes:
     def parameters(self) -> dict[str, Estimate]:
         """Return the parameters with their standard errors."""
         if self.kind == _CONSTANT:
-            return {}
+            return {"seconds": Estimate(self.most, float(self.fit.covariance[0, 0]) ** 0.5)}
         names = LOG_FAMILIES[self.kind].names
         found = {f"seconds_{name}": self.fit.estimate(i, "log") for i, name in enumerate(names)}
         if self.has_tail:
@@ -144,17 +143,17 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
     clusters : ndarray of int, shape (n,)
         Session of each.
     """
-    x = np.log(np.maximum(seconds, SHORTEST_S))
-    n, most = len(x), float(seconds.max())
-    if np.ptp(x) < _CLOCK:
-        nothing = VectorFit(np.zeros(0), np.zeros((0, 0)))
-        return ToolTimes(n, _CONSTANT, nothing, most, seconds[:0], np.inf, np.nan, np.nan)
+    x = Seen.of(seconds)
+    n, most = len(seconds), float(seconds.max())
+    if np.ptp(x.at) < _CLOCK:
+        nearest = VectorFit(np.asarray([most]), np.asarray([[least_error_s(seconds) ** 2]]))
+        return ToolTimes(n, _CONSTANT, nearest, most, seconds[:0], np.inf, np.nan, np.nan)
     kind, fit, aic = _best(x, _BODIES, _alone, clusters)
     tail_from, tail_seconds = np.inf, seconds[:0]
     if n >= FEWEST_FOR_TAIL:
         body, mixed, mixed_aic = _best(x, _BODIES_WITH_TAIL, _mixture, clusters)
-        edge = _tail_begins(body, mixed.at, x)
-        there = len(x) * float(scipy.special.expit(mixed.at[len(LOG_FAMILIES[body].names)]))
+        edge = _tail_begins(body, mixed.at, x.at)
+        there = n * float(scipy.special.expit(mixed.at[len(LOG_FAMILIES[body].names)]))
         is_tail = np.isfinite(edge) and _FEWEST_IN_TAIL <= there <= n / 2
         if mixed_aic < aic - _GAIN and is_tail:
             kind, fit, tail_from = body, mixed, edge
@@ -167,25 +166,28 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
 
 
 def _best(
-    x: Floats,
+    x: Seen,
     kinds: Sequence[str],
-    density: Callable[[str, Floats, Floats], Floats],
+    density: Callable[[str, Floats, Seen], Floats],
     clusters: Ints,
 ) -> tuple[str, VectorFit, float]:
     """Return the kind with the lowest AIC, its fit, and this AIC."""
     found = []
     for kind in kinds:
-        start = LOG_FAMILIES[kind].start(x)
+        start = LOG_FAMILIES[kind].start(x.at)
         if density is _mixture:
             # Start with the body where most values are, and the tail beyond the 90th percentile.
-            near, far = x[x <= np.quantile(x, 0.9)], x[x > np.quantile(x, 0.9)]
+            edge = min(np.quantile(x.at, 0.9), np.nextafter(x.at.max(), -np.inf))
+            near, far = x.at[x.at <= edge], x.at[x.at > edge]
             tail = [scipy.special.logit(0.1), float(far.mean()), np.log(max(0.3, float(far.std())))]
             start = np.concatenate((LOG_FAMILIES[kind].start(near), tail))
 
         def log_density(at: Floats, kind: str = kind) -> Floats:
             return density(kind, at, x)
 
-        fit = maximise(log_density, start, clusters)
+        untold = np.full(len(start), UNTOLD)
+        untold[0] = x.untold
+        fit = maximise(log_density, start, clusters, untold)
         aic = 2.0 * len(start) - 2.0 * float(density(kind, fit.at, x).sum())
         found.append((kind, fit, aic))
     return min(found, key=lambda each: each[2])
@@ -198,19 +200,23 @@ def _drawn_by(probability: Floats, values: Floats) -> Floats:
     return values[order][np.diff(passed, prepend=0.0) > 0.0]
 
 
-def _alone(kind: str, at: Floats, x: Floats) -> Floats:
-    return LOG_FAMILIES[kind].log_density(at, x)
+def _alone(kind: str, at: Floats, x: Seen) -> Floats:
+    return _log_chance(LOG_FAMILIES[kind], at, x)
 
 
-def _parts(kind: str, at: Floats, x: Floats) -> tuple[Floats, Floats]:
+def _log_chance(family: LogFamily, at: Floats, x: Seen) -> Floats:
+    return x.log_chance(partial(family.log_density, at), partial(family.log_survival, at))
+
+
+def _parts(kind: str, at: Floats, x: Seen) -> tuple[Floats, Floats]:
     """Return the log density of body and tail, each with its share."""
     n = len(LOG_FAMILIES[kind].names)
-    body = LOG_FAMILIES[kind].log_density(at[:n], x) - np.logaddexp(0.0, at[n])
-    tail = _TAIL.log_density(at[n + 1 :], x) - np.logaddexp(0.0, -at[n])
+    body = _log_chance(LOG_FAMILIES[kind], at[:n], x) - np.logaddexp(0.0, at[n])
+    tail = _log_chance(_TAIL, at[n + 1 :], x) - np.logaddexp(0.0, -at[n])
     return body, tail
 
 
-def _mixture(kind: str, at: Floats, x: Floats) -> Floats:
+def _mixture(kind: str, at: Floats, x: Seen) -> Floats:
     """Return the log density of the mixture; impossible where a part shrinks to a point.
 
     The likelihood of a mixture has no bound there (Kiefer & Wolfowitz 1956).
@@ -218,14 +224,14 @@ def _mixture(kind: str, at: Floats, x: Floats) -> Floats:
     with np.errstate(all="ignore"):
         body, tail = _parts(kind, at, x)
     if not max(body.max(), tail.max()) < _STEEPEST:
-        return np.full(len(x), -np.inf)
+        return np.full(len(x.at), -np.inf)
     return np.asarray(np.logaddexp(body, tail))
 
 
 def _tail_begins(kind: str, at: Floats, x: Floats) -> float:
     """Return the seconds beyond which values belong to the tail; infinite if none do."""
     grid = np.linspace(np.median(x), x.max(), 400)
-    body, tail = _parts(kind, at, grid)
+    body, tail = _parts(kind, at, Seen(grid))
     below = np.flatnonzero(tail <= body)
     if not len(below):
         return np.inf

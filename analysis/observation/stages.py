@@ -19,13 +19,15 @@ from analysis.observation.roles import typical
 from analysis.observation.runs import Run
 from analysis.observation.structure import INDEPENDENT, MESH, Structure
 from analysis.observation.units import Unit, follows
-from analysis.observation.workload import IN_TURN, Work
+from analysis.observation.workload import IN_STAGES, IN_TURN, Work
 from simulator.words import percent
 
 Roles = Mapping[tuple[str, str], str]
 """Role of each agent, by run and agent."""
 
 Stages = list[list[Unit]]
+
+_ASSUMED = IN_STAGES.format("workload.runs without stages")
 
 
 def staged_workload(
@@ -98,6 +100,7 @@ def staged_workload(
         is_certain=True,
         is_dealt=True,
         sizes=_sizes(stages, families),
+        assumes=_ASSUMED,
     )
 
 

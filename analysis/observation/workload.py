@@ -30,6 +30,11 @@ _LATER = "whether work that {} needs that, and no other agent can share it"
 _TURNS = "that work which was done in turn had to be (workload.parallel_fraction: 1 if not)"
 """What is assumed of the work of a team of which one agent worked at a time."""
 
+IN_STAGES = "that a stage needs the work before it, as it began when that had ended ({} if not)"
+"""What is assumed of work in stages of which only the times are known."""
+
+_ALL_AT_ONCE = "workload: {{kind: parallel_fraction, tasks: {}, parallel_fraction: 1}}"
+
 
 @dataclass(frozen=True)
 class Work:
@@ -156,13 +161,17 @@ def _common(stages: Sequence[Sequence[int]], size: int) -> Work | None:
     widths = [typical([each[i] for each in same]) for i in range(count)]
     said = f"stages seen in {len(same)} of {len(stages)} runs"
     tasks = sum(widths)
+    assumes = IN_STAGES.format(_ALL_AT_ONCE.format(tasks))
+    return Work(_in_stages(widths), said, tasks, is_certain=True, assumes=assumes)
+
+
+def _in_stages(widths: Sequence[int]) -> dict[str, Any]:
+    count = len(widths)
     if len(set(widths)) == 1:
-        spec = {"kind": "layered", "layers": count, "width": widths[0], "coupling": 1}
-        return Work(spec, said, tasks, is_certain=True)
+        return {"kind": "layered", "layers": count, "width": widths[0], "coupling": 1}
     if count == 2 and widths[1] == 1:
-        spec = {"kind": "map_reduce", "maps": widths[0], "reduces": 1}
-        return Work(spec, said, tasks, is_certain=True)
-    return Work({"kind": "dag", "tasks": _dag(widths)}, said, tasks, is_certain=True)
+        return {"kind": "map_reduce", "maps": widths[0], "reduces": 1}
+    return {"kind": "dag", "tasks": _dag(widths)}
 
 
 def _dag(widths: Sequence[int]) -> list[dict[str, Any]]:

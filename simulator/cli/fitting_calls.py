@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -240,9 +241,14 @@ def _hold_out(calls: pd.DataFrame, share: float) -> None:
 
 
 def _print_held_out(check: HeldOut) -> None:
+    without = (
+        "all durations are equal"
+        if math.isnan(check.marginal)
+        else f"{check.marginal:.3f} without ({check.family}): "
+        f"{check.conditional - check.marginal:+.3f} nats"
+    )
     say_words(
         f"held out: {check.sessions} sessions, {check.calls} calls; log density a call "
-        f"{check.conditional:.3f} given the tokens, {check.marginal:.3f} without "
-        f"({check.family}): {check.conditional - check.marginal:+.3f} nats"
+        f"{check.conditional:.3f} given the tokens, {without}"
     )
     print_frame(check.sums, list(check.sums.columns))

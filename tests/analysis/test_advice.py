@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.decisions.advice import (
@@ -13,12 +14,13 @@ from analysis.decisions.advice import (
     Advice,
     Wish,
     advise,
+    advising,
     candidates,
     in_words,
     moves,
     thresholds,
 )
-from analysis.decisions.advice.structures import sized
+from analysis.decisions.advice.structures import come_to_the_same, replicate, sized
 from analysis.statistics.intervals import Interval
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
@@ -227,6 +229,31 @@ def test_the_scenarios_own_structure_is_not_its_own_rival_under_another_name() -
     says = {"behaviour": {"talk": 1}, "tokens": {"output": 300, "message": 900}}
     talkative = work(team__agent=agent(latency=LOGNORMAL, **says), topology="ring")
     assert ask(talkative, sizes=(4,)).same_as_own == ""
+
+
+@pytest.mark.slow
+def test_teams_that_come_to_the_same_are_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 16 agents that are dealt 12 tasks four have nothing to do. 240 equal runs must show it."""
+    made: dict[str, int] = {}
+    silent = agent(latency=LOGNORMAL, behaviour={"talk": 0})
+
+    def counted(systems: dict[str, Scenario], count: int, *others: Any) -> dict[str, pd.DataFrame]:
+        for name in systems:
+            made[name] = count
+        return replicate(systems, count, *others)
+
+    monkeypatch.setattr(advising, "replicate", counted)
+    each = work(team__agent=silent, workload__tasks=12)
+    advice = ask(each, sizes=(12, 16), replications=480)
+    dealt = [f"{n}, dealt out, nobody talks" for n in (12, 16)]
+    assert [made[name] for name in dealt] == [480, 240]
+    table = advice.table.set_index("system")
+    assert table.loc[dealt, "replications"].tolist() == [480, 480]
+    # What is put in their place is what they would have come to.
+    systems = candidates(each, [12, 16])
+    one, other = replicate({name: systems[name] for name in dealt}, 480, 1, None).values()
+    assert come_to_the_same(one, other)
+    assert not come_to_the_same(one, other.assign(makespan_s=other["makespan_s"] + 1e-9))
 
 
 def test_what_one_agent_cannot_have_is_named() -> None:

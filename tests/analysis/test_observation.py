@@ -468,6 +468,7 @@ def test_stages_are_seen_where_all_wait_for_all() -> None:
     shape = Structure(INDEPENDENT, 0.6, 1, 1, "when agents worked")
     work = workload_of(shape, found, units, 2)
     assert work.spec == {"kind": "layered", "layers": 3, "width": 2, "coupling": 1}
+    assert "tasks: 6" in work.assumes
     assert work.is_certain
 
 

@@ -25,6 +25,7 @@ from analysis.calibration.output_limits import between_cells, capacity_of, fits,
 from analysis.calibration.request_model import of_context, small
 from analysis.calibration.requests import find_requests
 from analysis.calibration.run_fits import _error
+from analysis.calibration.seen_times import Seen
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _covariance, _spread, log_of, totals
 from analysis.calibration.tool_fits import ToolFit
@@ -242,7 +243,7 @@ def test_the_capacity_of_a_reply_is_found_though_longer_replies_take_less_a_task
 def test_two_parameters_more_must_make_a_log_likelihood_two_larger() -> None:
     """Akaike: 2 k less twice the log-likelihood at its largest."""
     x = np.random.default_rng(4).normal(1.0, 0.5, 300)
-    kind, _, aic = _best(x, ["lognormal"], _alone, np.arange(300))
+    kind, _, aic = _best(Seen(x), ["lognormal"], _alone, np.arange(300))
     likelihood = stats.norm.logpdf(x, x.mean(), x.std()).sum()
     assert (kind, aic) == ("lognormal", pytest.approx(2 * 2 - 2 * likelihood, abs=1e-3))
 

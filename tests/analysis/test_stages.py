@@ -97,6 +97,8 @@ def test_runs_of_stages_come_out_as_long_and_as_different(
     seen = observe(made(), "stages", 60)
     assert (seen.structure.kind, seen.structure.agreeing) == (kind, 24)
     assert seen.twin.document["workload"]["kind"] == "resampled"
+    (assumed,) = seen.twin.document["assumptions"]
+    assert "a stage needs the work before it" in assumed
     for measure in ("makespan_s", "calls", "at_work"):
         real, twin = seen.table[measure].astype(float), seen.simulated[measure].astype(float)
         error = float(np.hypot(real.std() / len(real) ** 0.5, twin.std() / len(twin) ** 0.5))
@@ -228,3 +230,15 @@ def test_hand_overs_that_sometimes_come_back_are_ways_through_one_graph() -> Non
     assert (shown.kind, shown.lead, shown.agreeing) == (LEAD, "triage", 10)
     twin = build_twin(observed_of(made, runs, roles, shown), "hand-overs")
     assert {len(run["families"]) for run in twin.document["workload"]["runs"]} == {2, 4}
+
+
+def test_stages_of_alike_runs_are_said_to_be_seen_by_their_times_alone() -> None:
+    """No row says that the later work needed the earlier: it may have waited for something else."""
+    rows: list[Row] = [(name, "chat", 0.0, 5.0, "stop") for name in ("a", "b")]
+    rows.append(("a", "chat", 5.1, 9.0, "stop"))
+    made = together(*(traces(*rows, run=f"r{i}") for i in range(3)))
+    twin = observe(made, "stages", 2).twin
+    assert twin.document["workload"]["kind"] == "map_reduce"
+    (assumed,) = twin.document["assumptions"]
+    assert assumed.startswith("that a stage needs the work before it")
+    assert "tasks: 3" in assumed

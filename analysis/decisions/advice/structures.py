@@ -150,6 +150,16 @@ def replicate(
     return {name: rows for name, (_, rows) in zip(systems, results.groupby("point"), strict=True)}
 
 
+def come_to_the_same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Tell whether all runs of two systems came to the same, in all that advice looks at."""
+    judged = one.columns.intersection(_JUDGED)
+    values, others = (each[judged].to_numpy(np.float64) for each in (one, other))
+    return np.array_equal(values, others, equal_nan=True)  # no price: no cost
+
+
+_JUDGED = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
+
+
 def leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
     """Leave out the scenario's own structure if another gave the same in all replications so far.
 
@@ -157,18 +167,14 @@ def leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
     names for one team would share the probability of being the best. Returns the other structure,
     or nothing.
     """
-    columns = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
-
-    def is_same(name: str, other: str) -> bool:
-        if name not in rows:
-            return False
-        one, two = (rows[each][columns].to_numpy(dtype=np.float64) for each in (name, other))
-        return np.array_equal(one, two, equal_nan=True)  # no price: no cost
-
     own = [name for name in rows if name.endswith(f", {_OWN}")]
     for structure in _STRUCTURES:
-        if own and all(is_same(name.replace(_OWN, structure), name) for name in own):
+        if own and all(_is_same(rows, name.replace(_OWN, structure), name) for name in own):
             for name in own:
                 del rows[name]
             return structure
     return ""
+
+
+def _is_same(rows: Mapping[str, pd.DataFrame], name: str, other: str) -> bool:
+    return name in rows and come_to_the_same(rows[name], rows[other])
