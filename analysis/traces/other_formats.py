@@ -34,20 +34,9 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
             {"inputTokens", "outputTokens", "modelsUsed"},  # ccusage
         )
     ),
-    ("messages of opencode", frozenset({"sessionID", "modelID", "tokens", "role"}), _AS_TABLE),
     ("what Cline shows", frozenset({"ts", "type", "say"}), _AS_TABLE),
     ("analytics of Aider", frozenset({"event", "properties", "user_id"}), _AS_TABLE),
     ("a trajectory of mini-SWE-agent", frozenset({"trajectory_format", "messages"}), _AS_TABLE),
-    (
-        "a chat of Gemini CLI",
-        frozenset({"sessionId", "projectHash", "lastUpdated"}),
-        "its telemetry is read, if it is sent as OTLP",
-    ),
-    (
-        "a chat of Gemini CLI",
-        frozenset({"sessionId", "projectHash", "messages"}),
-        "its telemetry is read, if it is sent as OTLP",
-    ),
     ("events of OpenHands", frozenset({"timestamp", "source", "llm_metrics"}), _AS_TABLE),
     ("a trajectory of SWE-agent", frozenset({"trajectory", "info"}), _AS_TABLE),
     (

@@ -327,22 +327,6 @@ OTHERS: dict[str, tuple[Any, str]] = {
         {"data": [{"attributes": {"start_ns": 1, "duration": 2, "meta": {}}}]},
         "spans of Datadog",
     ),
-    "gemini": ({"sessionId": "s", "projectHash": "h", "messages": []}, "a chat of Gemini CLI"),
-    "gemini_lines": (
-        {"sessionId": "s", "projectHash": "h", "startTime": stamp(0), "lastUpdated": stamp(1)},
-        "a chat of Gemini CLI",
-    ),
-    "opencode": (
-        {
-            "id": "m",
-            "sessionID": "s",
-            "role": "assistant",
-            "modelID": "m",
-            "tokens": {"input": 1},
-            "time": {"created": 1, "completed": 2},
-        },
-        "messages of opencode",
-    ),
     "openai_usage": (
         {"data": [{"object": "bucket", "start_time": 1, "end_time": 2, "results": []}]},
         "a report of usage",
