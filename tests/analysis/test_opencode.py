@@ -225,6 +225,14 @@ def test_an_older_message_holds_several_steps_and_reasoning_in_its_output(tmp_pa
     assert found.chats["cost_usd"].tolist() == [0.02, 0.02]
 
 
+def test_messages_of_two_sessions_may_have_one_id(tmp_path: Path) -> None:
+    for name in ("s1", "s2"):
+        message = answer("02", name, (0, 9), [wrote("02", "b", name, 1, 4)], finish="stop")
+        whole(tmp_path / f"{name}.json", {"info": session(name), "messages": [message]})
+    found = read_traces([tmp_path])
+    assert found.chats["run_id"].tolist() == ["s1", "s2"]
+
+
 def test_another_data_base_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as base:

@@ -40,10 +40,10 @@ class Message:
 
 @dataclass
 class Stored:
-    """Sessions and messages, by id."""
+    """Sessions by id; messages by session and id, which is enough where ids are made neutral."""
 
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)
+    messages: dict[tuple[str | None, str], Message] = field(default_factory=dict)
 
     def add(self, record: Record, source: str, out: Collector) -> None:
         """Add what a record tells."""
@@ -53,13 +53,13 @@ class Stored:
         node = _row(record.node)
         if isinstance(node.get("parts"), list):
             info = mapping(node.get("info"))
-            self._message(text(info.get("id")), record.place, source).info.update(info)
+            self._message(info, "id", record.place, source).info.update(info)
             for part in items(node["parts"]):
                 self._add_part(mapping(part), record.place, source)
         elif "messageID" in node:
             self._add_part(node, record.place, source)
         elif "sessionID" in node and "role" in node:
-            self._message(text(node.get("id")), record.place, source).info.update(node)
+            self._message(node, "id", record.place, source).info.update(node)
         else:
             self._add_session(node)
 
@@ -67,11 +67,12 @@ class Stored:
         """Note who has started a session, unless it says so itself."""
         self.sessions.setdefault(session, {}).setdefault("parentID", parent)
 
-    def _message(self, identity: str | None, place: str, source: str) -> Message:
-        return self.messages.setdefault(identity or place, Message(place, source))
+    def _message(self, said: Mapping[str, Any], name: str, place: str, source: str) -> Message:
+        key = text(said.get("sessionID")), text(said.get(name)) or place
+        return self.messages.setdefault(key, Message(place, source))
 
     def _add_part(self, part: dict[str, Any], place: str, source: str) -> None:
-        message = self._message(text(part.get("messageID")), place, source)
+        message = self._message(part, "messageID", place, source)
         message.parts[text(part.get("id")) or str(len(message.parts))] = part
 
     def _add_session(self, info: dict[str, Any]) -> None:
