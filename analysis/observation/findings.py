@@ -40,9 +40,9 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
         role); ``tools`` (``tool, calls, errors, seconds``); ``time`` (share of the agents' time by
         cause); ``concurrency`` (share of the time by agents at work); ``critical_path`` (its shares
         by role and what was done); ``twin`` (``file, tasks, workers, replications, missing,
-        assumptions``); ``comparison`` (a measure each, with ``name, unit, observed, observed_low,
-        observed_high, low, median, high, inside, fits, reason``); ``next`` (commands). Times
-        are in seconds, costs in US dollars.
+        assumptions, runs, of_runs, of_time``); ``comparison`` (a measure each, with ``name, unit,
+        observed, observed_low, observed_high, low, median, high, inside, fits, reason``);
+        ``next`` (commands). Times are in seconds, costs in US dollars.
     """
     structure, twin = observation.structure, observation.twin
     found = {

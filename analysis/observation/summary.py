@@ -160,7 +160,7 @@ def _twin(found: Mapping[str, Any], width: int) -> Iterator[str]:
     twin = found["twin"]
     yield (
         f"The twin: {counted(twin['workers'], 'worker')}, "
-        f"{twin['tasks']:,} tasks, run {twin['replications']:,} times"
+        f"{counted(twin['tasks'], 'task')}, run {twin['replications']:,} times"
     )
     yield f"{'':<28}{'observed':>12}{'simulated':>12}   80 % of runs"
     for row in found["comparison"]:
@@ -175,7 +175,7 @@ def _missing(found: Mapping[str, Any], width: int) -> Iterator[str]:
     for each in found["twin"]["assumptions"]:
         yield from textwrap.wrap(f"Assumed: {each}", width, subsequent_indent="  ")
     missing = found["twin"]["missing"]
-    yield f"Not estimated: {len(missing)} things, listed in team.yaml, as"
+    yield f"Not estimated: {counted(len(missing), 'thing')}, listed in team.yaml, as"
     for each in missing[:3]:
         yield _cut(f"  {each}", width)
 

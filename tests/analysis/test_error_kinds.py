@@ -49,6 +49,16 @@ def test_the_kind_of_an_error_is_its_name_also_in_a_message(
     assert error_kind(named, message, http) == wanted
 
 
+def test_a_table_tells_errors_beside_a_status_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "start_s,end_s,input_tokens,output_tokens,status,error\n"
+        "0,1,9,9,ok,it went wrong\n2,3,9,9,overloaded,\n4,5,9,9,error,429 Too Many Requests\n"
+    )
+    found = read_traces([path]).calls["error_type"].tolist()
+    assert found == ["it went wrong", "overloaded", "rate_limit"]
+
+
 def kinds_in(path: Path) -> pd.DataFrame:
     """Return how the calls of a file ended, as tables that are written have it."""
     calls = without_texts(read_traces([path])).calls
