@@ -22,8 +22,6 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
         frozenset({"traceId", "id", "timestamp", "duration"}),
         "instrument the clients of the models, whose spans are read",
     ),
-    ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
-    ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
     ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _EXPORTED),
     *(
         ("a report of usage, which has sums of many calls", frozenset(fields), _AS_CALLS)
@@ -91,14 +89,8 @@ def other_format(head: Head) -> str | None:
     if (printed := printed_events(head)) is not None:
         return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
-    # Tables have the fields of Weave's objects as ``summary.usage``.
-    are_weave = [any(str(name).startswith("summary.") for name in row) for row in rows]
-    names = [
-        {*row, *({"summary"} if is_one else ())}
-        for row, is_one in zip(rows, are_weave, strict=True)
-    ]
     for what, fields, instead in _OTHERS:
-        if any(fields <= each for each in names):
+        if any(fields <= row.keys() for row in rows):
             return f"it holds {what}, a format that is not read: {instead}"
     return None
 
