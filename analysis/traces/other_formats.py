@@ -32,6 +32,16 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
             {"inputTokens", "outputTokens", "modelsUsed"},  # ccusage
         )
     ),
+    (
+        "a report of Cursor's usage, which does not say how long calls took",
+        frozenset({"Date", "Max Mode", "Cache Read", "Output Tokens"}),
+        "Cursor keeps it nowhere",
+    ),
+    (
+        "events of AutoGen, which do not say how long calls took",
+        frozenset({"type", "messages", "response", "prompt_tokens", "completion_tokens"}),
+        "let its runtime and the client of the model write spans of OpenTelemetry",
+    ),
     ("what Cline shows", frozenset({"ts", "type", "say"}), _AS_TABLE),
     ("analytics of Aider", frozenset({"event", "properties", "user_id"}), _AS_TABLE),
     ("a trajectory of mini-SWE-agent", frozenset({"trajectory_format", "messages"}), _AS_TABLE),

@@ -16,7 +16,7 @@ from analysis.observation.structure import SUBAGENTS
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
-from tests.analysis.trace_samples import START, whole
+from tests.analysis.trace_samples import START, compressed, whole
 
 Row = dict[str, Any]
 
@@ -152,7 +152,11 @@ def apart(row: Row, *names: str) -> tuple[list[Any], str]:
     )
 
 
-WAYS = {"storage": stored, "export": exported, "data base": data_base}
+def packed(directory: Path) -> Path:
+    return compressed(data_base(directory))
+
+
+WAYS = {"storage": stored, "export": exported, "data base": data_base, "compressed": packed}
 
 
 @pytest.fixture(params=WAYS)
@@ -231,6 +235,13 @@ def test_messages_of_two_sessions_may_have_one_id(tmp_path: Path) -> None:
         whole(tmp_path / f"{name}.json", {"info": session(name), "messages": [message]})
     found = read_traces([tmp_path])
     assert found.chats["run_id"].tolist() == ["s1", "s2"]
+
+
+def test_a_data_base_that_breaks_off_is_named(tmp_path: Path) -> None:
+    path = data_base(tmp_path)
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(TeamsimError, match="cannot be read as a data base of opencode"):
+        read_traces([path])
 
 
 def test_another_data_base_is_refused(tmp_path: Path) -> None:

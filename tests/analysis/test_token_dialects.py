@@ -331,6 +331,21 @@ OTHERS: dict[str, tuple[Any, str]] = {
         "a report of usage",
     ),
     "cline": ([{"ts": 1, "type": "say", "say": "api_req_started", "text": "{}"}], "what Cline"),
+    "autogen": (
+        {
+            "type": "LLMCall",
+            "messages": [],
+            "response": {},
+            "prompt_tokens": 9,
+            "completion_tokens": 1,
+            "agent_id": "a",
+        },
+        "events of AutoGen",
+    ),
+    "cursor": (
+        {"Date": stamp(0), "Model": "m", "Max Mode": "No", "Cache Read": 9, "Output Tokens": 1},
+        "a report of Cursor's usage",
+    ),
     "batch": ({"custom_id": "a", "response": {}}, "answers of a batch"),
 }
 

@@ -6,15 +6,18 @@ tool, a step of the model). Rows of the data base have what they say as JSON in 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record, Skip
-from analysis.traces.source import Head, Source
+from analysis.traces.source import UNREADABLE, Head, Source
 from analysis.traces.values import items, mapping, pick, text
 
 DATA_BASE = b"SQLite format 3\x00"
@@ -124,18 +127,34 @@ def records_of(source: Source, skip: Skip) -> Iterator[Record]:
         yield from source.records(frozenset({"messages"}), skip)
 
 
+@contextmanager
+def _unpacked(source: Source) -> Iterator[Path]:
+    """Provide a file that is not compressed."""
+    with source.path.open("rb") as raw:
+        is_plain = raw.read(len(DATA_BASE)) == DATA_BASE
+    if is_plain:
+        yield source.path
+        return
+    with TemporaryDirectory() as directory:
+        copy = Path(directory) / "opencode.db"
+        with source.open() as packed, copy.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        yield copy
+
+
 def _of_data_base(source: Source, skip: Skip) -> Iterator[Record]:
     try:
-        with closing(
-            sqlite3.connect(f"{source.path.resolve().as_uri()}?mode=ro", uri=True)
-        ) as base:
+        with (
+            _unpacked(source) as path,
+            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base,
+        ):
             for table in _TABLES:
                 rows = base.execute(f"SELECT * FROM {table}")
                 names = [column[0] for column in rows.description]
                 for number, row in enumerate(rows):
                     place = f"{source.name}, {table} {number}"
                     yield Record(place, dict(zip(names, row, strict=True)))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, *UNREADABLE) as error:
         skip(source.name, f"it cannot be read as a data base of opencode ({error})")
 
 
