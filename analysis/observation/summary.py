@@ -135,6 +135,10 @@ def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
             yield f"  {name:<26}{'':>8}{row['calls']:>9,}{row['errors']:>12,}{each:>12}"
         if len(tools) > _MOST:
             yield f"  and {len(tools) - _MOST} more"
+    named = [f"{row['error']} {row['calls']:,}" for row in found["errors"]]
+    if named:
+        yield from textwrap.wrap(f"errors of models: {', '.join(named[: 2 * _MOST])}", width,
+                                 subsequent_indent="  ")  # fmt: skip
 
 
 def _time(found: Mapping[str, Any], width: int) -> Iterator[str]:
