@@ -18,6 +18,7 @@ from analysis.calibration.requests import ASKS_TOOLS
 from analysis.observation.roles import named_agents
 from analysis.observation.started_again import with_more_agents
 from analysis.traces.canonical import CHATS, Traces
+from simulator.words import counted
 
 _SHARE = 0.05
 """Share of an agent's time in the model, in all runs, that must overlap. Less is a call or two
@@ -96,8 +97,8 @@ def with_agents_at_once(traces: Traces) -> tuple[Traces, list[str]]:
     changed = pd.Series(identity, dtype="string").reindex(calls.index)
     calls = calls.assign(agent_id=changed.fillna(calls["agent_id"].astype("string")))
     note = (
-        f"{len(several)} names of agents that called the model several times at once: each is "
-        "taken for as many agents as worked at a time"
+        f"{counted(len(several), 'name')} of agents that called the model several times at once: "
+        "each is taken for as many agents as worked at a time"
     )
     return replace(traces, calls=calls, agents=with_more_agents(traces.agents, new)), [note]
 

@@ -34,7 +34,7 @@ from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
 from analysis.observation.workload import IN_TURN, Work, is_chain, workload_of
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _GAPS = 0.02
 """Share of the agents' time between operations from which it is said that the twin lacks it."""
@@ -273,7 +273,8 @@ def _say_team(
         named = ", ".join(fit.models) or "not named"
         twin.explain(
             twin.path_of(role),
-            f"{role}: {fit.calls:,} calls of {fit.agents:,} agents in the trace, model {named}",
+            f"{role}: {counted(fit.calls, 'call')} of {counted(fit.agents, 'agent')} in the trace, "
+            f"model {named}",
         )
         twin.lack(*(f"{role}: {each}" for each in fit.missing))
     twin.lack(

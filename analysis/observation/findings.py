@@ -18,6 +18,10 @@ from analysis.observation.structure import LEAD, MESH, SINGLE
 from analysis.observation.workload import work_in_turn
 from analysis.statistics.ranges import range_of_runs
 from analysis.traces.canonical import CHATS, model_of
+from analysis.traces.error_kinds import is_name
+
+NOT_NAMED = "not named"
+"""Errors without a name."""
 
 _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "turns",
              "tool_calls", "agents", "peak", "at_work", "failed_calls", "retries",
@@ -37,12 +41,13 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
         which 80 % of runs are, of fewer than nine all; null where nothing is known); ``costs``
         (where they come from); ``agents`` (a role each: ``role, agents, calls, input_tokens,
         output_tokens, cost_usd, seconds``); ``started`` and ``told`` (``from, to, times``, by
-        role); ``tools`` (``tool, calls, errors, seconds``); ``time`` (share of the agents' time by
-        cause); ``concurrency`` (share of the time by agents at work); ``critical_path`` (its shares
-        by role and what was done); ``twin`` (``file, tasks, workers, replications, missing,
-        assumptions``); ``comparison`` (a measure each, with ``name, unit, observed, observed_low,
-        observed_high, low, median, high, inside, fits, reason``); ``next`` (commands). Times
-        are in seconds, costs in US dollars.
+        role); ``tools`` (``tool, calls, errors, seconds``); ``errors`` (of models: ``error,
+        calls``); ``time`` (share of the agents' time by cause); ``concurrency`` (share of the time
+        by agents at work); ``critical_path`` (its shares by role and what was done); ``twin``
+        (``file, tasks, workers, replications, missing, assumptions, runs, of_runs, of_time``);
+        ``comparison`` (a measure each, with ``name, unit, observed, observed_low, observed_high,
+        low, median, high, inside, fits, reason``); ``next`` (commands). Times are in seconds, costs
+        in US dollars.
     """
     structure, twin = observation.structure, observation.twin
     found = {
@@ -65,6 +70,7 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
         "started": _started(observation).to_dict("records"),
         "told": told(observation).to_dict("records"),
         "tools": tool_table(observation).to_dict("records"),
+        "errors": error_table(observation).to_dict("records"),
         "time": time_shares(observation),
         "concurrency": _concurrency(observation),
         "critical_path": path_shares(observation).to_dict("records"),
@@ -175,6 +181,18 @@ def tool_table(observation: Observation) -> pd.DataFrame:
     )
     sums = frame.groupby("tool", sort=False)[["calls", "errors", "seconds"]].sum()
     return sums.sort_values("seconds", ascending=False).reset_index()
+
+
+def error_table(observation: Observation) -> pd.DataFrame:
+    """Return ``error, calls`` of calls of models that failed, by name, the most frequent first.
+
+    An error that has only a message, which may quote a prompt, or nothing, is `NOT_NAMED`.
+    """
+    calls = observation.traces.calls
+    failed = calls["operation_name"].isin(CHATS) & calls["status"].isin(["error", "timeout"])
+    kinds = calls.loc[failed, "error_type"].fillna("").astype(str)
+    named = kinds.where(kinds.map(is_name), NOT_NAMED)
+    return named.value_counts().rename_axis("error").rename("calls").reset_index()
 
 
 def time_shares(observation: Observation) -> dict[str, float]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.calibration.requests import ASKS_TOOLS
 from analysis.traces.canonical import CHATS, Traces
+from simulator.words import counted
 
 
 def with_hand_overs(traces: Traces) -> tuple[Traces, list[str]]:
@@ -45,5 +46,6 @@ def with_hand_overs(traces: Traces) -> tuple[Traces, list[str]]:
     asks = calls["finish_reason"].astype("string").str.lower().isin(ASKS_TOOLS).fillna(False)
     ends = calls.index.isin(ended) & asks.to_numpy(dtype=bool)
     calls = calls.assign(finish_reason=calls["finish_reason"].where(~ends, "stop")).drop(gone)
-    note = f"{len(gone)} tools that hand over to another agent: each ends a turn of its agent"
+    tool_calls = counted(len(gone), "tool call")
+    note = f"{tool_calls} to hand over to another agent: each ends a turn of its agent"
     return replace(traces, calls=calls.reset_index(drop=True)), [note] if gone else []

@@ -14,7 +14,7 @@ from analysis.calibration.requests import ASKS_TOOLS
 from analysis.observation.calls_beside import Episode, episodes_of
 from analysis.observation.roles import named_agents
 from analysis.traces.canonical import CALLS, CHATS, Traces
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _FEWEST = 3
 """Fewest times that a role asks a model beside its conversation for which it is told."""
@@ -93,8 +93,8 @@ def with_helpers(traces: Traces, role: Mapping[tuple[str, str], str]) -> Helped:
         if len(asked) >= _FEWEST:
             started += asked
             notes.append(
-                f"{n:,} calls of {model} beside the conversation of {of}: those of helpers that "
-                "it asks"
+                f"{counted(n, 'call')} of {model} beside the conversation of {of}: those of "
+                "helpers that it asks"
             )
     traces = _ended(traces, started + in_turn, [*in_turn, *unasked])
     traces = _started(_in_turn(traces, in_turn), started)

@@ -29,6 +29,7 @@ from analysis.observation.typical_runs import of_roles
 from analysis.traces.canonical import CHATS, Traces
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress
+from simulator.words import counted
 
 Bars = Callable[[str], AbstractContextManager[Progress]]
 """Makes a progress bar for a named step of the work."""
@@ -220,7 +221,7 @@ def with_opaque_agents(traces: Traces) -> tuple[Traces, list[str]]:
         return traces, []
     calls = calls.assign(operation_name=calls["operation_name"].mask(opaque, "chat"))
     n = keys[opaque].nunique()
-    note = f"{n} agents of which no call is known: each invocation is taken for one call"
+    note = f"{counted(n, 'agent')} of which no call is known: each invocation is taken for one call"
     calls = calls.assign(operation_name=calls["operation_name"].astype("string"))
     return replace(traces, calls=calls), [note]
 

@@ -25,7 +25,7 @@ from analysis.observation.few_loops import seen_loops
 from analysis.observation.new_contexts import begin_requests_anew
 from analysis.observation.several_models import with_mean_duration
 from analysis.traces.canonical import CHATS, model_of
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _LATENCY = (*COEFFICIENTS, "residual_scale", "residual_session", "residual_phase",
             "speed_of_calls", "duration_s")  # fmt: skip
@@ -170,7 +170,7 @@ def _reference(model: str, called: Mapping[str, str]) -> Reference:
 def _take_agent(found: RoleFit, fit: AgentFit) -> None:
     """Set latency, output and context, with their sources."""
     found.spec |= {name: dict(part) for name, part in fit.agent.items()}
-    of = f"estimated from {fit.calls:,} calls of {fit.sessions:,} sessions"
+    of = f"estimated from {counted(fit.calls, 'call')} of {counted(fit.sessions, 'session')}"
     for path, names in (
         ("latency", _LATENCY),
         ("tokens.output", _OUTPUT),
@@ -309,7 +309,8 @@ def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
     context["request_tokens"] = begins
     if isinstance(context.get("cache"), dict) and "warm_tokens" in context["cache"]:
         context["cache"] = {**context["cache"], "warm_tokens": four_digits(float(cached.mean()))}
-    said = f"first inputs of {len(first):,} agents, {percent(system / read.mean())} of it cached"
+    agents = counted(len(first), "agent")
+    said = f"first inputs of {agents}, {percent(system / read.mean())} of it cached"
     for name in ("system_tokens", "start_tokens", "request_tokens"):
         fit.sources[f"context.{name}"] = said
     fit.sources["context.retention"] = "0: each agent of the trace did one thing, and began anew"

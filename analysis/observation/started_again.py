@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.observation.activity import Operations, around, operations_by_run
 from analysis.traces.canonical import Traces
+from simulator.words import counted
 
 
 def with_each_start(traces: Traces) -> tuple[Traces, list[str]]:
@@ -53,7 +54,8 @@ def with_each_start(traces: Traces) -> tuple[Traces, list[str]]:
         parent_agent_id=_changed(calls["parent_agent_id"], parents),
     )
     n = len(again)
-    note = f"{n} agents that tools have started again: each start is taken for a sub-agent"
+    said = f"{counted(n, 'agent')} started again by tools"
+    note = f"{said}: each start is taken for a sub-agent"
     return replace(traces, calls=changed, agents=with_more_agents(traces.agents, new)), [note]
 
 

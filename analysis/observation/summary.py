@@ -135,6 +135,10 @@ def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
             yield f"  {name:<26}{'':>8}{row['calls']:>9,}{row['errors']:>12,}{each:>12}"
         if len(tools) > _MOST:
             yield f"  and {len(tools) - _MOST} more"
+    named = [f"{row['error']} {row['calls']:,}" for row in found["errors"]]
+    if named:
+        yield from textwrap.wrap(f"errors of models: {', '.join(named[: 2 * _MOST])}", width,
+                                 subsequent_indent="  ")  # fmt: skip
 
 
 def _time(found: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -160,7 +164,7 @@ def _twin(found: Mapping[str, Any], width: int) -> Iterator[str]:
     twin = found["twin"]
     yield (
         f"The twin: {counted(twin['workers'], 'worker')}, "
-        f"{twin['tasks']:,} tasks, run {twin['replications']:,} times"
+        f"{counted(twin['tasks'], 'task')}, run {twin['replications']:,} times"
     )
     yield f"{'':<28}{'observed':>12}{'simulated':>12}   80 % of runs"
     for row in found["comparison"]:
@@ -175,7 +179,7 @@ def _missing(found: Mapping[str, Any], width: int) -> Iterator[str]:
     for each in found["twin"]["assumptions"]:
         yield from textwrap.wrap(f"Assumed: {each}", width, subsequent_indent="  ")
     missing = found["twin"]["missing"]
-    yield f"Not estimated: {len(missing)} things, listed in team.yaml, as"
+    yield f"Not estimated: {counted(len(missing), 'thing')}, listed in team.yaml, as"
     for each in missing[:3]:
         yield _cut(f"  {each}", width)
 

@@ -14,6 +14,7 @@ from analysis.observation.team_file import team_yaml
 from analysis.traces.canonical import Traces
 from analysis.traces.error_kinds import is_name
 from analysis.traces.tables import write_traces
+from simulator.words import counted
 
 
 def write_tables(observation: Observation, directory: Path) -> list[Path]:
@@ -51,7 +52,8 @@ def write_team(observation: Observation, path: Path, source: str, version: str) 
     table = observation.table
     head = [
         f"The twin of a team, made by teamsim observe {version} from {source}.",
-        f"Observed: {len(table):,} runs, {int(table['calls'].sum()):,} calls of models; "
+        f"Observed: {counted(len(table), 'run')}, "
+        f"{counted(int(table['calls'].sum()), 'call')} of models; "
         f"{describe_structure(observation)}.",
         *(_misfit(row) for row in observation.comparison.misfits.itertuples()),
         "Each number has above it where it comes from, ± its standard error; what is 'tuned' was "

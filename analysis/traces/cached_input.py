@@ -68,8 +68,8 @@ def _add(
     what = field.removesuffix("_tokens")
     if n:
         out.notes.append(
-            f"{n} calls: the {what} does not hold {part}, as others of the same instrumentation "
-            "show: added"
+            f"{counted(n, 'call')}: the {what} does not hold {part}, as others of the same "
+            "instrumentation show: added"
         )
     if doubtful:
         out.notes.append(

@@ -22,8 +22,6 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
         frozenset({"traceId", "id", "timestamp", "duration"}),
         "instrument the clients of the models, whose spans are read",
     ),
-    ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
-    ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
     ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _EXPORTED),
     *(
         ("a report of usage, which has sums of many calls", frozenset(fields), _AS_CALLS)
@@ -34,20 +32,19 @@ _OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
             {"inputTokens", "outputTokens", "modelsUsed"},  # ccusage
         )
     ),
-    ("messages of opencode", frozenset({"sessionID", "modelID", "tokens", "role"}), _AS_TABLE),
+    (
+        "a report of Cursor's usage, which does not say how long calls took",
+        frozenset({"Date", "Max Mode", "Cache Read", "Output Tokens"}),
+        "Cursor keeps it nowhere",
+    ),
+    (
+        "events of AutoGen, which do not say how long calls took",
+        frozenset({"type", "messages", "response", "prompt_tokens", "completion_tokens"}),
+        "let its runtime and the client of the model write spans of OpenTelemetry",
+    ),
     ("what Cline shows", frozenset({"ts", "type", "say"}), _AS_TABLE),
     ("analytics of Aider", frozenset({"event", "properties", "user_id"}), _AS_TABLE),
     ("a trajectory of mini-SWE-agent", frozenset({"trajectory_format", "messages"}), _AS_TABLE),
-    (
-        "a chat of Gemini CLI",
-        frozenset({"sessionId", "projectHash", "lastUpdated"}),
-        "its telemetry is read, if it is sent as OTLP",
-    ),
-    (
-        "a chat of Gemini CLI",
-        frozenset({"sessionId", "projectHash", "messages"}),
-        "its telemetry is read, if it is sent as OTLP",
-    ),
     ("events of OpenHands", frozenset({"timestamp", "source", "llm_metrics"}), _AS_TABLE),
     ("a trajectory of SWE-agent", frozenset({"trajectory", "info"}), _AS_TABLE),
     (
@@ -102,14 +99,8 @@ def other_format(head: Head) -> str | None:
     if (printed := printed_events(head)) is not None:
         return printed
     rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
-    # Tables have the fields of Weave's objects as ``summary.usage``.
-    are_weave = [any(str(name).startswith("summary.") for name in row) for row in rows]
-    names = [
-        {*row, *({"summary"} if is_one else ())}
-        for row, is_one in zip(rows, are_weave, strict=True)
-    ]
     for what, fields, instead in _OTHERS:
-        if any(fields <= each for each in names):
+        if any(fields <= row.keys() for row in rows):
             return f"it holds {what}, a format that is not read: {instead}"
     return None
 

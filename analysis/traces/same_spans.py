@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.traces.collector import Collector
 from analysis.traces.span import Key, Span
+from simulator.words import counted
 
 _SAME = ("request_model", "response_model", "input_tokens", "output_tokens", "tool_name")
 """Fields that are equal in two versions of a span, where both have them."""
@@ -45,8 +46,8 @@ def unique_spans(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
             _take(part, known[number], number, out)
     if first is not None:
         out.notes.append(
-            f"{others} spans have the ids of others, but other times, models or tokens: taken for "
-            f"other runs (first: {first.where})"
+            f"{counted(others, 'span')} with the ids of others, but other times, models or tokens: "
+            f"taken for other runs (first: {first.where})"
         )
     return {span.key: span for known in runs.values() for each in known for span in each.values()}
 

@@ -104,7 +104,8 @@ def status_in(fields: Mapping[str, Any]) -> dict[str, Any]:
         failed = failed or _word(str(said)) not in _FINE
     found: dict[str, Any] = {"status": "ok", "error_type": None}
     if failed:
-        kind = error_kind(error or said, None if error is None else said, http)
+        also = None if error is None or _word(str(said)) in _FINE else said
+        kind = error_kind(error or said, also, http)
         found = {"status": status_of(f"{said} {error}"), "error_type": kind}
     return found if http is None else found | {"http_status": http}
 

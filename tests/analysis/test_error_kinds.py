@@ -8,6 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.observation.findings import findings
+from analysis.observation.observe import observe
+from analysis.observation.summary import summary
 from analysis.observation.writing import without_texts
 from analysis.traces.error_kinds import error_kind
 from analysis.traces.reading import read_traces
@@ -47,6 +50,34 @@ def test_the_kind_of_an_error_is_its_name_also_in_a_message(
     named: str | None, message: str | None, http: int | None, wanted: str | None
 ) -> None:
     assert error_kind(named, message, http) == wanted
+
+
+def test_a_table_tells_errors_beside_a_status_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "start_s,end_s,input_tokens,output_tokens,status,error\n"
+        "0,1,9,9,ok,it went wrong\n2,3,9,9,overloaded,\n4,5,9,9,error,429 Too Many Requests\n"
+    )
+    found = read_traces([path]).calls["error_type"].tolist()
+    assert found == ["it went wrong", "overloaded", "rate_limit"]
+
+
+@pytest.mark.slow
+def test_what_is_observed_names_the_errors_and_quotes_none(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "start_s,end_s,input_tokens,output_tokens,error\n0,1,9,9,\n2,3,9,9,429 rate limit\n"
+        "4,5,9,9,overloaded_error\n6,7,9,9,a zebra was there\n8,9,9,9,Rate limit: again\n"
+    )
+    found = findings(observe(read_traces([path]), "x", 2), None)
+    assert found["errors"] == [
+        {"error": "rate_limit", "calls": 2},
+        {"error": "overloaded_error", "calls": 1},
+        {"error": "not named", "calls": 1},
+    ]
+    lines = " ".join(summary(found, 80))
+    assert "errors of models: rate_limit 2, overloaded_error 1, not named 1" in lines
+    assert "zebra" not in lines
 
 
 def kinds_in(path: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from analysis.observation.building import build_twin
 from analysis.observation.comparison import MEASURES, Comparison, compare
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
+from analysis.observation.findings import findings
 from analysis.observation.hand_overs import with_hand_overs
 from analysis.observation.neutral_names import anonymised
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
@@ -298,7 +300,7 @@ def test_a_tool_that_hands_over_ends_a_turn() -> None:
     # The last one did not hand over: a went on.
     assert changed.calls["span_id"].tolist() == ["s0", "s2", "s4", "s5", "s6"]
     assert changed.chats["finish_reason"].tolist() == ["stop", "stop", "tool_use", "end_turn"]
-    assert notes[0].startswith("2 tools that hand over")
+    assert notes[0].startswith("2 tool calls to hand over")
     assert [unit.turns for unit in units_of(one(changed))] == [1, 1, 2]
     assert with_hand_overs(ALONE) == (ALONE, [])
 
@@ -588,6 +590,19 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Observation:
     directory = tmp_path_factory.mktemp("lead")
     write_runs(team(LEAD, 1), directory, 12)
     return observe(read_traces([directory]), "observed", 30)
+
+
+@pytest.mark.slow
+def test_the_manual_names_all_that_is_found(seen: Observation) -> None:
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "traces.md").read_text("utf-8")
+    rows = (line.split("|") for line in manual.splitlines() if line.startswith("| `"))
+    told = {name: row[1:] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    for name, value in findings(seen, Path("out")).items():
+        assert name in told, name
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, dict) and name not in {"reading", "runs", "time"}:
+            words = set(re.findall(r"\w+", " ".join(told[name])))
+            assert set(first) <= words, name
 
 
 @pytest.mark.slow

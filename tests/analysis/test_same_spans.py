@@ -58,7 +58,7 @@ def test_runs_whose_spans_are_numbered_alike_are_several_runs(tmp_path: Path) ->
         found = read(tmp_path / str(i), calls(), other, other)
         assert (len(found.chats), found.report.runs) == (6, 2)
         assert found.report.duplicates.count == 4  # the last file, which is the second again
-        assert "8 spans have the ids of others" in note(found)
+        assert "8 spans with the ids of others" in note(found)
         assert "run-1.jsonl" in note(found)
         assert found.chats["agent_id"].notna().all()
 

@@ -35,7 +35,7 @@ def test_an_agent_that_tools_start_twice_is_two_sub_agents() -> None:
     assert (told.kind, told.lead, told.fan_out, told.depth) == (SUBAGENTS, "lead", 3, 1)
     assert set(changed.agents["agent_id"]) == {"lead", "explore", "explore#2", "plan"}
     assert changed.agents.set_index("agent_id")["parent_agent_id"]["explore#2"] == "lead"
-    assert "1 agents" in notes[0]
+    assert notes[0].startswith("1 agent started again")
     assert with_each_start(again("explore", "plan"))[1] == []
 
 

@@ -318,30 +318,9 @@ OTHERS: dict[str, tuple[Any, str]] = {
         [{"traceId": "a", "id": "b", "timestamp": 1, "duration": 2, "tags": {}}],
         "spans of Zipkin",
     ),
-    "weave": ({"op_name": "x", "started_at": stamp(0), "summary": {}}, "calls of W&B Weave"),
-    "braintrust": (
-        {"root_span_id": "1", "span_attributes": {"type": "llm"}, "metrics": {}},
-        "spans of Braintrust",
-    ),
     "datadog": (
         {"data": [{"attributes": {"start_ns": 1, "duration": 2, "meta": {}}}]},
         "spans of Datadog",
-    ),
-    "gemini": ({"sessionId": "s", "projectHash": "h", "messages": []}, "a chat of Gemini CLI"),
-    "gemini_lines": (
-        {"sessionId": "s", "projectHash": "h", "startTime": stamp(0), "lastUpdated": stamp(1)},
-        "a chat of Gemini CLI",
-    ),
-    "opencode": (
-        {
-            "id": "m",
-            "sessionID": "s",
-            "role": "assistant",
-            "modelID": "m",
-            "tokens": {"input": 1},
-            "time": {"created": 1, "completed": 2},
-        },
-        "messages of opencode",
     ),
     "openai_usage": (
         {"data": [{"object": "bucket", "start_time": 1, "end_time": 2, "results": []}]},
@@ -352,6 +331,21 @@ OTHERS: dict[str, tuple[Any, str]] = {
         "a report of usage",
     ),
     "cline": ([{"ts": 1, "type": "say", "say": "api_req_started", "text": "{}"}], "what Cline"),
+    "autogen": (
+        {
+            "type": "LLMCall",
+            "messages": [],
+            "response": {},
+            "prompt_tokens": 9,
+            "completion_tokens": 1,
+            "agent_id": "a",
+        },
+        "events of AutoGen",
+    ),
+    "cursor": (
+        {"Date": stamp(0), "Model": "m", "Max Mode": "No", "Cache Read": 9, "Output Tokens": 1},
+        "a report of Cursor's usage",
+    ),
     "batch": ({"custom_id": "a", "response": {}}, "answers of a batch"),
 }
 
@@ -363,14 +357,14 @@ def test_a_format_that_is_not_read_is_named_beside_those_that_are(
     content, what = OTHERS[name]
     path = tmp_path / f"{name}.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(TeamsimError, match=f"it holds {what}.*Formats that are read: canonical, "):
+    with pytest.raises(TeamsimError, match=f"it holds {what}.*Formats that are read: braintrust, "):
         read_traces([path])
 
 
 def test_an_archive_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
         archive.writestr("header.json", "{}")
-    with pytest.raises(TeamsimError, match=r"zip archive.*Formats that are read: canonical, "):
+    with pytest.raises(TeamsimError, match=r"zip archive.*Formats that are read: braintrust, "):
         read_traces([tmp_path / "log.eval"])
 
 
@@ -628,17 +622,7 @@ def test_outputs_of_one_instrumentation_hold_the_reasoning_or_none_does(tmp_path
              call(3, "gpt-5", 60, 20), call(4, "gpt-5", 0, 20)]  # fmt: skip
     found = read_traces([whole(tmp_path / "spans.json", document(*spans))])
     assert found.calls["output_tokens"].tolist() == [250, 80, 60, 20]  # the last was cut off
-    assert any("1 calls: the output does not hold the reasoning" in n for n in found.notes)
-
-
-def test_calls_of_weave_in_columns_are_no_table_of_calls(tmp_path: Path) -> None:
-    path = tmp_path / "calls.csv"
-    path.write_text(
-        "id,op_name,parent_id,started_at,ended_at,summary.usage.m.prompt_tokens\n"
-        "1,Agent.run,,2026-03-01T10:00:00Z,2026-03-01T10:00:09Z,100\n"
-    )
-    with pytest.raises(TeamsimError, match="it holds calls of W&B Weave"):
-        read_traces([path])
+    assert any("1 call: the output does not hold the reasoning" in n for n in found.notes)
 
 
 CUT = {"status": {"code": 2, "message": "429"}}

@@ -28,6 +28,7 @@ def lines(path: Path, rows: Sequence[Any]) -> Path:
 
 def whole(path: Path, value: Any) -> Path:
     """Write one document over several lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1))
     return path
 

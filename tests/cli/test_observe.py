@@ -380,7 +380,7 @@ def test_patterns_that_match_no_traces_are_refused(tmp_path: Path, teamsim_here:
     for said in (f"{tmp_path}/*.yaml", f"{tmp_path}/e*", f"{tmp_path}/*"):
         done = teamsim_here("observe", said, "--out", tmp_path / "out")
         assert done.returncode == 2
-        assert done.stderr.startswith(f"error: {said}: no known trace format (tried canonical, ")
+        assert done.stderr.startswith(f"error: {said}: no known trace format (tried braintrust, ")
     (tmp_path / "out" / "tables").mkdir(parents=True)
     (tmp_path / "out" / "tables" / "run_measures.parquet").touch()
     done = teamsim_here("observe", f"{tmp_path}/*", "--out", tmp_path / "out")
