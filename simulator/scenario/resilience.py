@@ -215,10 +215,11 @@ class Fallback(Spec):
     partial: bool = False
     """Whether the tasks of a call that has failed for good are left as they are and are known to be
     faulty: at once, or when the copies of them that are in progress (backups, `redundancy`) have
-    not done them either."""
+    not done them either. In votes and debates the others decide without the agent, if there are
+    any."""
     partial_after: Annotated[int, Field(ge=1)] = 1
-    """With `partial`, the calls that must fail at a task before it is left; until then the task is
-    attempted again."""
+    """With `partial`, the calls that must fail at a task before it is left (in votes and debates,
+    of each agent's own calls); until then the task is attempted again."""
 
 
 class SimplerProtocol(Spec):
