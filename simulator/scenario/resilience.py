@@ -281,7 +281,8 @@ class Resilience(Spec):
     """In rounds, the share of the calls on tasks for which a barrier waits (k of n, rounded up);
     the other calls are cancelled."""
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the tasks that is enough: the run is complete when these are done."""
+    """Share of the tasks that is enough: the run is complete when these are done. If an aggregator
+    or merges still follow, workers begin no other calls meanwhile."""
 
     @model_validator(mode="before")
     @classmethod
