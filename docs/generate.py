@@ -95,7 +95,10 @@ def metrics() -> str:
             "One row of results is what one replication did. These are its columns, in "
             "`teamsim run --out`, in the results of a sweep and in `simulator.Metrics`. Times are "
             "in simulated seconds. Those marked *in a trace* can be computed from the "
-            "[trace](trace.md) alone, and a test checks that both agree.\n",
+            "[trace](trace.md) alone, and a test checks that both agree. Of a team that goes on "
+            "while it is cut in two (`on_partition: available`), the trace does not tell which "
+            "attempts are rework to whom: there `work_s` and `rework_s` agree in their sum, and "
+            "`task_wait_s` may differ.\n",
             "The six times `work_s`, `rework_s`, `wasted_s`, `coordination_s`, `waiting_s` and "
             "`down_s` say where the agents' time went. With n agents, a coordinator included, they "
             "add up to n times `makespan_s`.\n",

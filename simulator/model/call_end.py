@@ -11,6 +11,7 @@ from simulator.model.agents.talk import Talk
 from simulator.model.calls.book import CallBook
 from simulator.model.calls.end_rows import note_end
 from simulator.model.journal import Journal
+from simulator.model.protocols._dispatcher import LEFT
 from simulator.model.steps import CallSteps
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
@@ -219,13 +220,14 @@ class CallEnd:
         hopeless = self._patterns.hopeless(agent)
         if call.lost_to is Why.TURN_LIMIT and not (call.is_astray or call.is_backup):
             hopeless = call.picks
+        settled: list[int] = []
         if hopeless:
-            freed += self._settlement.leave_as_it_is(agent, hopeless, now)
+            settled = self._do_without(agent, hopeless, now, freed)
             if self._sides.dispatcher.has_lead:
                 self._coordination.report(agent)  # its hands are empty: it is given more
         if not (call.is_astray or call.is_backup or call.lost_to is Why.BACKUP):
             for task in call.picks:
-                if not (agent.board.done[task] or task in agent.board.awaited):
+                if not (agent.board.done[task] or task in settled or task in agent.board.awaited):
                     agent.dispatcher.returned(agent.index, task)
         call.void()
         self._queue.returned(agent)
@@ -235,6 +237,29 @@ class CallEnd:
             if not self._is_stepwise:
                 call.settle()
         return outcome
+
+    def _do_without(
+        self, agent: AgentState, tasks: Sequence[int], now: float, freed: list[int]
+    ) -> list[int]:
+        """Do without what a call that has failed for good was to give; return of which tasks.
+
+        They are left as they are; where several answer, the others decide.
+        """
+        settled: list[int] = []
+        for task in tasks:
+            if not self._settlement.may_leave(agent, task):
+                continue
+            settled.append(task)
+            answer = agent.dispatcher.do_without(agent.index, task)
+            if answer == LEFT:
+                self._settlement.leave_as_it_is(agent, task, now, freed)
+            elif answer is not None:
+                self._metrics.attempts += 1
+                began_s = agent.time.started_s
+                said = self._hand_ins.hand_in(agent, task, answer, now, freed, began_s, False)
+                where = (agent.index, agent.call.number, task)
+                self._journal.note(Event.ATTEMPT, *where, duration_s=0.0, outcome=said)
+        return settled
 
     def cut_off(self, agent: AgentState, steps: CallSteps) -> None:
         """End a call in flight with the run; what it has read, and written so far, is paid for."""

@@ -92,7 +92,8 @@ class CallStart:
         if agent.role != WORKER:
             return self._run_errand(agent, now, self._errand_of_staff(agent))
         sides = self._sides
-        if agent.awaits_answer or (agent.side and not sides.minority_goes_on):
+        is_over = sides.board.left <= sides.spare and self._is_over_for(agent)
+        if agent.awaits_answer or is_over or (agent.side and not sides.minority_goes_on):
             return False
         if (sides.has_duties or self._queue.by_peers or sides.owed_s) and self._run_errand(
             agent, now, self._errand_of_worker(agent)
@@ -121,6 +122,10 @@ class CallStart:
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
         return True
+
+    def _is_over_for(self, agent: AgentState) -> bool:
+        """Return whether no more is asked of a worker: only the aggregator and merges follow."""
+        return self._sides.tasks_are_done and agent.index not in self._sides.owed_s
 
     def leaves_tasks(self, agent: AgentState) -> bool:
         """Return whether an agent in a call leaves to others what anyone may do: a task, a review.

@@ -233,7 +233,7 @@ class Replication:
         )
         # An artifact that belongs to one task has one writer.
         loss = 0.0 if graph.artifacts is None else workspace.overwrites
-        writes = Writes(roster.agents, streams, agenda, journal, settlement, loss)
+        writes = Writes(roster.agents, streams, agenda, journal, sides, settlement, loss)
         hand_ins = HandIns(roster.agents, queue, patterns, settlement, journal)
         commits = Commits(sides, hand_ins, settlement, writes, journal, workspace.idempotent)
         reviews = Reviews(review, queue, sides, settlement, agenda, journal)

@@ -119,7 +119,8 @@ class Context(Spec):
     window_tokens: PositiveDistribution = Field(default_factory=lambda: constant(200_000.0))
     """Context limit; beyond it the retained context is compacted or truncated. If the prompt is
     still too long, the call is refused at no cost, unless a `fallback` model has a larger window.
-    The agent then waits until something shortens its prompt. Where limits differ, each agent
+    The agent then waits until something shortens its prompt (`fallback.partial` leaves the tasks of
+    that call alone). Where limits differ, each agent
     draws its own, and draws again while that is less than what it begins with."""
     overflow: Literal["compact", "truncate"] = "compact"
     """``compact``: a summary replaces the context. ``truncate``: the oldest part is dropped."""

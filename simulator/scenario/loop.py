@@ -39,8 +39,8 @@ class LoopSpec(Spec):
     at_limit: Literal["hand_in", "give_up"] = "hand_in"
     """What happens to the tasks of a loop that would take more turns. ``hand_in``: they are handed
     in as they are, like any others. ``give_up``: the call has failed; the tasks are left as they
-    are and are known to be faulty. An errand (of a coordinator or a reviewer) is always handed
-    in."""
+    are and are known to be faulty (in votes and debates, the others decide without the agent). An
+    errand (of a coordinator or a reviewer) is always handed in."""
 
     @property
     def is_one_turn(self) -> bool:

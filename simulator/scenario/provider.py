@@ -13,7 +13,9 @@ from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Retry(Spec):
-    """What a client does when it is refused; the default is that of the vendors' SDKs.
+    """What a client does about a request that was refused, failed or timed out.
+
+    The default is that of the vendors' SDKs.
 
     The wait is what the provider says (retry-after) or, where it says nothing,
     ``min(base_s * 2**retry, cap_s)``, less a random share of up to `jitter`
@@ -21,7 +23,7 @@ class Retry(Spec):
     """
 
     max_retries: Annotated[int, Field(ge=0)] = 2
-    """Retries of one call, after refusals and failures together. When they are used up,
+    """Retries of one call, after refusals, failures and time-outs together. When they are used up,
     `resilience.retry` and `fallback` follow at once; without them the call has failed, one that is
     refused after another wait."""
     base_s: Positive = 0.5
@@ -128,7 +130,8 @@ class Provider(Spec):
     error_s: Positive = 1.0
     """Seconds until a call sent in an outage has failed."""
     retry: Retry = Retry()
-    """What the client library does after a refusal, an error or a failure in an outage."""
+    """What the client library does after a refusal, an error, a failure in an outage or a
+    time-out."""
     slow: SlowPhases | None = None
     """Slow phases."""
 

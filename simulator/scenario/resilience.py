@@ -215,10 +215,11 @@ class Fallback(Spec):
     partial: bool = False
     """Whether the tasks of a call that has failed for good are left as they are and are known to be
     faulty: at once, or when the copies of them that are in progress (backups, `redundancy`) have
-    not done them either."""
+    not done them either. In votes and debates the others decide without the agent, if there are
+    any."""
     partial_after: Annotated[int, Field(ge=1)] = 1
-    """With `partial`, the calls that must fail at a task before it is left; until then the task is
-    attempted again."""
+    """With `partial`, the calls that must fail at a task before it is left (in votes and debates,
+    of each agent's own calls); until then the task is attempted again."""
 
 
 class SimplerProtocol(Spec):
@@ -280,7 +281,8 @@ class Resilience(Spec):
     """In rounds, the share of the calls on tasks for which a barrier waits (k of n, rounded up);
     the other calls are cancelled."""
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the tasks that is enough: the run is complete when these are done."""
+    """Share of the tasks that is enough: the run is complete when these are done. If an aggregator
+    or merges still follow, workers begin no other calls meanwhile."""
 
     @model_validator(mode="before")
     @classmethod

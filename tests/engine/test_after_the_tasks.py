@@ -87,3 +87,99 @@ def test_a_run_says_that_it_lacks_the_call_of_its_aggregator() -> None:
     ).run(0)
     assert (m.outcome, m.tasks_done) == ("deadlock", 2)
     assert m.reason.endswith("all tasks are done; the aggregator has not made its call")
+
+
+AGGREGATED: dict[str, Any] = {
+    "topology": "independent",
+    "workload": {"kind": "parallel_fraction", "tasks": 2, "parallel_fraction": 1.0},
+}
+
+
+def slow_aggregator(**fields: Any) -> Any:
+    """Return the row of a team whose aggregator takes 25 s, and calls of workers mostly 10 s."""
+    team = {"size": 2, "agent": agent(latency=LATENCY)} | fields.pop("team", {})
+    lead = {"latency": {"kind": "seconds", "base": 25}}
+    each = scenario(team={**team, "coordinator": lead}, **{**AGGREGATED, **fields})
+    return Simulation(each).run(0)
+
+
+def test_no_more_is_asked_of_workers_while_an_aggregator_is_at_work() -> None:
+    # The fourth of eight tasks is done at 22 s. The call from 20 to 30 s is the last but that of
+    # the aggregator.
+    slow = agent(latency={"kind": "seconds", "base": 11})
+    groups = {"a": {"size": 1, "agent": agent(latency=LATENCY)}, "b": {"size": 1, "agent": slow}}
+    m = slow_aggregator(
+        team={"size": None, "agent": None, "groups": groups},
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workload={"kind": "parallel_fraction", "tasks": 8, "parallel_fraction": 1.0},
+        resilience={"enough": 0.5},
+    )
+    assert (m.makespan_s, m.tasks_done, m.calls) == (22 + 25, 5, 3 + 2 + 1)
+
+
+def test_an_aggregator_follows_at_once_where_workers_make_several_calls_a_round() -> None:
+    m = slow_aggregator(coordination={"protocol": "pre_assigned", "calls_per_round": 3})
+    assert (m.makespan_s, m.calls, m.idle_calls) == (10 + 25, 3, 0)
+
+
+def test_nobody_calls_idly_while_the_aggregator_is_down() -> None:
+    m = slow_aggregator(
+        coordination={"protocol": "pre_assigned"},
+        faults=[{"at_s": 12, "kind": "crash", "agent": "coordinator", "for_s": 8}],
+    )
+    assert (m.makespan_s, m.calls, m.failed_calls, m.idle_calls) == (20 + 25, 4, 1, 0)
+
+
+def test_nobody_calls_idly_while_another_merges() -> None:
+    """As those who are cut off and killed, in rounds of 10 s and with nobody dead."""
+    m = Simulation(
+        scenario(
+            team={"size": 3, "agent": agent(latency=LATENCY)},
+            topology={"kind": "independent", "aggregate": False},
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"}
+            },
+            workload__tasks=6,
+            workload__parallel_fraction=1.0,
+            workspace={"kind": "last_writer_wins", "on_partition": "available", "merge_s": 7},
+            network={"partitions": [{"at_s": 5, "duration_s": 18, "minority": 0.4}]},
+        )
+    ).run(0)
+    # The last task is done at 30 s, and the merge takes 7 s.
+    assert (m.outcome, m.makespan_s, m.merges) == ("completed", 37, 1)
+
+
+def test_all_go_on_when_a_task_that_was_enough_is_undone() -> None:
+    """Of A, B, C and D two are enough: A and C are done at 10 s. B, over A's file, fails at 15 s.
+
+    Then A is done again, and D is done until 25 s. At 30 s B undoes A once more.
+    """
+    wrong = agent(
+        latency={"kind": "seconds", "base": 15}, errors={"probability": 1.0, "detection": 1.0}
+    )
+    right = agent(latency=LATENCY, errors={"detection": 1.0})
+    m = slow_aggregator(
+        team={
+            "size": None,
+            "agent": None,
+            "groups": {
+                "a": {"size": 1, "agent": right},
+                "b": {"size": 1, "agent": wrong},
+                "c": {"size": 1, "agent": right},
+            },
+        },
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "A", "files": ["f"], "worker": 1},
+                {"id": "B", "files": ["f"], "worker": 2},
+                {"id": "C", "worker": 3},
+                {"id": "D", "worker": 3},
+            ],
+        },
+        workspace="last_writer_wins",
+        resilience={"enough": 0.5},
+        limits={"deadline_s": 1000},
+    )
+    assert (m.outcome, m.makespan_s, m.tasks_done, m.lost_updates) == ("completed", 35, 2, 2)

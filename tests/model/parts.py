@@ -250,7 +250,7 @@ class Crew(Bench):
         )
         self.settlement = Settlement(self.journal, patterns, inputs_may_fail)
         loss = 0.0 if artifacts is None else self.space.overwrites
-        writes = Writes(*who, self.settlement, loss)
+        writes = Writes(*who, self.sides, self.settlement, loss)
         who = (self.agents, self.queue, patterns, self.settlement, self.journal)
         self.hand_ins = HandIns(*who)
         parts = (self.sides, self.hand_ins, self.settlement, writes, self.journal)

@@ -376,7 +376,11 @@ def test_a_fault_that_nobody_sees_spoils_what_needs_it(propagation: int) -> None
 def test_what_a_failed_call_leaves_is_known_to_be_faulty_and_only_what_could_start() -> None:
     crew = Crew(tasks(a="", b="a", c="", d="c"))
     crew.do(0, 2)
-    assert crew.settlement.leave_as_it_is(crew.agents[0], [3, 1, 2, 0], 5.0) == [1]
+    freed: list[int] = []
+    for task in (3, 1, 2, 0):
+        if crew.settlement.may_leave(crew.agents[0], task):
+            crew.settlement.leave_as_it_is(crew.agents[0], task, 5.0, freed)
+    assert freed == [1]
     assert outcome(crew) == (3, 1, 2, 0)
     assert list(crew.sides.board.done) == [1, 0, 1, 1]
     assert (crew.metrics.partial_tasks, crew.metrics.attempts) == (2, 3)
@@ -386,7 +390,7 @@ def test_a_task_that_is_left_as_it_is_has_a_row_of_its_own() -> None:
     crew = Crew(bag(2))
     agent = crew.agents[1]
     begin_call(agent, [1], now=4.0, number=7, output=0)
-    assert crew.settlement.leave_as_it_is(agent, [1], 5.0) == []
+    crew.settlement.leave_as_it_is(agent, 1, 5.0, [])
     assert list(crew.sides.board.done) == [0, 1]
     assert crew.sides.board.faulty[1] == KNOWN
     (row,) = crew.rows(Event.ATTEMPT)

@@ -283,8 +283,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/protocols/replicate_and_vote.py",
-        "return lead > self._needed - len(ballot.answers)",
-        "return lead >= self._needed - len(ballot.answers)",
+        "return lead > self._needed_by(ballot) - len(ballot.answers)",
+        "return lead >= self._needed_by(ballot) - len(ballot.answers)",
         _ALONE("votes"),
         "stops_early",
     ),
@@ -1283,8 +1283,8 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/team/settlement.py",
-        "failures >= most",
-        "failures > most",
+        "failures < most",
+        "failures <= most",
         _ALONE("team"),
         "what_fails_its_tests_is_done",
     ),

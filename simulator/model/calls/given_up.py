@@ -10,7 +10,7 @@ from simulator.scenario.resilience import Fallback
 
 
 class GivenUp:
-    """Counts the calls that have failed for good at each task.
+    """Counts the calls that have failed for good at each task, in votes and debates of each agent.
 
     Parameters
     ----------
@@ -23,15 +23,16 @@ class GivenUp:
     def __init__(self, spec: Fallback | None) -> None:
         self._after = spec.partial_after if spec is not None and spec.partial else 0
         """How many calls must fail at a task; 0 where none is left."""
-        self._failed_at: Counter[int] = Counter()
+        self._failed_at: Counter[tuple[int, int]] = Counter()
 
     def after_failure(self, agent: AgentState) -> list[int]:
         """Count a call that has failed; return its tasks that are left as they are now."""
         call = agent.call
         if not self._may_leave(agent) or not call.lost_to.is_final:
             return []
-        self._failed_at.update(call.picks)
-        return [task for task in call.picks if self._failed_at[task] >= self._after]
+        attempts = [_attempt(agent, task) for task in call.picks]
+        self._failed_at.update(attempts)
+        return [task for task, whose in attempts if self._failed_at[task, whose] >= self._after]
 
     def would_leave_all(self, agent: AgentState) -> bool:
         """Return whether nobody would try again what the agent's call attempts, if it failed now.
@@ -48,8 +49,14 @@ class GivenUp:
         if board.done[task]:
             return True
         is_its_own = board.owner[task] in (NOBODY, agent.index)
-        return is_its_own and not board.missing[task] and self._failed_at[task] >= self._after - 1
+        failed = self._failed_at[_attempt(agent, task)]
+        return is_its_own and not board.missing[task] and failed >= self._after - 1
 
     def _may_leave(self, agent: AgentState) -> bool:
         call = agent.call
         return bool(self._after) and not (call.is_backup or call.is_astray)
+
+
+def _attempt(agent: AgentState, task: int) -> tuple[int, int]:
+    """Return of what failures are counted: of a task, or of an agent's own attempt at it."""
+    return task, agent.index if agent.dispatcher.asks_several else NOBODY

@@ -22,6 +22,10 @@ SOMEONE, EVERYONE = -1, -2
 """Whom a task that can start concerns: any one waiting agent, or all of them."""
 
 
+LEFT = -1
+"""What is given for a task's answer where the task is left as it is."""
+
+
 def preferably(agent: int) -> int:
     """Return whom a task concerns that `agent` should do if it waits, else any one who does."""
     return EVERYONE - 1 - agent
@@ -289,6 +293,14 @@ class Dispatcher(Copied, ABC):
     def decide(self, agent: int, task: int, answer: int) -> int | None:
         """Take in an answer; return the task's once it is decided."""
         return answer
+
+    def do_without(self, agent: int, task: int) -> int | None:
+        """Note that an agent's call at a task has failed for good.
+
+        Return the task's answer, if the others have given theirs; `LEFT` if there is nobody else;
+        None if others still decide it.
+        """
+        return LEFT
 
     def duty(self, agent: int) -> float | None:
         """Return the work units of a call that `agent` owes besides its tasks, if it does."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from simulator.model.answers import CORRECT
 from simulator.model.board import Board
+from simulator.model.protocols._dispatcher import LEFT
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
 from simulator.spec import Fraction
@@ -181,6 +182,14 @@ class _Debates(Dispatcher):
         if not self.board.done[task] and agent in self._panels[task].agents:
             self._turns[agent].append(task)
             self.wake(agent)
+
+    def do_without(self, agent: int, task: int) -> int | None:
+        """Go on with the debate without the agent; leave the task if it debates it alone."""
+        panel = self._panels[task]
+        if len(panel.agents) == 1:
+            return LEFT
+        self._leave(task, panel, agent)
+        return None
 
     def give_away(self, agent: int) -> int:
         """Go on with the debates without the agent; one that it held alone, somebody else holds."""

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from simulator.model.answers import CORRECT
 from simulator.model.board import Board
+from simulator.model.protocols._dispatcher import LEFT
 from simulator.model.protocols._protocol import EVERYONE, Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
 from simulator.spec import Fraction
@@ -61,9 +62,11 @@ class _Ballot:
     asked: Counter[int] = field(default_factory=Counter)
     answers: list[tuple[int, int]] = field(default_factory=list)
     decided: bool = False
+    missing: int = 0
+    """Answers that will never come, as their calls have failed for good."""
 
     def copy(self) -> _Ballot:
-        return _Ballot(self.free, self.asked.copy(), self.answers[:], self.decided)
+        return _Ballot(self.free, self.asked.copy(), self.answers[:], self.decided, self.missing)
 
 
 class _Polls(Dispatcher):
@@ -168,7 +171,23 @@ class _Polls(Dispatcher):
             del self._judge[task]
             return answer
         ballot.answers.append((agent, answer))
-        if len(ballot.answers) < self._needed and not self._is_settled(ballot):
+        return self._conclude(task, ballot)
+
+    def do_without(self, agent: int, task: int) -> int | None:
+        """Count the other answers alone; leave the task if there are none, or to judge none."""
+        ballot = self._ballots[task]
+        ballot.missing += 1
+        if self._judge.pop(task, None) == agent or ballot.missing == self._protocol.replicas:
+            return LEFT
+        return self._conclude(task, ballot)
+
+    def _needed_by(self, ballot: _Ballot) -> int:
+        """Return how many answers decide: all that can still come, if those are fewer."""
+        return min(self._needed, self._protocol.replicas - ballot.missing)
+
+    def _conclude(self, task: int, ballot: _Ballot) -> int | None:
+        """Return the poll's result when there is one; close it when it has its answers."""
+        if len(ballot.answers) < self._needed_by(ballot) and not self._is_settled(ballot):
             return None
         ballot.decided = True
         self._open.pop(task, None)
@@ -183,11 +202,12 @@ class _Polls(Dispatcher):
         return self._protocol.vote == "judge" and len({a for _, a in ballot.answers}) == 1
 
     def _is_settled(self, ballot: _Ballot) -> bool:
-        if not self._protocol.early_stop or self._protocol.vote != "majority":
+        is_early = self._protocol.early_stop and self._protocol.vote == "majority"
+        if not (is_early and ballot.answers):
             return False
         counts = [count for _, count in Counter(a for _, a in ballot.answers).most_common(2)]
         lead = counts[0] - (counts[1] if len(counts) > 1 else 0)
-        return lead > self._needed - len(ballot.answers)
+        return lead > self._needed_by(ballot) - len(ballot.answers)
 
     def _winner(self, ballot: _Ballot) -> int:
         weighted = self._protocol.vote == "weighted"

@@ -54,11 +54,16 @@ class Copies(Pattern):
             others.append(agent)
 
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
-        """Return whether another is at work on the task, on the same board, or has handed it in."""
+        """Return whether another is at work on the task, on the same board, or has handed it in.
+
+        Who waits at an open breaker is not at work.
+        """
         if self._queue.holds(task):
             return True
-        at_work = self._at_work.get(task, ())
-        return any(other is not agent and other.board is agent.board for other in at_work)
+        return any(
+            other is not agent and other.board is agent.board and other.time.waits_for != "breaker"
+            for other in self._at_work.get(task, ())
+        )
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a worker's call is over; give it work again if another has done its task."""

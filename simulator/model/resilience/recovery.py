@@ -37,7 +37,7 @@ class Recovery:
         from the fault back to the first of them. The team has recovered at the first time from
         which on a window as long holds at least 90 % as many or, in a run that is complete, all
         that were left. Faults before the first task was done count until then; a team that
-        never recovers takes until `end_s`.
+        never recovers, or has done its last task before, takes until `end_s`.
         """
         if not self._faults_s:
             return 0.0

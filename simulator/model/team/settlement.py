@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from simulator.model.agents.agent import AgentState
@@ -192,22 +191,22 @@ class Settlement:
                 )
         return found
 
-    def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
-        """Leave tasks at which calls have failed as they are: done, with a known fault.
+    def leave_as_it_is(self, agent: AgentState, task: int, now: float, freed: list[int]) -> None:
+        """Leave a task at which a call has failed as it is: done, with a known fault.
 
-        Those wait of which a copy is in progress. Returns the tasks that can start because of it.
+        It waits for a copy of it that is in progress. What can start because of it is added to
+        `freed`.
         """
-        board, call = agent.board, agent.call.number
-        freed: list[int] = []
-        for task in tasks:
-            can_be = not (board.missing[task] or board.done[task])
-            if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
-                continue
-            started_s = agent.time.started_s
-            failure = LastFailure(agent, call, task, board, started_s, True, False, True)
-            if not self._waits_for_copies(failure):
-                self._leave(failure, now, freed)
-        return freed
+        call, started_s = agent.call.number, agent.time.started_s
+        failure = LastFailure(agent, call, task, agent.board, started_s, True, False, True)
+        if not self._waits_for_copies(failure):
+            self._leave(failure, now, freed)
+
+    def may_leave(self, agent: AgentState, task: int) -> bool:
+        """Return whether it is up to an agent that a task is left: it could have done it now."""
+        board = agent.board
+        can_be = not (board.missing[task] or board.done[task])
+        return can_be and agent.dispatcher.may_attempt(agent.index, task)
 
     def uncount(self, fault: int) -> None:
         """Take back a task that was counted as done, and its fault."""

@@ -10,6 +10,7 @@ from simulator.model.board import CONFLICT, FIRST, NOBODY
 from simulator.model.journal import Journal
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.team.settlement import WAS, Settlement
+from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
 
 
@@ -22,6 +23,7 @@ class Writes:
     streams : Streams
     agenda : Agenda
     journal : Journal
+    sides : Sides
     settlement : Settlement
     loss : float
         Probability that a write which nobody has read before is lost under another.
@@ -36,6 +38,7 @@ class Writes:
         "_metrics",
         "_rolls_loss",
         "_settlement",
+        "_sides",
     )
 
     def __init__(
@@ -44,6 +47,7 @@ class Writes:
         streams: Streams,
         agenda: Agenda,
         journal: Journal,
+        sides: Sides,
         settlement: Settlement,
         loss: float,
     ) -> None:
@@ -52,6 +56,7 @@ class Writes:
         self._journal = journal
         self._is_traced = journal.trace is not None
         self._metrics = journal.metrics
+        self._sides = sides
         self._settlement = settlement
         self._loss = loss
         self._rolls_loss = streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
@@ -95,9 +100,12 @@ class Writes:
         outcome = "faulty"
         if loser.judgement.finds_fault():
             outcome = "redo"
+            were_done = self._sides.tasks_are_done
             self._settlement.uncount(fault)
             board.undo(lost)
             self._agenda.wake(agent.dispatcher.reopen(lost))
+            if were_done:  # nobody was asked any more
+                self._sides.wake_everyone()
         elif not fault:
             self._settlement.spoil(board, lost)
         if self._is_traced:

@@ -15,7 +15,7 @@ class Independent(Topology):
     """Agents that work in parallel without messages; what they did is aggregated once.
 
     The aggregator is a coordinator with one call, after the last task is done, in which it
-    reads one message of each worker. One worker alone needs none.
+    reads one message of each worker, who begin no calls meanwhile. One worker alone needs none.
     """
 
     is_silent: ClassVar[bool] = True
