@@ -86,7 +86,7 @@ def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: 
 
 KEYS = {"schema", "command", "teamsim", "scenario", "seed", "reading", "notes", "structure", "runs",
         "costs", "agents", "started",
-        "told", "tools", "time", "concurrency", "critical_path", "middle_run", "twin",
+        "told", "tools", "errors", "time", "concurrency", "critical_path", "middle_run", "twin",
         "comparison", "next"}  # fmt: skip
 
 
