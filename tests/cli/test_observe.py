@@ -86,7 +86,7 @@ def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: 
 
 KEYS = {"schema", "command", "teamsim", "scenario", "seed", "reading", "notes", "structure", "runs",
         "costs", "agents", "started",
-        "told", "tools", "time", "concurrency", "critical_path", "middle_run", "twin",
+        "told", "tools", "errors", "time", "concurrency", "critical_path", "middle_run", "twin",
         "comparison", "next"}  # fmt: skip
 
 
@@ -314,7 +314,8 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
                       "in_turn": False, "confidence": 0.6, "agreeing": 1, "runs": 2,
                       "evidence": "when agents worked"},
         "started": [], "told": [{"from": "a", "to": "b", "times": 3}], "notes": ["a note " * 20],
-        "runs": {}, "costs": "unknown", "agents": [], "tools": [], "time": {"model": 1.0},
+        "runs": {}, "costs": "unknown", "agents": [], "tools": [],
+        "errors": [{"error": "rate_limit", "calls": 3}], "time": {"model": 1.0},
         "critical_path": [], "concurrency": [], "next": ["teamsim check x"],
         "twin": {"workers": 2, "tasks": 4, "replications": 5, "missing": ["this", "that"],
                  "assumptions": ["no task needs another"], "runs": 1, "of_runs": 2,
@@ -327,7 +328,7 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
     for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown",
-                 "Assumed: no task needs another"):  # fmt: skip
+                 "Assumed: no task needs another", "errors of models: rate_limit 3"):  # fmt: skip
         assert part in text
     assert text.startswith("The twin stands for 1 of 2 runs, with 75 % of their time")
     fits = {**said["comparison"][0], "observed": 1.5, "fits": True}
