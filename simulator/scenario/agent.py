@@ -127,9 +127,9 @@ class Errors(Spec):
     wrong_answers: WrongAnswers = WrongAnswers()
     """Which wrong answer a faulty attempt gives."""
     max_attempts: Annotated[int, Field(ge=1)] | None = None
-    """After this many attempts that failed their tests or review, a task is left as it is and is
-    known to be faulty. If copies of it are in progress then (backups, `redundancy`), nobody begins
-    another attempt, and it is left when none of them has done it."""
+    """After this many attempts that failed their tests or review, whoever made them, a task is left
+    as it is and is known to be faulty. If copies of it are in progress then (backups,
+    `redundancy`), nobody begins another attempt, and it is left when none of them has done it."""
 
 
 class Drift(Spec):
