@@ -24,8 +24,9 @@ from analysis.calibration.forgetting import (
     fit_forgetting,
     mark_forgotten,
 )
+from analysis.calibration.habit_fits import fit_habits
 from analysis.calibration.habit_search import found_habits
-from analysis.calibration.habits import Habits, fit_habits, vague
+from analysis.calibration.habits import Habits, vague
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.latency import (
     FASTEST_S,
@@ -322,6 +323,8 @@ def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list
 def _habits(working: Sequence[pd.DataFrame], most: int) -> list[Habits]:
     """Return each cell's habits; the habits over all cells of the agent are the prior."""
     common = fit_habits(pd.concat(working, ignore_index=True), vague(most))
+    if len(working) == 1:  # its own runs are no prior
+        return [common]
     strength = concentration(np.stack([_first_calls(calls) for calls in working]))
     return [fit_habits(calls, common.weakened(strength)) for calls in working]
 

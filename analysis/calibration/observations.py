@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.finished import COULD_TAKE, ListedTasks, could_take
 from analysis.calibration.output_limits import LONG
 from analysis.traces.team_runs import SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
@@ -31,7 +32,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     * ``attempts``: the sum of ``edited``, tasks whose files it wrote (``fresh``: for the first
       time), and ``other``, tasks that it only claimed or handed in;
     * ``left``: tasks not done when the round began, of the agent's own if tasks were pre-assigned,
-      else of all; ``ready``: those of them that could start;
+      else of all; what the agent could take of these, as `finished.COULD_TAKE` says;
     * ``blocked``: claims of tasks that could not start; 0 if tasks were pre-assigned, where a
       claim decides nothing;
     * ``list``: the key of the task list in `TeamRuns.tasks`; ``waiting``: of its tasks, the mean
@@ -74,7 +75,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
         other=attempts - edited,
         fresh=np.minimum(calls["fresh_files"].to_numpy(), attempts),
         left=left,
-        ready=deals.ready(calls, team_done, left, claims_itself),
+        **deals.could_take(calls, left, claims_itself),
         owed=owed,
         again=np.maximum(calls["files"] - calls["fresh_files"] - calls["blocked"], 0),
         written=calls["files_there"],
@@ -134,6 +135,8 @@ def mark_lost(calls: pd.DataFrame, limit_s: float) -> pd.DataFrame:
     return calls.assign(
         was_idle=agent["is_idle"].shift(1, fill_value=False),
         left=_whole(np.minimum(calls["left"], held)),
+        worked_on=_whole(np.where(lost, held, calls["worked_on"])),
+        open=_whole(np.minimum(calls["open"], held)),
         ready=_whole(np.minimum(calls["ready"], held)),
     )
 
@@ -193,7 +196,10 @@ class _Deals:
             for key, tasks in real.tasks.items()
         }
         self._owned: dict[tuple[str, str, int], Ints] = {}
-        self._startable: dict[tuple[str, str], Ints] = {}
+        self._listed = {
+            key: ListedTasks(graph, [task["files"] for task in real.tasks[key]])
+            for key, graph in self._graphs.items()
+        }
 
     def of(self, calls: pd.DataFrame) -> tuple[Ints, Ints]:
         """Return for each call the number of all tasks, and that of its agent's if pre-assigned."""
@@ -211,37 +217,25 @@ class _Deals:
         own = self._owned[kind, p, n]
         return len(graph), int(own[min(seat, n - 1)])
 
-    def ready(
-        self, calls: pd.DataFrame, done: Ints, left: Ints, claims_itself: npt.NDArray[np.bool_]
-    ) -> Ints:
-        """Return how many tasks can start when a number of them is done, in topological order.
+    def could_take(
+        self, calls: pd.DataFrame, left: Ints, claims_itself: npt.NDArray[np.bool_]
+    ) -> dict[str, Ints]:
+        """Return the columns of `observe` that say what calls could take.
 
         A pre-assigned call does a task together with those it needs: all that is left.
         """
-        keys = zip(calls["task_type"], calls["p_label"], strict=True)
-        startable = [
-            self._startable_after(key)[min(k, len(self._graphs[key]))]
-            for key, k in zip(keys, done, strict=True)
-        ]
-        return np.where(claims_itself, np.minimum(startable, left), left)
+        found = np.repeat(left[:, None], len(COULD_TAKE), axis=1)
+        found[claims_itself] = could_take(calls[claims_itself], self._listed)
+        columns = dict(zip(COULD_TAKE, found.T, strict=True))
+        for name in ("worked_on", "held"):
+            columns[name] = np.where(claims_itself, columns[name], 0)
+        return columns
 
     def waiting(self, calls: pd.DataFrame) -> Floats:
         """Return the mean logarithm of how many tasks of the list wait for each, itself too."""
         means = {key: np.log(graph.waiting).mean() for key, graph in self._graphs.items()}
         keys = zip(calls["task_type"], calls["p_label"], strict=True)
         return np.asarray([means[key] for key in keys], dtype=np.float64)
-
-    def _startable_after(self, key: tuple[str, str]) -> Ints:
-        if key not in self._startable:
-            graph = self._graphs[key]
-            finished: set[int] = set()
-            counts = []
-            for task in [*graph.order, -1]:
-                open_tasks = [t for t in graph.order if t not in finished]
-                counts.append(sum(finished.issuperset(graph.dependencies[t]) for t in open_tasks))
-                finished.add(task)
-            self._startable[key] = np.asarray(counts, dtype=np.int64)
-        return self._startable[key]
 
 
 def round_overhead_s(runs: pd.DataFrame, calls: pd.DataFrame) -> float:

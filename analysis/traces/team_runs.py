@@ -45,9 +45,10 @@ class TeamRuns:
         a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
         A row for each reply: ``run_dir, round, agent, latency_s``, counts of its actions (``edits,
-        claims, blocked, completed, tests, failed_tests``), ``files`` (files edited),
-        ``fresh_files`` (files that its agent had not edited before), ``files_there`` (files that
-        any agent had edited before the round), the cell and ``n_teammates``.
+        claims, blocked, completed, tests, failed_tests``), ``paths`` (the files edited), ``files``
+        (how many they are), ``fresh_files`` (files that its agent had not edited before),
+        ``files_there`` (files that any agent had edited before the round), the cell and
+        ``n_teammates``.
     tasks : dict
         ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
     skipped : list of str

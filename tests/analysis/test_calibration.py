@@ -16,7 +16,9 @@ from scipy import special, stats
 from analysis.calibration import fit_cells
 from analysis.calibration.cell import Probability
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit, pool
-from analysis.calibration.habits import fit_habits, vague
+from analysis.calibration.finished import COULD_TAKE
+from analysis.calibration.habit_fits import fit_habits
+from analysis.calibration.habits import vague
 from analysis.calibration.latency import (
     between_runs,
     fit_latencies,
@@ -137,17 +139,23 @@ def test_habits_are_seen_through_censoring_and_blindness() -> None:
                 habit = int(rng.choice([1, 5, 20], p=[0.3, 0.2, 0.5]))
             elif rng.random() > 0.5:
                 habit = int(rng.choice([1, 5, 20], p=[0.6, 0.2, 0.2]))
-            ready = max(1, left - 5)
+            ready = max(1, left - 5)  # the list has them before the others
             blind = rng.random() < 0.3
             taken = min(habit, left if blind else ready)
-            shows = taken > ready or (habit == 1 and left > ready and rng.random() < 0.3)
-            blocked = int(blind and shows)
-            rows.append((agent, 0, taken, blocked, left, ready))
+            picks = list(range(left))
+            chosen = [
+                picks.pop(int(rng.integers(len(picks))) if rng.random() < 0.3 else 0)
+                for _ in range(taken)
+            ]
+            blocked = int(blind and max(chosen) >= ready)
+            there = dict(zip(COULD_TAKE, (taken, left, 0, ready, left, ready, ready), strict=True))
+            rows.append(
+                {"run_dir": agent, "agent": 0, "attempts": taken, "blocked": blocked, **there}
+            )
             left -= min(taken, ready)
             if left <= 0:
                 break
-    columns = ["run_dir", "agent", "attempts", "blocked", "left", "ready"]
-    found = fit_habits(pd.DataFrame(rows, columns=columns), vague(20))
+    found = fit_habits(pd.DataFrame(rows), vague(20))
     first = dict(zip(found.sizes.tolist(), found.first / found.first.sum(), strict=True))
     later = dict(zip(found.sizes.tolist(), found.later / found.later.sum(), strict=True))
     assert first[1] == pytest.approx(0.3, abs=0.08)  # 400 draws: 3.5 standard errors

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.calibration.choices import unblocked
 from analysis.calibration.habit_chain import forward_backward, in_turns, log_likelihood
-from analysis.calibration.habits import Habits, _mixture
+from analysis.calibration.habit_fits import _beta
 
 
 @pytest.mark.parametrize("stays", [0.3, 0.8])
@@ -56,21 +57,33 @@ def test_expected_habits_are_those_of_all_courses_by_their_probability(
     assert log_likelihood(*both)[0] == pytest.approx(np.log(total * (first @ chance[-1])))
 
 
-@pytest.mark.parametrize("chances", [(1.0, 0.0), (0.5, 0.5), (0.1, 0.9)])
-def test_a_mixture_of_fits_is_a_beta_with_the_mixtures_mean_and_variance(
-    chances: tuple[float, float],
+def test_weighted_values_are_a_beta_with_their_mean_and_variance() -> None:
+    law = stats.beta(2.0, 5.0)
+    values = (np.arange(4000.0) + 0.5) / 4000.0
+    weights = law.pdf(values) / law.pdf(values).sum()
+    assert _beta(values, weights) == pytest.approx((2.0, 5.0), rel=1e-4)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize(
+    "can_start", [(1, 1, 0, 1, 0), (0, 1, 1, 1), (1, 1, 1), (1, 0, 0, 1, 1, 1)]
+)
+def test_blind_calls_are_not_blocked_as_often_as_all_their_choices_say(
+    can_start: tuple[int, ...], noise: float
 ) -> None:
-    sizes, uniform = np.array([1, 2, 5]), np.full(3, 1.0)
-    blind = [(2.0, 5.0), (9.0, 3.0)]
-    fits = [Habits(sizes, uniform * i, uniform * 3.0 * i, (4.0 * i, 2.0), each)
-            for i, each in enumerate(blind, 1)]  # fmt: skip
-    found = _mixture(fits, np.array(chances))
-    laws = [stats.beta(*each) for each in blind]
-    mean = sum(p * law.mean() for p, law in zip(chances, laws, strict=True))
-    square = sum(p * law.moment(2) for p, law in zip(chances, laws, strict=True))
-    assert stats.beta(*found.blind).mean() == pytest.approx(mean)
-    assert stats.beta(*found.blind).var() == pytest.approx(square - mean**2)
-    second = chances[1]
-    assert found.first == pytest.approx(uniform * (1.0 + second))
-    assert found.later == pytest.approx(uniform * 3.0 * (1.0 + second))
-    assert found.persistence == pytest.approx((4.0 * (1.0 + second), 2.0))
+    """A choice is the first that is left, or one of them at random: all courses by hand."""
+    leading = [*can_start, 0].index(0)
+    place = [np.array([x]) for x in (len(can_start), sum(can_start), leading)]
+    found = unblocked(np.array([0.5, noise]), *place)[1, 0]
+
+    def chance(left: tuple[int, ...], picks: int) -> float:
+        if not picks:
+            return 1.0
+        total = 0.0
+        for i, fine in enumerate(left):
+            p = noise / len(left) + (1.0 - noise) * (i == 0)
+            total += p * fine * chance(left[:i] + left[i + 1 :], picks - 1)
+        return total
+
+    for picks in range(min(len(can_start), len(found) - 1) + 1):
+        assert found[picks] == pytest.approx(chance(can_start, picks), abs=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ import pytest
 from scipy import stats
 
 from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.habit_fits import fit_habits
+from analysis.calibration.habits import vague
 from analysis.calibration.hyperpriors import shipped
 from analysis.calibration.latency import HUNG, between_rounds, fit_latencies, hung
+from analysis.calibration.observations import observe
 from analysis.calibration.redo import fit_redo
 from analysis.calibration.shares import Share, pool_shares
 from analysis.calibration.tokens import NAMES, fit_tokens, log_of, totals
 from analysis.calibration.trends import trends
 from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
+from tests.analysis.harness import CLAIMING, logged_run, team_runs
+from tests.analysis.made_up_habits import made_up
 
 TRUTHS = 200
 
@@ -340,3 +346,29 @@ def test_intervals_of_how_often_first_calls_idle_hold_the_truth() -> None:
         errors.append(found.error)
     assert held(ranks) > LEAST
     assert np.mean(errors) < 0.065  # that of 30 calls of one cell alone
+
+
+@pytest.mark.thorough
+@pytest.mark.theory
+def test_intervals_of_how_often_calls_are_blind_hold_the_truth(tmp_path: Path) -> None:
+    """And those of how often a habit is kept, which is a little too low where attempts fail."""
+    ranks: dict[str, list[float]] = {"blind_calls": [], "batch_persistence": []}
+    for i in range(TRUTHS):
+        rng = np.random.default_rng([9, i])
+        world = made_up(rng, float(rng.uniform(0.0, 0.2)))
+        sizes = [(1, 2, 3), (2, 4), (5,)][int(rng.integers(3))]
+        runs = int(rng.integers(4, 13))
+        logs = [
+            logged_run(world.team(n), CLAIMING, 100 * n + j) for n in sizes for j in range(runs)
+        ]
+        (tmp_path / str(i)).mkdir()
+        calls = observe(team_runs(tmp_path / str(i), logs, world.tasks))
+        found = fit_habits(calls[~calls["is_idle"]], vague(20))
+        behaviour = world.agent["behaviour"]
+        ranks["blind_calls"].append(rank(BetaEstimate(*found.blind), behaviour["blind_calls"]))
+        stays = world.agent["batch_persistence"]
+        ranks["batch_persistence"].append(rank(BetaEstimate(*found.persistence), stays))
+    for name, each in ranks.items():
+        assert held(each) > LEAST, name
+    middle = np.mean(ranks["blind_calls"])
+    assert middle == pytest.approx(0.5, abs=4 * np.sqrt(1 / 12 / TRUTHS))

@@ -17,7 +17,8 @@ from analysis.calibration.draws import covariance_at
 from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.gaps import Gap
-from analysis.calibration.habits import fit_habits, vague
+from analysis.calibration.habit_fits import fit_habits
+from analysis.calibration.habits import vague
 from analysis.calibration.latency import Residual, between_rounds, hung
 from analysis.calibration.loops import _fit_named, _per_call, fit_requests
 from analysis.calibration.observations import mark_lost
@@ -163,7 +164,8 @@ def test_habits_are_no_smaller_than_what_is_cut_off() -> None:
     wrote = np.floor(12.0 * np.exp(0.15 * rng.standard_normal(300))).clip(1, 20)
     calls = pd.DataFrame({
         "run_dir": np.arange(300), "agent": "a", "attempts": wrote, "edited": wrote, "left": 20,
-        "ready": 20, "latency_s": 50.0, "is_idle": False, "blocked": 0,
+        "worked_on": wrote, "open": 20, "held": 0, "ready": 20, "others": 20, "unblocked": 20,
+        "leading": 20, "latency_s": 50.0, "is_idle": False, "blocked": 0,
     })  # fmt: skip
     calls["fits"] = fits(calls, np.full(300, 12.0), 50.0)
     whole = calls[calls["attempts"] < 20]
@@ -362,13 +364,16 @@ def test_the_distribution_of_a_tools_times_is_that_of_its_body_and_tail() -> Non
 def test_a_reply_that_was_lost_had_as_many_tasks_as_one_holds(capacity: float) -> None:
     calls = pd.DataFrame({
         "run_dir": "r", "agent": "a", "is_idle": [True, True, False], "left": [9, 1, 2],
-        "attempts": [0, 0, 5], "ready": [9, 1, 9], "latency_s": 100.0, "fits": capacity,
+        "attempts": [0, 0, 5], "ready": [9, 1, 9], "open": 9, "worked_on": [0, 0, 5],
+        "latency_s": 100.0, "fits": capacity,
     })  # fmt: skip
     found = mark_lost(calls, 100.0)
     # One task is no more than a reply holds: that call idled. Nobody takes more than there are.
     assert found["is_lost"].tolist() == [True, False, False]
     assert found["attempts"].tolist() == [int(capacity), 0, 2]
     assert found["ready"].tolist() == [int(capacity), 1, int(capacity)]
+    assert found["worked_on"].tolist() == [int(capacity), 0, 5]
+    assert found["open"].tolist() == [int(capacity)] * 3
 
 
 def test_a_first_call_may_take_one_of_two_tasks_or_both() -> None:
@@ -454,6 +459,8 @@ def test_a_prior_of_habits_keeps_their_means_and_counts_as_much_as_it_is_said_to
     assert weak.later == pytest.approx([0.0, 2.5, 2.5])
     assert weak.persistence == pytest.approx((4.5, 0.5))
     assert weak.blind == pytest.approx((0.5, 4.5))
+    weaker = replace(habits, blind=(0.2, 1.8)).weakened(5.0)
+    assert weaker.blind == (0.2, 1.8)  # it says no more than two observations do
 
 
 def test_a_context_is_small_below_a_third_of_the_usual_one() -> None:

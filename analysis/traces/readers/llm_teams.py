@@ -6,7 +6,8 @@ within a run) and ``tasks/<task_type>/<p_label>.json`` (the task lists).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,6 +138,12 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
     )
     columns = ["files", "fresh_files", "files_there"]
     calls[columns] = calls[columns].fillna(0).astype(int)
+    paths: defaultdict[tuple[Hashable, ...], list[str]] = defaultdict(list)
+    for *key, path in files[[*reply, "path"]].itertuples(index=False, name=None):
+        paths[tuple(key)].append(path)
+    calls["paths"] = [
+        tuple(paths.get(key, ())) for key in calls[reply].itertuples(index=False, name=None)
+    ]
     return calls
 
 
