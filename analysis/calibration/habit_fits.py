@@ -29,7 +29,7 @@ from simulator.special import expit
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_STEPS = 15
+_STEPS = 20
 _EDGES = np.asarray([0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
 """Edges of the parts of the noise of the choice, each of which its middle stands for. Noise has a
 uniform prior; the smallest values differ most in how often blind calls are blocked."""
@@ -72,7 +72,7 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
     noise = _middles(_EDGES) if tells else _EDGES[:1]
     fits = _from_prior(chosen, turns, prior, noise).improved(prior, chosen.tells)
     if not tells:
-        return _weighted(prior.sizes, fits, np.ones(1), prior.blind)
+        return _weighted(prior.sizes, fits.improved(prior, None), np.ones(1), prior.blind)
     logs = fits.log_likelihoods()
     likely = logs > logs.max() - _IMPROBABLE
     width = np.diff(_EDGES)[likely]

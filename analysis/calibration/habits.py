@@ -60,19 +60,19 @@ class Habits:
     def weakened(self, strength: float) -> Habits:
         """Return these habits as a prior that counts as `strength` observations of each kind.
 
-        A pair that says less than that stays as it is.
+        How often calls are blind counts as no more than it does: calls are not seen to be blind.
         """
 
-        def scaled(pair: tuple[float, float]) -> tuple[float, float]:
-            share = min(strength / sum(pair), 1.0)
+        def scaled(pair: tuple[float, float], strength: float) -> tuple[float, float]:
+            share = strength / sum(pair)
             return pair[0] * share, pair[1] * share
 
         return Habits(
             self.sizes,
             strength * normal(self.first),
             strength * normal(self.later),
-            scaled(self.persistence),
-            scaled(self.blind),
+            scaled(self.persistence, strength),
+            scaled(self.blind, min(strength, sum(self.blind))),
         )
 
 
