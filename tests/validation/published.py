@@ -381,8 +381,8 @@ ROUNDS = {
 }
 """Of teams of one to five."""
 NEAR_ROUNDS = [
-    *(("claimed", 0.5, n) for n in (1, 3)),
-    *(("claimed", 0.2, n) for n in range(1, 5)),
+    ("claimed", 0.5, 1),
+    *(("claimed", 0.2, n) for n in (1, 2, 3)),
 ]
 NEAR_SPEED_UPS = [
     *(("dealt", 0.5, n) for n in (2, 3, 4)),
@@ -689,12 +689,24 @@ ROWS = [
     Row(
         key="claimed-speed-up",
         name="Speed-up of agents who claim",
-        law="Below 1 from three on: 0.88, 0.89, 0.92; three models, p = 0.9.",
+        law="Below 1 from three on: 0.88 and 0.89 for n = 3 and 4; three models, p = 0.9.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=quickstart_speed_up,
-        cases=_cases({3: 0.88, 4: 0.89, 5: 0.92}, CLAIMED),
+        cases=_cases({3: 0.88, 4: 0.89}, CLAIMED),
         tolerance=Tolerance(share=0.15),
         note=FITTED,
+        thorough=True,
+    ),
+    Row(
+        key="claimed-speed-up-five",
+        name="Speed-up of five agents who claim",
+        law="The same: 0.92.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=quickstart_speed_up,
+        cases=_cases({5: 0.92}, CLAIMED),
+        tolerance=Tolerance(share=0.15),
+        not_reached="A fifth agent gains a little there, and costs here as much as a fourth: each "
+        "writes all that it claims, see the concurrent writes. " + FITTED,
         thorough=True,
     ),
     Row(
