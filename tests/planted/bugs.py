@@ -1458,8 +1458,8 @@ BUGS = [
     ),
     Bug(
         "analysis/validation/scores.py",
-        "others * (1.0 - others) / max(1, k - 1)",
-        "others * (1.0 - others) / max(1, k)",
+        "np.var(outcomes, ddof=1)",
+        "np.var(outcomes)",
         "tests/analysis/test_scores_by_definition.py",
         "the_floor_of_shares",
     ),
