@@ -183,3 +183,13 @@ def test_all_go_on_when_a_task_that_was_enough_is_undone() -> None:
         limits={"deadline_s": 1000},
     )
     assert (m.outcome, m.makespan_s, m.tasks_done, m.lost_updates) == ("completed", 35, 2, 2)
+
+
+@pytest.mark.parametrize("timing", ["asynchronous", "rounds"])
+def test_an_aggregator_follows_where_those_who_were_cut_off_did_the_last_task(timing: str) -> None:
+    m = slow_aggregator(
+        coordination={"protocol": "pre_assigned", "timing": timing, "idle_agents": "wait"},
+        workspace={"kind": "last_writer_wins", "on_partition": "available"},
+        network={"partitions": [{"at_s": 6, "duration_s": 34, "minority": 0.5}]},
+    )
+    assert (m.outcome, m.makespan_s, m.calls) == ("completed", 40 + 25, 3)

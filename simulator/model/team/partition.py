@@ -117,6 +117,8 @@ class Partitions:
             for agent in cut_off:
                 if agent.is_down:
                     self._sides.give_away(agent)
+            if self._coordination.is_to_aggregate:
+                self._coordination.call_aggregator()  # what the minority did may be the last
         for agent in cut_off:
             self._coordination.hand_in_late(agent)
         self._workspace.look_again()
