@@ -114,6 +114,9 @@ class Partitions:
             self._workspace.heal()
             self._merge(side)
             side.rejoin(self._sides.dispatcher)
+            self._settlement.forget_side(side.board)
+            for agent, freed in self._settlement.leave_what_waited(self._agenda.now):
+                self._sides.announce_on_side_of(agent, freed)
             for agent in cut_off:
                 if agent.is_down:
                     self._sides.give_away(agent)

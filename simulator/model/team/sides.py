@@ -56,10 +56,11 @@ class Side:
         if own is not None and theirs is not None:
             own.take_in(theirs)
         before = {agent.index: call for agent, call in self.under_way}
+        board = dispatcher.board
         for agent, call in self.under_way:
             if not (agent.time.in_call and agent.call.number == call):
                 for task in self._picks[agent.index]:
-                    if not dispatcher.board.done[task]:
+                    if not (board.done[task] or task in board.awaited):
                         dispatcher.returned(agent.index, task)
         for agent in self.cut_off:
             if agent.time.in_call and before.get(agent.index) != agent.call.number:
