@@ -39,10 +39,10 @@ def test_nobody_begins_a_call_as_the_run_ends(over: dict[str, Any], way: str) ->
     assert sum(row.event is Event.CALL_START for row in trace.rows) == 1
 
 
-def cut_off_and_killed(resilience: dict[str, Any]) -> Any:
+def cut_off_and_killed(resilience: dict[str, Any], *more: dict[str, Any]) -> Any:
     """Return the row of three workers, of whom the last owes a merge from 23 s on, and dies then.
 
-    It has done task 2, and task 3 as the others have; merging that takes 7 s.
+    It has done task 2, and task 3 as the others have; merging that takes 7 s. `more` are faults.
     """
     return Simulation(
         scenario(
@@ -56,7 +56,7 @@ def cut_off_and_killed(resilience: dict[str, Any]) -> Any:
             workload__parallel_fraction=1.0,
             workspace={"kind": "last_writer_wins", "on_partition": "available", "merge_s": 7},
             network={"partitions": [{"at_s": 5, "duration_s": 18, "minority": 0.4}]},
-            faults=[{"at_s": 24, "kind": "kill", "agent": 2}],
+            faults=[{"at_s": 24, "kind": "kill", "agent": 2}, *more],
             resilience=resilience,
         )
     ).run(0)
@@ -67,6 +67,16 @@ def test_another_makes_the_merge_of_an_agent_that_is_found_dead() -> None:
     m = cut_off_and_killed({"detector": {"period_s": 5, "timeout_s": 15}})
     assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 42.0, 6)
     assert (m.merges, m.coordination_s) == (1, 7.0)
+
+
+def test_who_comes_back_makes_the_merge_that_nobody_could_make() -> None:
+    # The others are down from 33 s to 45 and 43 s; the dead one is found at 35 s.
+    m = cut_off_and_killed(
+        {"detector": {"period_s": 5, "timeout_s": 15}},
+        {"at_s": 33, "kind": "crash", "agent": 0, "for_s": 12},
+        {"at_s": 33, "kind": "crash", "agent": 1, "for_s": 10},
+    )
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 43 + 7, 6)
 
 
 def test_a_run_says_whose_merge_it_lacks() -> None:

@@ -105,6 +105,7 @@ class Sides:
     __slots__ = (
         "_agenda",
         "_agents",
+        "_heirless",
         "_journal",
         "board",
         "dispatcher",
@@ -136,6 +137,8 @@ class Sides:
         self.other: Side | None = None
         self.split_s = 0.0
         self.owed_s: dict[int, float] = {}
+        self._heirless: set[int] = set()
+        """Lost workers whose merges nobody could make when they were given away."""
         for agent in self._agents:
             agent.work_on(board, dispatcher)
         self.adopt(dispatcher)
@@ -258,11 +261,18 @@ class Sides:
         if agent.index not in self.owed_s:
             return
         workers = [other for other in self._agents if other.role == WORKER and other is not agent]
-        heir = next((each for each in workers if each.is_there and not each.is_shut_out), None)
+        heir = next((each for each in workers if _can_call(each)), None)
+        self._heirless.add(agent.index)
         if heir is not None:
-            seconds = self.owed_s.pop(agent.index)
-            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + seconds
+            self._inherit(heir)
             self._agenda.wake(heir.index)
+
+    def _inherit(self, heir: AgentState) -> None:
+        """Let a worker make the merges of lost ones that nobody could make."""
+        for index in sorted(self._heirless - {heir.index}):
+            seconds = self.owed_s.pop(index)
+            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + seconds
+        self._heirless.clear()
 
     def waits(self) -> list[str]:
         """Say who has not made a merge, where nothing can happen any more."""
@@ -297,7 +307,9 @@ class Sides:
         return correct
 
     def take_back(self, agent: AgentState) -> None:
-        """Let a worker that is there again be given tasks."""
+        """Let a worker that is there again be given tasks, and merges that nobody could make."""
+        if self._heirless and _can_call(agent):
+            self._inherit(agent)
         if agent.is_there:
             self.dispatcher.back(agent.index)
             if self.other is not None:
@@ -318,3 +330,8 @@ class Sides:
                 if agent.role == WORKER:
                     self.take_back(agent)
                 self._agenda.wake(agent.index)
+
+
+def _can_call(agent: AgentState) -> bool:
+    """Return whether an agent can begin a call, now or when the one that it is in is over."""
+    return agent.is_there and not agent.is_shut_out
