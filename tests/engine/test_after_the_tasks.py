@@ -79,6 +79,38 @@ def test_who_comes_back_makes_the_merge_that_nobody_could_make() -> None:
     assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 43 + 7, 6)
 
 
+@pytest.mark.parametrize(("faults", "until_s"), [([], 65), ([{"agent": 1}], 75)])
+def test_who_makes_a_merge_may_come_to_owe_another(
+    faults: list[dict[str, Any]], until_s: float
+) -> None:
+    """Workers 2 and 3 owe merges of 20 s. They are found dead at 35 and 45 s.
+
+    Worker 0 makes the first, and worker 1 the other; if worker 1 is gone, worker 0 makes both.
+    """
+    m = Simulation(
+        scenario(
+            team={"size": 4, "agent": agent(latency=LATENCY)},
+            topology={"kind": "independent", "aggregate": False},
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+                "timing": "asynchronous",
+            },
+            workload__tasks=8,
+            workload__parallel_fraction=1.0,
+            workspace={"kind": "last_writer_wins", "on_partition": "available", "merge_s": 20},
+            network={"partitions": [{"at_s": 5, "duration_s": 18, "minority": 0.5}]},
+            faults=[
+                {"at_s": 24, "kind": "kill", "agent": 2},
+                {"at_s": 31, "kind": "kill", "agent": 3},
+                *[{"at_s": 32, "kind": "kill", **fault} for fault in faults],
+            ],
+            resilience={"detector": {"period_s": 5, "timeout_s": 15}},
+        )
+    ).run(0)
+    assert (m.outcome, m.makespan_s) == ("completed", until_s)
+    assert (m.merges, m.coordination_s) == (2, 40)
+
+
 def test_a_run_says_whose_merge_it_lacks() -> None:
     m = cut_off_and_killed({})
     assert (m.outcome, m.makespan_s) == ("deadlock", 30.0)

@@ -107,6 +107,7 @@ class Sides:
         "_agents",
         "_heirless",
         "_journal",
+        "_merging_s",
         "board",
         "dispatcher",
         "has_duties",
@@ -137,6 +138,8 @@ class Sides:
         self.other: Side | None = None
         self.split_s = 0.0
         self.owed_s: dict[int, float] = {}
+        self._merging_s: dict[int, float] = {}
+        """Of what agents owe, what their merge that is under way is about."""
         self._heirless: set[int] = set()
         """Lost workers whose merges nobody could make when they were given away."""
         for agent in self._agents:
@@ -179,9 +182,18 @@ class Sides:
         self._journal.metrics.merges += 1
         self.owed_s[agent.index] = self.owed_s.get(agent.index, 0.0) + seconds
 
+    def merge_of(self, agent: AgentState) -> float | None:
+        """Return how long the merge takes that an agent begins now, if it owes one."""
+        owed_s = self.owed_s.get(agent.index)
+        if owed_s is not None:
+            self._merging_s[agent.index] = owed_s
+        return owed_s
+
     def merged(self, agent: AgentState) -> None:
-        """Note that an agent has made the merge that it owed."""
-        del self.owed_s[agent.index]
+        """Note that an agent has made its merge; it may have come to owe another meanwhile."""
+        rest_s = self.owed_s.pop(agent.index) - self._merging_s.pop(agent.index)
+        if rest_s > 0.0:
+            self.owed_s[agent.index] = rest_s
 
     def put_on_board(self, tasks: list[int]) -> None:
         """Put the tasks that can start on the main board, before anybody has begun."""
@@ -257,11 +269,11 @@ class Sides:
             self._wake_on_other_side(self.other, [EVERYONE])
 
     def _give_merge_away(self, agent: AgentState) -> None:
-        """Let the first worker that can call make the merge that a lost one owes."""
+        """Let a worker make the merge that a lost one owes, the first of those free, if any is."""
         if agent.index not in self.owed_s:
             return
-        workers = [other for other in self._agents if other.role == WORKER and other is not agent]
-        heir = next((each for each in workers if _can_call(each)), None)
+        others = [each for each in self._agents if each is not agent and _can_call(each)]
+        heir = min(others, key=lambda each: each.time.in_call or each.awaits_answer, default=None)
         self._heirless.add(agent.index)
         if heir is not None:
             self._inherit(heir)
@@ -270,8 +282,7 @@ class Sides:
     def _inherit(self, heir: AgentState) -> None:
         """Let a worker make the merges of lost ones that nobody could make."""
         for index in sorted(self._heirless - {heir.index}):
-            seconds = self.owed_s.pop(index)
-            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + seconds
+            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + self.owed_s.pop(index)
         self._heirless.clear()
 
     def waits(self) -> list[str]:
@@ -333,5 +344,5 @@ class Sides:
 
 
 def _can_call(agent: AgentState) -> bool:
-    """Return whether an agent can begin a call, now or when the one that it is in is over."""
-    return agent.is_there and not agent.is_shut_out
+    """Return whether a worker can begin a call, now or when the one that it is in is over."""
+    return agent.role == WORKER and agent.is_there and not agent.is_shut_out
