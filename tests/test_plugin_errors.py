@@ -55,11 +55,16 @@ class Claimed(self_claim.SelfClaim):
                     "a half": [0.5],
                     "a number": 3,
                     "too many": [0, 1],
+                    "numbers of numpy": picks and [np.int64(task) for task in picks],
                 }.get(fault, picks)
 
             def task_ready(self, task: int) -> Any:
                 whom = super().task_ready(task)
-                return {"calls nobody": None, "calls a stranger": 7}.get(fault, whom)
+                return {
+                    "calls nobody": None,
+                    "calls a stranger": 7,
+                    "numbers of numpy": np.int64(whom),
+                }.get(fault, whom)
 
             def may_attempt(self, agent: int, task: int) -> Any:
                 may = super().may_attempt(agent, task)
@@ -100,7 +105,8 @@ def test_a_wrong_protocol_is_told(fault: str, message: str, timing: str) -> None
     assert str(error.value) == f"protocol 'claimed': {message}"
 
 
-def test_a_right_protocol_gives_what_it_gave() -> None:
+@pytest.mark.parametrize("fault", ["nothing", "numbers of numpy"])
+def test_a_right_protocol_gives_what_it_gave(fault: str) -> None:
     """Also on both sides of a partition, where it is asked for a copy."""
     network = {"partitions": [{"at_s": 1.5, "duration_s": 2.2}]}
     space = {"kind": "last_writer_wins", "on_partition": "available"}
@@ -112,7 +118,7 @@ def test_a_right_protocol_gives_what_it_gave() -> None:
                 workspace=space,
             )
         ).run(0)
-        for protocol in (Claimed(fault="nothing"), self_claim.SelfClaim())
+        for protocol in (Claimed(fault=fault), self_claim.SelfClaim())
     ]
     assert found[0] == found[1]
     assert found[0].tasks_done == 12

@@ -187,6 +187,7 @@ class Board(Copied):
     def undo(self, task: int) -> None:
         """Mark a done task as to be done again; tasks that it has released stay released."""
         self.done[task] = 0
+        self.awaited.discard(task)  # the copies that were in progress are over
         self.faulty[task] = 0
         self.left += 1
         self.failures[task] += 1

@@ -19,7 +19,7 @@ Overrides = dict[str, Any]
 
 
 class Range(Spec):
-    """Numbers from `from` to `to`, by `step` or `num` of them, to 12 significant digits."""
+    """Numbers from `from` to `to`, by `step` or `num` of them, without rounding errors."""
 
     start: Annotated[float, Field(alias="from")]
     """First value."""
@@ -56,15 +56,20 @@ class Range(Spec):
         if self.scale == "log" and self.start == int(self.start) and self.to == int(self.to):
             found = np.unique(np.round(found))
         exact = found.tolist()
-        rounded = [float(f"{value:.{_DIGITS}g}") for value in exact]
-        rounded[0] = exact[0]
+        rounded = [exact[0], *map(self._rounded, exact[1:])]
         is_fine_enough = len(set(rounded)) == len(rounded)
         values = rounded if is_fine_enough else exact
         return [int(value) if value.is_integer() else value for value in values]
 
+    def _rounded(self, value: float) -> float:
+        """Return a value without its rounding error, which is one of the largest value's size."""
+        largest = abs(value) if self.scale == "log" else max(abs(self.start), abs(self.to))
+        return round(value, _DIGITS - math.floor(math.log10(largest))) if largest else value
+
 
 _DIGITS = 12
-"""Significant digits of the values of a range: 0.1 + 2 * 0.1 is 0.3, not 0.30000000000000004."""
+"""Digits of the values of a range after the first of the largest value: 0.1 + 2 * 0.1 is 0.3, not
+0.30000000000000004, and -0.3 + 3 * 0.1 is 0."""
 
 _MOST_POINTS = 100_000
 """Points of a sweep."""

@@ -39,10 +39,10 @@ def test_nobody_begins_a_call_as_the_run_ends(over: dict[str, Any], way: str) ->
     assert sum(row.event is Event.CALL_START for row in trace.rows) == 1
 
 
-def cut_off_and_killed(resilience: dict[str, Any]) -> Any:
+def cut_off_and_killed(resilience: dict[str, Any], *more: dict[str, Any]) -> Any:
     """Return the row of three workers, of whom the last owes a merge from 23 s on, and dies then.
 
-    It has done task 2, and task 3 as the others have; merging that takes 7 s.
+    It has done task 2, and task 3 as the others have; merging that takes 7 s. `more` are faults.
     """
     return Simulation(
         scenario(
@@ -56,7 +56,7 @@ def cut_off_and_killed(resilience: dict[str, Any]) -> Any:
             workload__parallel_fraction=1.0,
             workspace={"kind": "last_writer_wins", "on_partition": "available", "merge_s": 7},
             network={"partitions": [{"at_s": 5, "duration_s": 18, "minority": 0.4}]},
-            faults=[{"at_s": 24, "kind": "kill", "agent": 2}],
+            faults=[{"at_s": 24, "kind": "kill", "agent": 2}, *more],
             resilience=resilience,
         )
     ).run(0)
@@ -67,6 +67,48 @@ def test_another_makes_the_merge_of_an_agent_that_is_found_dead() -> None:
     m = cut_off_and_killed({"detector": {"period_s": 5, "timeout_s": 15}})
     assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 42.0, 6)
     assert (m.merges, m.coordination_s) == (1, 7.0)
+
+
+def test_who_comes_back_makes_the_merge_that_nobody_could_make() -> None:
+    # The others are down from 33 s to 45 and 43 s; the dead one is found at 35 s.
+    m = cut_off_and_killed(
+        {"detector": {"period_s": 5, "timeout_s": 15}},
+        {"at_s": 33, "kind": "crash", "agent": 0, "for_s": 12},
+        {"at_s": 33, "kind": "crash", "agent": 1, "for_s": 10},
+    )
+    assert (m.outcome, m.makespan_s, m.tasks_done) == ("completed", 43 + 7, 6)
+
+
+@pytest.mark.parametrize(("faults", "until_s"), [([], 65), ([{"agent": 1}], 75)])
+def test_who_makes_a_merge_may_come_to_owe_another(
+    faults: list[dict[str, Any]], until_s: float
+) -> None:
+    """Workers 2 and 3 owe merges of 20 s. They are found dead at 35 and 45 s.
+
+    Worker 0 makes the first, and worker 1 the other; if worker 1 is gone, worker 0 makes both.
+    """
+    m = Simulation(
+        scenario(
+            team={"size": 4, "agent": agent(latency=LATENCY)},
+            topology={"kind": "independent", "aggregate": False},
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+                "timing": "asynchronous",
+            },
+            workload__tasks=8,
+            workload__parallel_fraction=1.0,
+            workspace={"kind": "last_writer_wins", "on_partition": "available", "merge_s": 20},
+            network={"partitions": [{"at_s": 5, "duration_s": 18, "minority": 0.5}]},
+            faults=[
+                {"at_s": 24, "kind": "kill", "agent": 2},
+                {"at_s": 31, "kind": "kill", "agent": 3},
+                *[{"at_s": 32, "kind": "kill", **fault} for fault in faults],
+            ],
+            resilience={"detector": {"period_s": 5, "timeout_s": 15}},
+        )
+    ).run(0)
+    assert (m.outcome, m.makespan_s) == ("completed", until_s)
+    assert (m.merges, m.coordination_s) == (2, 40)
 
 
 def test_a_run_says_whose_merge_it_lacks() -> None:
@@ -183,3 +225,13 @@ def test_all_go_on_when_a_task_that_was_enough_is_undone() -> None:
         limits={"deadline_s": 1000},
     )
     assert (m.outcome, m.makespan_s, m.tasks_done, m.lost_updates) == ("completed", 35, 2, 2)
+
+
+@pytest.mark.parametrize("timing", ["asynchronous", "rounds"])
+def test_an_aggregator_follows_where_those_who_were_cut_off_did_the_last_task(timing: str) -> None:
+    m = slow_aggregator(
+        coordination={"protocol": "pre_assigned", "timing": timing, "idle_agents": "wait"},
+        workspace={"kind": "last_writer_wins", "on_partition": "available"},
+        network={"partitions": [{"at_s": 6, "duration_s": 34, "minority": 0.5}]},
+    )
+    assert (m.outcome, m.makespan_s, m.calls) == ("completed", 40 + 25, 3)

@@ -23,6 +23,7 @@ from simulator.scenario import (
 from simulator.scenario.context import Context, PromptCache
 from simulator.scenario.inheritance import profile_text
 from simulator.scenario.schema_text import scenario_schema_text
+from simulator.scenario.sweep import Range
 from tests.scenario.test_bad_scenarios import GOOD
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
@@ -52,6 +53,22 @@ def test_the_values_of_a_range_have_no_rounding_errors(said: str, values: list[f
     points = parse_study(GOOD + f"sweep: {{workload.parallel_fraction: {said}}}\n").points
     assert [point.scenario.workload.parallel_fraction for point in points] == values
     assert [point.name for point in points][:1] == [f"workload.parallel_fraction={values[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "near_zero"),
+    [
+        ({"from": -0.3, "to": 0.3, "step": 0.1}, [-0.1, 0, 0.1]),
+        ({"from": -1000.3, "to": 1, "step": 0.1}, [-0.1, 0, 0.1]),
+        ({"from": -0.3, "to": 0.3, "num": 7}, [-0.1, 0, 0.1]),
+        ({"from": 0, "to": 0}, [0]),
+    ],
+)
+def test_a_range_over_zero_has_no_rounding_errors_either(
+    said: dict[str, float], near_zero: list[float]
+) -> None:
+    values = Range.model_validate(said).values()
+    assert [value for value in values if abs(value) < 0.15] == near_zero
 
 
 def test_a_sweep_is_the_full_grid() -> None:

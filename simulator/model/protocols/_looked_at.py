@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from numbers import Integral
 from typing import Self, TypeGuard
 
 from simulator.errors import TeamsimError, what_is
@@ -115,4 +116,4 @@ def _broken_by_picks(picks: object, count: int, tasks: int) -> str:
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)

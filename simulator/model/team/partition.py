@@ -114,9 +114,14 @@ class Partitions:
             self._workspace.heal()
             self._merge(side)
             side.rejoin(self._sides.dispatcher)
+            self._settlement.forget_side(side.board)
+            for agent, freed in self._settlement.leave_what_waited(self._agenda.now):
+                self._sides.announce_on_side_of(agent, freed)
             for agent in cut_off:
                 if agent.is_down:
                     self._sides.give_away(agent)
+            if self._coordination.is_to_aggregate:
+                self._coordination.call_aggregator()  # what the minority did may be the last
         for agent in cut_off:
             self._coordination.hand_in_late(agent)
         self._workspace.look_again()

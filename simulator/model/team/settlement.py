@@ -165,15 +165,16 @@ class Settlement:
     def leave_what_waited(self, now: float) -> list[tuple[AgentState, list[int]]]:
         """Leave the tasks of which no copy is in progress any more, of those put off.
 
-        Returns the agents who had failed at them, each with the tasks that can start because of it.
+        Those of an agent that a partition has cut off since wait for its end. Returns the agents
+        who had failed at them, each with the tasks that can start because of it.
         """
         found: list[tuple[AgentState, list[int]]] = []
         waited, self.put_off = self.put_off, []
         for failure in waited:
             agent, task, board = failure.agent, failure.task, failure.board
-            if board.done[task] or agent.board is not board:  # done, or a partition has ended
+            if board.done[task] or task not in board.awaited:  # done, and maybe undone since
                 continue
-            if self._patterns.is_elsewhere(agent, task):
+            if agent.board is not board or self._patterns.is_elsewhere(agent, task):
                 self.put_off.append(failure)
                 continue
             freed: list[int] = []
@@ -190,6 +191,10 @@ class Settlement:
                     outcome="given_up" if failure.is_faulty else "given_up_correct",
                 )
         return found
+
+    def forget_side(self, board: Board) -> None:
+        """Put off nothing any more that failed on a board which there is no longer."""
+        self.put_off = [failure for failure in self.put_off if failure.board is not board]
 
     def leave_as_it_is(self, agent: AgentState, task: int, now: float, freed: list[int]) -> None:
         """Leave a task at which a call has failed as it is: done, with a known fault.

@@ -56,10 +56,11 @@ class Side:
         if own is not None and theirs is not None:
             own.take_in(theirs)
         before = {agent.index: call for agent, call in self.under_way}
+        board = dispatcher.board
         for agent, call in self.under_way:
             if not (agent.time.in_call and agent.call.number == call):
                 for task in self._picks[agent.index]:
-                    if not dispatcher.board.done[task]:
+                    if not (board.done[task] or task in board.awaited):
                         dispatcher.returned(agent.index, task)
         for agent in self.cut_off:
             if agent.time.in_call and before.get(agent.index) != agent.call.number:
@@ -104,7 +105,9 @@ class Sides:
     __slots__ = (
         "_agenda",
         "_agents",
+        "_heirless",
         "_journal",
+        "_merging_s",
         "board",
         "dispatcher",
         "has_duties",
@@ -135,6 +138,10 @@ class Sides:
         self.other: Side | None = None
         self.split_s = 0.0
         self.owed_s: dict[int, float] = {}
+        self._merging_s: dict[int, float] = {}
+        """Of what agents owe, what their merge that is under way is about."""
+        self._heirless: set[int] = set()
+        """Lost workers whose merges nobody could make when they were given away."""
         for agent in self._agents:
             agent.work_on(board, dispatcher)
         self.adopt(dispatcher)
@@ -175,9 +182,18 @@ class Sides:
         self._journal.metrics.merges += 1
         self.owed_s[agent.index] = self.owed_s.get(agent.index, 0.0) + seconds
 
+    def merge_of(self, agent: AgentState) -> float | None:
+        """Return how long the merge takes that an agent begins now, if it owes one."""
+        owed_s = self.owed_s.get(agent.index)
+        if owed_s is not None:
+            self._merging_s[agent.index] = owed_s
+        return owed_s
+
     def merged(self, agent: AgentState) -> None:
-        """Note that an agent has made the merge that it owed."""
-        del self.owed_s[agent.index]
+        """Note that an agent has made its merge; it may have come to owe another meanwhile."""
+        rest_s = self.owed_s.pop(agent.index) - self._merging_s.pop(agent.index)
+        if rest_s > 0.0:
+            self.owed_s[agent.index] = rest_s
 
     def put_on_board(self, tasks: list[int]) -> None:
         """Put the tasks that can start on the main board, before anybody has begun."""
@@ -253,15 +269,21 @@ class Sides:
             self._wake_on_other_side(self.other, [EVERYONE])
 
     def _give_merge_away(self, agent: AgentState) -> None:
-        """Let the first worker that can call make the merge that a lost one owes."""
+        """Let a worker make the merge that a lost one owes, the first of those free, if any is."""
         if agent.index not in self.owed_s:
             return
-        workers = [other for other in self._agents if other.role == WORKER and other is not agent]
-        heir = next((each for each in workers if each.is_there and not each.is_shut_out), None)
+        others = [each for each in self._agents if each is not agent and _can_call(each)]
+        heir = min(others, key=lambda each: each.time.in_call or each.awaits_answer, default=None)
+        self._heirless.add(agent.index)
         if heir is not None:
-            seconds = self.owed_s.pop(agent.index)
-            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + seconds
+            self._inherit(heir)
             self._agenda.wake(heir.index)
+
+    def _inherit(self, heir: AgentState) -> None:
+        """Let a worker make the merges of lost ones that nobody could make."""
+        for index in sorted(self._heirless - {heir.index}):
+            self.owed_s[heir.index] = self.owed_s.get(heir.index, 0.0) + self.owed_s.pop(index)
+        self._heirless.clear()
 
     def waits(self) -> list[str]:
         """Say who has not made a merge, where nothing can happen any more."""
@@ -296,7 +318,9 @@ class Sides:
         return correct
 
     def take_back(self, agent: AgentState) -> None:
-        """Let a worker that is there again be given tasks."""
+        """Let a worker that is there again be given tasks, and merges that nobody could make."""
+        if self._heirless and _can_call(agent):
+            self._inherit(agent)
         if agent.is_there:
             self.dispatcher.back(agent.index)
             if self.other is not None:
@@ -317,3 +341,8 @@ class Sides:
                 if agent.role == WORKER:
                     self.take_back(agent)
                 self._agenda.wake(agent.index)
+
+
+def _can_call(agent: AgentState) -> bool:
+    """Return whether a worker can begin a call, now or when the one that it is in is over."""
+    return agent.role == WORKER and agent.is_there and not agent.is_shut_out
