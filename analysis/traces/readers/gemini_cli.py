@@ -112,7 +112,7 @@ def _is_chat(row: Mapping[str, Any]) -> bool:
 
 
 def _is_message(row: Mapping[str, Any]) -> bool:
-    return {"id", "timestamp"} <= row.keys() and row.get("type") in _KINDS
+    return {"id", "timestamp"} <= row.keys() and text(row.get("type")) in _KINDS
 
 
 def _read(source: Source, out: Collector) -> _Chat:
@@ -165,7 +165,7 @@ def _add(
     for at, message in sorted(
         (each for each in timed if each[0] is not None), key=lambda x: x[0] or 0
     ):
-        kind = message.said.get("type")
+        kind = text(message.said.get("type"))
         tools = _tools(message.said)
         if kind in {_ANSWER, _ERROR}:
             if kind == _ANSWER and not message.said.get("tokens"):
