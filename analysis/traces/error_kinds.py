@@ -74,9 +74,13 @@ def error_kind(named: str | None, message: str | None, http: int | None = None) 
     kind = next((kind for kind, pattern in _KINDS if pattern.search(told)), _OF_HTTP.get(http or 0))
     if kind is not None:
         return kind
-    typed = _TYPE.search(told) or _CLASS.search((message or named or "").strip())
+    typed = _TYPE.search(told) or _class_in(message) or _class_in(named)
     if named is not None and is_name(named):
         return named if typed is None or typed[1].lower() in _VAGUE else typed[1]
     if typed is not None:
         return typed[1]
     return told[:_LONGEST] or (str(http) if http else None)
+
+
+def _class_in(told: str | None) -> re.Match[str] | None:
+    return None if told is None else _CLASS.match(told.strip())

@@ -127,6 +127,13 @@ def seconds(milliseconds: Any) -> float | None:
     return None if number is None else number / 1000.0
 
 
+def length_ns(value: Any, unit_ns: float) -> int | None:
+    """Return a length in ns, of a number in units of so many ns; None if no table can hold it."""
+    number = amount(value)
+    length = None if number is None else number * unit_ns
+    return None if length is None or length >= _MOST_NS else round(length)
+
+
 def flag(value: Any) -> bool | None:
     """Return a boolean, also one that is written as text."""
     if isinstance(value, bool):

@@ -34,6 +34,7 @@ TOO_LONG = OVERLOADED.replace("overloaded_error", "invalid_request_error").repla
             "rate_limit",
         ),
         (None, "Provider returned error", 429, "rate_limit"),
+        ("KeyError: 'secret'", "Error", None, "KeyError"),
         ("unknown", f"API Error: 529 {OVERLOADED}", None, "overloaded"),
         ("invalid_request", f"API Error: 400 {TOO_LONG}", None, "prompt_too_long"),
         ("BadRequestError", "{'code': 'context_length_exceeded'}", 400, "prompt_too_long"),
@@ -146,7 +147,10 @@ def test_openrouter_has_the_word_of_the_provider_beside_its_own(tmp_path: Path) 
         "g2,2026-03-01 10:00:10.123,900,0,m,false,MALFORMED_FUNCTION_CALL,error,4000\n"
         "g3,2026-03-01 10:00:20.123,900,0,m,false,refusal,content_filter,4000\n"
         "g4,2026-03-01 10:00:30.123,900,0,m,false,,error,4000\n"
+        "g5,2026-03-01 10:00:40.123,900,0,m,false,engine_overloaded,error,4000\n"
+        "g6,2026-03-01 10:00:50.123,900,0,m,false,stop,content_filter,4000\n"
     )
     found = kinds_in(path)
-    assert found["status"].tolist() == ["ok", "error", "error", "error"]
-    assert found["error_type"].tolist()[1:] == ["MALFORMED_FUNCTION_CALL", "refusal", "error"]
+    assert found["status"].tolist() == ["ok", *["error"] * 5]
+    names = ["MALFORMED_FUNCTION_CALL", "refusal", "error", "error", "content_filter"]
+    assert found["error_type"].tolist()[1:] == names

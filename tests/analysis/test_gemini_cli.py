@@ -117,3 +117,14 @@ def test_a_line_that_breaks_off_is_said_and_what_came_before_is_read(tmp_path: P
     found = read_traces([path])
     assert len(found.skipped) == 1
     assert len(found.chats) == 4
+
+
+def test_a_message_without_a_time_is_left_out_and_named(tmp_path: Path) -> None:
+    said = messages()
+    said[1]["timestamp"] = "soon"
+    path = whole(tmp_path / "session-1.json", {**ABOUT, "messages": said})
+    found = read_traces([path])
+    assert len(found.chats) == 3
+    (skipped,) = found.skipped
+    assert "session-1.json" in skipped
+    assert "timestamp is 'soon'" in skipped

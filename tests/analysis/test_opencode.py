@@ -251,3 +251,11 @@ def test_another_data_base_is_refused(tmp_path: Path) -> None:
         base.commit()
     with pytest.raises(TeamsimError, match="no known trace format"):
         read_traces([path])
+
+
+def test_a_damaged_text_of_a_data_base_takes_no_other_row_with_it(tmp_path: Path) -> None:
+    path = data_base(tmp_path)
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("UPDATE session SET directory = CAST(x'ff41' AS TEXT)")
+        base.commit()
+    assert len(read_traces([path]).chats) == 8

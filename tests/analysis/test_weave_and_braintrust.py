@@ -123,3 +123,20 @@ def test_calls_and_tools_are_read(how: str, tmp_path: Path) -> None:
     assert chats["error_type"].tolist()[1] == "rate_limit"
     assert tools["tool_name"].tolist() == ["search"]
     assert chats["cache_read_input_tokens"].tolist()[0] == 600
+
+
+def test_an_error_of_braintrust_may_be_an_object(tmp_path: Path) -> None:
+    error = {"name": "APITimeoutError", "message": "Request timed out"}
+    path = lines(tmp_path / "x.jsonl", [span("b", None, "llm", "c", times=(0, 2), error=error)])
+    found = read_traces([path]).chats
+    assert found["status"].tolist() == ["timeout"]
+    assert found["error_type"].tolist() == ["APITimeoutError"]
+
+
+def test_an_operation_that_asked_two_models_has_the_tokens_of_both(tmp_path: Path) -> None:
+    usage = {"a": {"prompt_tokens": 10, "completion_tokens": 2}, "b": {"prompt_tokens": 5}}
+    one = call("a", None, "litellm.completion", 0, 9, summary={"usage": usage})
+    found = read_traces([lines(tmp_path / "x.jsonl", [one])]).chats
+    assert found["input_tokens"].tolist() == [15]
+    assert found["output_tokens"].tolist() == [2]
+    assert found["response_model"].isna().all()

@@ -15,7 +15,7 @@ from analysis.traces.jsonstream import Record
 from analysis.traces.readers._claude_code_messages import Message, Result, ToolUse
 from analysis.traces.readers._claude_code_names import agent_of, role_beside, session_of
 from analysis.traces.source import Source
-from analysis.traces.values import count, items, mapping, nanoseconds, seconds, text
+from analysis.traces.values import count, items, length_ns, mapping, nanoseconds, text
 
 _MADE = re.compile(r"Task #(\w+) created")
 """How the tool that makes a task names it."""
@@ -94,7 +94,7 @@ class SessionFile:
     source: Source
     messages: dict[str, Message] = field(default_factory=dict)
     moments: dict[str, int] = field(default_factory=dict)
-    attempts: dict[str, tuple[int, float]] = field(default_factory=dict)
+    attempts: dict[str, tuple[int, int]] = field(default_factory=dict)
     uses: dict[str, ToolUse] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     retries: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
@@ -123,7 +123,7 @@ class SessionFile:
         """Keep these results of tools only."""
         self.results = results
 
-    def learn_attempts(self, attempts: Mapping[str, tuple[int, float]]) -> None:
+    def learn_attempts(self, attempts: Mapping[str, tuple[int, int]]) -> None:
         """Take attempts that other files tell of, but for those whose lines this file has."""
         others = {uuid: each for uuid, each in attempts.items() if uuid not in self.moments}
         self.attempts = others | self.attempts
@@ -177,7 +177,7 @@ class SessionFile:
         self.retries.append((place, event, moment))
         if uuid is not None:
             number = count(event.get("retryAttempt")) or 1
-            self.attempts[uuid] = number, seconds(event.get("retryInMs")) or 0.0
+            self.attempts[uuid] = number, length_ns(event.get("retryInMs"), 1e6) or 0
 
     def _add_line(
         self,

@@ -11,7 +11,7 @@ from analysis.traces.archives import stem_of
 from analysis.traces.collector import Collector
 from analysis.traces.readers._claude_code_files import TASKS, Agents, SessionFile
 from analysis.traces.readers._claude_code_messages import Result, ToolUse
-from analysis.traces.values import count, items, pick, seconds, text
+from analysis.traces.values import count, items, length_ns, pick, text
 
 _SLACK_NS = 2_000_000
 """Lengths are rounded to milliseconds: a tool that began with its message may seem earlier."""
@@ -123,8 +123,7 @@ class _Begun:
 
 def _length(result: Mapping[str, Any]) -> int | None:
     """Return how long a tool took by what its result says, in ns."""
-    took = seconds(pick(result, "totalDurationMs", "durationMs"))
-    return None if took is None else round(took * 1e9)
+    return length_ns(pick(result, "totalDurationMs", "durationMs"), 1e6)
 
 
 def _add_tasks(file: SessionFile, mine: set[str], agents: Agents, out: Collector) -> None:

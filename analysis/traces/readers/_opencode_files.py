@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -142,11 +143,19 @@ def _unpacked(source: Source) -> Iterator[Path]:
         yield copy
 
 
+class _Base(sqlite3.Connection):
+    """A data base that is only read; what is damaged in one text takes no other row with it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        self.text_factory = partial(str, encoding="utf-8", errors="replace")
+
+
 def _of_data_base(source: Source, skip: Skip) -> Iterator[Record]:
     try:
         with (
             _unpacked(source) as path,
-            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base,
+            closing(_Base(path)) as base,
         ):
             for table in _TABLES:
                 rows = base.execute(f"SELECT * FROM {table}")

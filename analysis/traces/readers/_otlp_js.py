@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.traces.jsonstream import Record
-from analysis.traces.values import amount, items, mapping, nanoseconds, pick
+from analysis.traces.values import amount, items, length_ns, mapping, nanoseconds, pick
 
 _SCOPES = ("instrumentationScope", "instrumentationLibrary")
 _CONTEXTS = ("_spanContext", "spanContext")
@@ -96,10 +96,8 @@ def _end(raw: Mapping[str, Any], start: int | None) -> int | None:
     end, lasted = _moment(raw.get("endTime")), pick(raw, "duration", "_duration")
     if end:
         return end
-    length = _pair(lasted) if isinstance(lasted, list) else amount(lasted)
-    if start is None or length is None or ended is False:
-        return None
-    return start + (round(length) if isinstance(lasted, list) else round(length * 1000.0))
+    length = _pair(lasted) if isinstance(lasted, list) else length_ns(lasted, 1000)
+    return None if start is None or length is None or ended is False else start + length
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:

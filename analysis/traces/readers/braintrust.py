@@ -82,6 +82,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         "gen_ai.provider.name": metadata.get("provider"),
         "langfuse.observation.output": raw.get("output"),
         "metadata": metadata or None,
+        "error.type": text(mapping(raw.get("error")).get("name")),
     }
     note_impossible(attributes, place, out)
     error = raw.get("error")

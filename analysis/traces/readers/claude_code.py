@@ -172,9 +172,9 @@ def _add_call(
         return
     answered = text(first.get("parentUuid")) or text(first.get("logicalParentUuid")) or ""
     start = moments.get(answered)
-    attempt, wait = file.attempts.get(answered, (0, 0.0))
+    attempt, wait = file.attempts.get(answered, (0, 0))
     if start is not None and wait:
-        start = min(start + round(wait * 1e9), said.began)
+        start = min(start + wait, said.began)
     if start is None or start > said.began:  # as where older lines of the file were removed
         start = None
         file.note(_CUT)
@@ -237,11 +237,11 @@ def _add_retries(
             continue
         before = text(event.get("parentUuid")) or ""
         start = moments.get(before)
-        wait = file.attempts.get(before, (0, 0.0))[1]
+        wait = file.attempts.get(before, (0, 0))[1]
         if start is None or start > moment:
             out.skip(place, "the event before this error is not in the file")
             continue
-        start = min(start + round(wait * 1e9), moment)
+        start = min(start + wait, moment)
         run, agent, name = parents.of(event, file.source.path)
         error = mapping(event.get("error"))
         out.call(

@@ -112,7 +112,7 @@ def _is_chat(row: Mapping[str, Any]) -> bool:
 
 
 def _is_message(row: Mapping[str, Any]) -> bool:
-    return {"id", "timestamp"} <= row.keys() and row.get("type") in _KINDS
+    return {"id", "timestamp"} <= row.keys() and text(row.get("type")) in _KINDS
 
 
 def _read(source: Source, out: Collector) -> _Chat:
@@ -161,11 +161,8 @@ def _add(
     }
     before: int | None = None
     untold = 0
-    timed = ((nanoseconds(each.said.get("timestamp")), each) for each in chat.messages.values())
-    for at, message in sorted(
-        (each for each in timed if each[0] is not None), key=lambda x: x[0] or 0
-    ):
-        kind = message.said.get("type")
+    for at, message in _in_order(chat, out):
+        kind = text(message.said.get("type"))
         tools = _tools(message.said)
         if kind in {_ANSWER, _ERROR}:
             if kind == _ANSWER and not message.said.get("tokens"):
@@ -176,8 +173,20 @@ def _add(
             _add_tool(tool, at, message, known, out)
         ends = [end for tool in tools if (end := nanoseconds(tool.get("timestamp"))) is not None]
         if kind in {"user", _ANSWER, _ERROR}:
-            before = max([at or 0, *ends])
+            before = max([at, *ends])
     return untold
+
+
+def _in_order(chat: _Chat, out: Collector) -> list[tuple[int, _Message]]:
+    """Return the messages with their times; those without one are left out, which is said."""
+    found = []
+    for message in chat.messages.values():
+        at = nanoseconds(message.said.get("timestamp"))
+        if at is None:
+            out.skip(message.place, f"timestamp is {str(message.said.get('timestamp'))[:40]!r}")
+        else:
+            found.append((at, message))
+    return sorted(found, key=lambda each: each[0])
 
 
 def _root(
@@ -204,7 +213,7 @@ def _tools(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _add_call(
     message: _Message,
-    times: tuple[int | None, int | None],
+    times: tuple[int | None, int],
     call_id: str | None,
     known: Mapping[str, Any],
     out: Collector,
@@ -258,14 +267,14 @@ def _counted(tokens: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_tool(
     tool: Mapping[str, Any],
-    asked: int | None,
+    asked: int,
     message: _Message,
     known: Mapping[str, Any],
     out: Collector,
 ) -> None:
     """Add a call of a tool; it is recorded when it has ended."""
     end = nanoseconds(tool.get("timestamp"))
-    if asked is None or end is None or end < asked:
+    if end is None or end < asked:
         return
     status = _STATUS.get(str(tool.get("status")), "ok")
     identity = text(tool.get("id"))

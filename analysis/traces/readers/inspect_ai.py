@@ -17,7 +17,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import counts
-from analysis.traces.values import amount, count, items, mapping, nanoseconds, text
+from analysis.traces.values import amount, count, items, length_ns, mapping, nanoseconds, text
 from simulator.errors import TeamsimError
 
 _SAMPLE = {"id", "epoch", "input", "target"}
@@ -109,7 +109,9 @@ class _Sample:
         events = [mapping(each) for each in items(self._raw.get("events"))]
         out.report.rows += len(events)
         out.run(run_id=self.run, task_id=self.task, trial=count(self._raw.get("epoch")))
-        ends = {e.get("id"): e.get("timestamp") for e in events if e.get("event") == "span_end"}
+        ends = {
+            text(e.get("id")): e.get("timestamp") for e in events if e.get("event") == "span_end"
+        }
         starting = {text(e.get("agent_span_id")): _identity(e, n) for n, e in enumerate(events)}
         self._begun = {text(e.get("id")): e for e in events if e.get("event") == "span_begin"}
         last = max((n for e in events for n in _times(e) if n is not None), default=None)
@@ -120,7 +122,7 @@ class _Sample:
                 above = starting.get(identity) or text(each.get("parent_id"))
                 end = nanoseconds(ends.get(identity)) or last
                 yield from self._span(each, place, (identity, above), end)
-            elif each.get("event") in {"model", "tool"}:
+            elif each.get("event") in ("model", "tool"):
                 ids = _identity(each, number), text(each.get("span_id"))
                 yield from self._call(each, place, ids, out)
 
@@ -154,9 +156,9 @@ class _Sample:
             began, ended = (str(each.get(name))[:40] for name in ("timestamp", "completed"))
             out.skip(place, f"timestamp is {began!r}, completed {ended!r}")
             return
-        retries, worked = count(each.get("retries")) or 0, amount(each.get("working_time"))
+        retries, worked = count(each.get("retries")) or 0, length_ns(each.get("working_time"), 1e9)
         if retries and worked is not None:
-            start = max(start, end - round(worked * 1e9))
+            start = max(start, end - worked)
         is_model = each.get("event") == "model"
         said = _model(each, retries, self._scorer(ids[1])) if is_model else _tool(each)
         error = each.get("error")

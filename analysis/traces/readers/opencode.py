@@ -23,7 +23,7 @@ from analysis.traces.readers._opencode_files import (
 )
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import counts
-from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text
+from analysis.traces.values import amount, count, length_ns, mapping, nanoseconds, pick, text
 
 _WITHOUT_CALLS = {"project", "session_diff", "session_share", "todo", "migration"}
 """Directories of the storage."""
@@ -31,9 +31,12 @@ _WITHOUT_CALLS = {"project", "session_diff", "session_share", "todo", "migration
 _TASK = "task"
 """The tool that starts a sub-agent."""
 
+_WRITTEN = {"text", "reasoning"}
+"""Types of parts that the model writes."""
+
 _ABORTED = "MessageAbortedError"
 _CUT = "MessageOutputLengthError"
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 30.0
+_FIRST_WAIT_NS, _LONGEST_WAIT_NS, _DOUBLINGS = 2 * 10**9, 30 * 10**9, 4
 """How long opencode waits before it tries again, twice as long each time, if no answer says it."""
 
 
@@ -87,7 +90,7 @@ class _Step:
     def times(self, name: str, *, of_tools: bool) -> list[int]:
         """Return when its parts began, or ended."""
         states = [mapping(part.get("state")) for part in self.tools]
-        others = [part for part in self.parts if part.get("type") in {"text", "reasoning"}]
+        others = [part for part in self.parts if text(part.get("type")) in _WRITTEN]
         found = (nanoseconds(mapping(x.get("time")).get(name)) for x in states if of_tools)
         written = (nanoseconds(mapping(x.get("time")).get(name)) for x in others if not of_tools)
         return [at for at in (*found, *written) if at is not None]
@@ -216,21 +219,19 @@ def _add_attempts(
             **_error(mapping(part.get("error"))),
             quality_time="exact",
         )
-        start = at + round(_wait_s(mapping(part.get("error")), number) * 1e9)
+        start = at + _wait_ns(mapping(part.get("error")), number)
         start = start if first is None else max(at, min(start, first))
         number += 1
     return start, number
 
 
-def _wait_s(error: Mapping[str, Any], attempt: int) -> float:
+def _wait_ns(error: Mapping[str, Any], attempt: int) -> int:
     """Return how long opencode waits after an attempt."""
     headers = mapping(mapping(error.get("data")).get("responseHeaders"))
-    told_ms, told_s = (amount(headers.get(name)) for name in ("retry-after-ms", "retry-after"))
-    if told_ms is not None:
-        return told_ms / 1000.0
-    return (
-        told_s if told_s is not None else min(_FIRST_WAIT_S * 2 ** (attempt - 1), _LONGEST_WAIT_S)
-    )
+    for name, unit_ns in (("retry-after-ms", 1e6), ("retry-after", 1e9)):
+        if (told := length_ns(headers.get(name), unit_ns)) is not None:
+            return told
+    return min(_FIRST_WAIT_NS << min(max(attempt, 1) - 1, _DOUBLINGS), _LONGEST_WAIT_NS)
 
 
 def _error(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -271,7 +271,9 @@ def _words(
     if "finish_reason" in found:
         own = [text(pick(row, *_OWN_REASONS)) for row in rows]
         pairs = zip(found["finish_reason"], own, strict=True)
-        found["finish_reason"] = [its if failed_by(said) and its else said for said, its in pairs]
+        found["finish_reason"] = [
+            its if failed_by(said) and failed_by(its) else said for said, its in pairs
+        ]
     return found
 
 

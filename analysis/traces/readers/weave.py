@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
@@ -92,10 +93,10 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         exception is not None,
         exception,
     )
-    if operation not in {None, "execute_tool"} and len(models) == 1:
-        (usage,) = models.values()
-        note_impossible(usage, place, out)
-        span.know({key: n for key, n in of_api(usage).items() if n is not None})
+    if operation not in {None, "execute_tool"} and models:
+        for usage in models.values():
+            note_impossible(usage, place, out)
+        span.know(_sums(map(of_api, models.values())))
         cost = _cost(_by_model(raw, "costs", _COSTS))
         span.know({} if cost is None else {"cost_usd": cost})
     return span
@@ -134,6 +135,14 @@ def _by_model(raw: Mapping[str, Any], what: str, prefix: str) -> dict[str, dict[
             else:
                 found.setdefault(model, {})[field] = value
     return found
+
+
+def _sums(usages: Iterable[Mapping[str, int | None]]) -> dict[str, int]:
+    """Return the counts of all models that an operation has asked, as one after another."""
+    found: Counter[str] = Counter()
+    for usage in usages:
+        found.update({name: n for name, n in usage.items() if n is not None})
+    return dict(found)
 
 
 def _cost(costs: Mapping[str, Mapping[str, Any]]) -> float | None:
