@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from itertools import pairwise
+from numbers import Integral
 from types import UnionType
-from typing import Annotated, Any, LiteralString, Self, Union, get_args, get_origin
+from typing import Annotated, Any, LiteralString, Self, TypeGuard, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +41,11 @@ Positive = Annotated[Number, Field(gt=0)]
 
 _BREAKS = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of characters that tear a line of a table or a trace apart."""
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number, of numpy too; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def checked_name(name: str) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
 from math import fsum, isfinite
-from numbers import Integral, Real
+from numbers import Real
 from typing import Annotated
 
 from pydantic import Field
 
 from simulator.errors import what_is
-from simulator.spec import NonNegative, Positive, Spec
+from simulator.spec import NonNegative, Positive, Spec, is_whole
 
 
 class Task(Spec):
@@ -284,8 +284,7 @@ def _is_number(value: object) -> bool:
 
 def _is_place(value: object, count: int) -> bool:
     """Return whether a value is one of the numbers 0 to count - 1."""
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return is_whole and value in range(count)
+    return is_whole(value) and value in range(count)
 
 
 def _unless_all_zero(values: Iterable[float]) -> Sequence[float]:

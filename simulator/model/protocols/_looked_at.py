@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from numbers import Integral
-from typing import Self, TypeGuard
+from typing import Self
 
 from simulator.errors import TeamsimError, what_is
 from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import EVERYONE, Dispatcher, Setting, preferred
 from simulator.model.protocols._protocol import Protocol
 from simulator.scenario.families import ProtocolSpec
+from simulator.spec import is_whole
 
 
 def dispatcher_of(spec: ProtocolSpec, setting: Setting) -> Dispatcher:
@@ -46,7 +46,7 @@ def _looked_at(kind: type[Dispatcher], name: str) -> type[Dispatcher]:
 
         def _check_whom(self, method: str, whom: object) -> None:
             workers = self.setting.workers
-            if not _is_whole(whom):
+            if not is_whole(whom):
                 raise self._wrong(f"{method} gave {what_is(whom)}, no number of an agent")
             agent = preferred(whom) if whom < EVERYONE else whom
             if agent >= workers:
@@ -88,13 +88,13 @@ def _looked_at(kind: type[Dispatcher], name: str) -> type[Dispatcher]:
 
         def give_away(self, agent: int) -> int:
             count = super().give_away(agent)
-            if not _is_whole(count):
+            if not is_whole(count):
                 raise self._wrong(f"give_away returned {what_is(count)}, no number of tasks")
             return count
 
         def decide(self, agent: int, task: int, answer: int) -> int | None:
             decided = super().decide(agent, task, answer)
-            if not (decided is None or _is_whole(decided)):
+            if not (decided is None or is_whole(decided)):
                 raise self._wrong(f"decide returned {what_is(decided)}, neither answer nor None")
             return decided
 
@@ -106,14 +106,10 @@ def _broken_by_picks(picks: object, count: int, tasks: int) -> str:
     if not isinstance(picks, Sequence) or isinstance(picks, str):
         return f"{what_is(picks)}, no list of tasks"
     for task in picks:
-        if not _is_whole(task):
+        if not is_whole(task):
             return f"{what_is(task)}, no number of a task"
         if not 0 <= task < tasks:
             return f"task {task}, of {tasks} tasks"
     if len(set(picks)) < len(picks):
         return f"a task twice: {list(picks)}"
     return f"{len(picks)} tasks, of which it asked for {count}" if len(picks) > count else ""
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
