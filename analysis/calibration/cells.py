@@ -29,7 +29,6 @@ from analysis.calibration.habit_search import found_habits
 from analysis.calibration.habits import Habits, vague
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.latency import (
-    FASTEST_S,
     HUNG,
     Residual,
     between_rounds,
@@ -46,6 +45,7 @@ from analysis.calibration.observations import (
 )
 from analysis.calibration.output_limits import Capacity, capacity_of, fits, loss_share
 from analysis.calibration.redo import fit_redo
+from analysis.calibration.seen_times import SHORTEST_S
 from analysis.calibration.shares import Share, concentration, pool_shares
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
@@ -278,7 +278,7 @@ def fit_agent(agent: AgentRuns) -> list[CellFit]:
 def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> Floats:
     """Return the logarithms of durations over the expected ones; the median of each cell is 0."""
     logs = [
-        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), SHORTEST_S))
         - mean_log_seconds(fit.at, calls)
         for fit, calls in zip(fits, working, strict=True)
     ]
@@ -288,7 +288,7 @@ def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame
 def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list[Residual]]:
     """Return the log of the median length of idle calls, pooled, and their common residual."""
     logs = [
-        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S)) for calls in idle
+        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), SHORTEST_S)) for calls in idle
     ]
     known = [each for each in logs if len(each)]
     if sum(len(each) for each in known) < 3:

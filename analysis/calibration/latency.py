@@ -18,13 +18,11 @@ from analysis.calibration.estimates import NOT_SEEN, Estimate, VectorFit, prior_
 from analysis.calibration.goodness import anderson_darling, kolmogorov_smirnov
 from analysis.calibration.hyperpriors import Prior, shipped
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.seen_times import SHORTEST_S
 from analysis.calibration.shares import Share
 from analysis.statistics import optimisers
 from simulator.distributions import Floats
 from simulator.special import expit, log1p, ndtr
-
-FASTEST_S = 0.05
-"""Shorter durations are taken as this, because the clocks of logs are no more precise."""
 
 _WEAK = np.asarray([1.0, 1.0, 1.5])
 """Standard deviations of the prior around the pooled fit: log base, log per task, log hand_in.
@@ -111,7 +109,7 @@ def fit_latencies(cells: Sequence[pd.DataFrame], prior: Prior | None = None) -> 
 
 def fit_alone(calls: pd.DataFrame, prior: Prior) -> VectorFit:
     """Fit working calls by themselves, under a prior."""
-    seconds = np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S)
+    seconds = np.maximum(calls["latency_s"].to_numpy(dtype=float), SHORTEST_S)
     tasks = calls["edited"] + calls["other"]
     start = np.log([max(0.1, 0.3 * np.median(seconds)), 0.5 * np.median(seconds / tasks), 0.2])
     return _fit(calls, prior.mean, prior.sd, start)[0]
@@ -145,7 +143,7 @@ def _fit(
     calls: pd.DataFrame, centre: Floats, spread: Floats, start: Floats | None = None
 ) -> tuple[VectorFit, _Noise]:
     """Fit by penalised least squares, from `start` on, and find the noise around the fit."""
-    logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+    logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), SHORTEST_S))
     runs = calls["run_dir"].astype(str)
     at, noise = centre if start is None else start, _TYPICAL_NOISE
     for _ in range(3):
@@ -165,7 +163,7 @@ def _fit_scaled(
     The effect is removed by quasi-demeaning (generalised least squares; Fuller & Battese 1973),
     since calls of a run are correlated and some runs have ten times the calls of others.
     """
-    logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+    logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), SHORTEST_S))
     edited, other = calls["edited"].to_numpy(), calls["other"].to_numpy()
     demean = _quasi_demeaning(calls["run_dir"].astype(str), (noise.between / noise.within) ** 2)
 

@@ -14,8 +14,9 @@ from analysis.calibration.cell import CellFit, Probability
 from analysis.calibration.cells import Told, fit_agents, observed
 from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
-from analysis.calibration.latency import FASTEST_S, mean_log_seconds
+from analysis.calibration.latency import mean_log_seconds
 from analysis.calibration.output_limits import between_cells
+from analysis.calibration.seen_times import SHORTEST_S
 from analysis.traces.team_runs import AGENT, CELL, TeamRuns
 from simulator.experiment.intervals import student_over_normal
 from simulator.experiment.pool import Processes
@@ -112,7 +113,7 @@ def _slowness(latency: VectorFit, calls: pd.DataFrame, cells: pd.Series) -> pd.S
     That is beside what is expected of all cells together.
     """
     working = calls[~calls["is_idle"]]
-    seconds = np.maximum(working["latency_s"].to_numpy(dtype=float), FASTEST_S)
+    seconds = np.maximum(working["latency_s"].to_numpy(dtype=float), SHORTEST_S)
     logs = pd.Series(np.log(seconds) - mean_log_seconds(latency.at, working), index=working.index)
     by_run = logs.groupby([cells[working.index], working["run_dir"]]).mean()
     return by_run.groupby(level=0).mean()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.calibration.latency import FASTEST_S
+from analysis.calibration.seen_times import SHORTEST_S
 from analysis.statistics.clusters import clustered_share_interval
 from analysis.statistics.intervals import Interval, ratio_of_means_interval
 from analysis.validation.scores import fair_crps
@@ -26,7 +26,7 @@ SCORED = ("seconds", "llm_s", "input_tokens", "output_tokens")
 SUMMED = ("input_tokens", "uncached_tokens", "output_tokens", "seconds")
 """The quantities that are summed over the requests of a session."""
 
-_LEAST = {"seconds": FASTEST_S, "llm_s": FASTEST_S, "input_tokens": 1.0, "output_tokens": 1.0}
+_LEAST = {"seconds": SHORTEST_S, "llm_s": SHORTEST_S, "input_tokens": 1.0, "output_tokens": 1.0}
 """Smaller values have the logarithm of these."""
 
 _NEIGHBOURS = 50
