@@ -8,7 +8,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from unicodedata import normalize
@@ -147,6 +147,11 @@ def is_cache_hit(value: Any) -> bool:
     LiteLLM writes a boolean (``cache_hit``), Portkey ``HIT`` or ``SEMANTIC HIT``.
     """
     return value is not None and str(value).strip().lower() in _HITS
+
+
+def rows_on(page: Mapping[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the first rows of each list on a page of an export, or itself if it is none."""
+    return [mapping(each) for name in names for each in items(page.get(name))[:5]] or [dict(page)]
 
 
 def pick(node: Mapping[str, Any], *names: str) -> Any:

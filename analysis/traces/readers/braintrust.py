@@ -12,7 +12,7 @@ from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
-from analysis.traces.values import items, mapping, nanoseconds, pick, text
+from analysis.traces.values import items, mapping, nanoseconds, pick, rows_on, text
 
 _OPERATIONS = {"llm": "chat", "tool": "execute_tool"}
 """Types of spans that are operations; tasks and functions only have some inside of them."""
@@ -46,7 +46,7 @@ class Braintrust(Reader):
 
 
 def _is_span(row: Mapping[str, Any]) -> bool:
-    rows = [mapping(each) for name in _PAGES for each in items(row.get(name))[:5]] or [dict(row)]
+    rows = rows_on(row, _PAGES)
     return any({"span_id", "span_attributes", "metrics"} <= each.keys() for each in rows)
 
 

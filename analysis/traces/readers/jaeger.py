@@ -13,7 +13,7 @@ from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
-from analysis.traces.values import amount, flag, items, mapping, text
+from analysis.traces.values import amount, flag, items, mapping, rows_on, text
 
 
 class Jaeger(Reader):
@@ -31,7 +31,7 @@ class Jaeger(Reader):
 
 
 def _is_trace(row: Mapping[str, Any]) -> bool:
-    rows = [mapping(each) for each in items(row.get("data"))[:5]] or [dict(row)]
+    rows = rows_on(row, ["data"])
     return any(
         "traceID" in each and any("spanID" in mapping(s) for s in items(each.get("spans"))[:5])
         for each in rows

@@ -124,10 +124,14 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
     """Add the files that each reply edited."""
     reply = ["run_dir", "round", "agent"]
     files = edits.drop_duplicates([*reply, "path"])
-    counts = files.groupby(reply).size().rename("files")
     first = files.drop_duplicates(["run_dir", "agent", "path"])
     fresh = first.groupby(reply).size().rename("fresh_files")
-    calls = calls.merge(counts, how="left", left_on=reply, right_index=True)
+    paths: defaultdict[tuple[Hashable, ...], list[str]] = defaultdict(list)
+    for *key, path in files[[*reply, "path"]].itertuples(index=False, name=None):
+        paths[tuple(key)].append(path)
+    keys = calls[reply].itertuples(index=False, name=None)
+    calls["paths"] = [tuple(paths.get(key, ())) for key in keys]
+    calls["files"] = calls["paths"].map(len)
     calls = calls.merge(fresh, how="left", left_on=reply, right_index=True)
     new = files.drop_duplicates(["run_dir", "path"]).groupby(["run_dir", "round"]).size()
     index = pd.MultiIndex.from_frame(calls[["run_dir", "round"]].drop_duplicates()).sort_values()
@@ -136,14 +140,8 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
     calls = calls.merge(
         before.rename("files_there"), left_on=["run_dir", "round"], right_index=True
     )
-    columns = ["files", "fresh_files", "files_there"]
+    columns = ["fresh_files", "files_there"]
     calls[columns] = calls[columns].fillna(0).astype(int)
-    paths: defaultdict[tuple[Hashable, ...], list[str]] = defaultdict(list)
-    for *key, path in files[[*reply, "path"]].itertuples(index=False, name=None):
-        paths[tuple(key)].append(path)
-    calls["paths"] = [
-        tuple(paths.get(key, ())) for key in calls[reply].itertuples(index=False, name=None)
-    ]
     return calls
 
 

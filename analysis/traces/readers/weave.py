@@ -15,7 +15,16 @@ from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import of_api
-from analysis.traces.values import amount, items, mapping, nanoseconds, parsed, pick, text, times_of
+from analysis.traces.values import (
+    amount,
+    mapping,
+    nanoseconds,
+    parsed,
+    pick,
+    rows_on,
+    text,
+    times_of,
+)
 
 _KINDS = {"llm": "chat", "tool": "execute_tool", "agent": "invoke_agent"}
 """Kinds that a program gives to its operations."""
@@ -49,7 +58,7 @@ class Weave(Reader):
 
 
 def _is_call(row: Mapping[str, Any]) -> bool:
-    rows = [mapping(each) for name in _PAGES for each in items(row.get(name))[:5]] or [dict(row)]
+    rows = rows_on(row, _PAGES)
     return any({"op_name", "started_at", "id"} <= each.keys() for each in rows)
 
 
