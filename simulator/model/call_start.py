@@ -147,7 +147,7 @@ class CallStart:
 
     def _errand_of_worker(self, agent: AgentState) -> Errand | None:
         """Return the merge, the duty or the review that a worker owes, if it does."""
-        owed_s = self._sides.merge_of(agent)
+        owed_s = self._sides.begin_merge(agent)
         if owed_s is not None:
             agent.call.be(MERGE)
             return Errand(1.0, False, owed_s)

@@ -89,11 +89,11 @@ def test_merges_that_are_owed_add_up_until_they_are_made() -> None:
     for seconds in (2.0, 3.0):
         crew.sides.owe_merge(crew.agents[1], seconds)
     assert (crew.sides.owed_s, crew.metrics.merges) == ({1: 5.0}, 2)
-    assert crew.sides.merge_of(crew.agents[1]) == 5.0
+    assert crew.sides.begin_merge(crew.agents[1]) == 5.0
     crew.sides.owe_merge(crew.agents[1], 4.0)  # in the middle of the one that it makes
     crew.sides.merged(crew.agents[1])
     assert crew.sides.owed_s == {1: 4.0}
-    assert crew.sides.merge_of(crew.agents[1]) == 4.0
+    assert crew.sides.begin_merge(crew.agents[1]) == 4.0
     crew.sides.merged(crew.agents[1])
     assert crew.sides.owed_s == {}
 

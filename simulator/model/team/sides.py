@@ -182,8 +182,8 @@ class Sides:
         self._journal.metrics.merges += 1
         self.owed_s[agent.index] = self.owed_s.get(agent.index, 0.0) + seconds
 
-    def merge_of(self, agent: AgentState) -> float | None:
-        """Return how long the merge takes that an agent begins now, if it owes one."""
+    def begin_merge(self, agent: AgentState) -> float | None:
+        """Note that an agent begins the merge that it owes, if any; return how long it takes."""
         owed_s = self.owed_s.get(agent.index)
         if owed_s is not None:
             self._merging_s[agent.index] = owed_s
