@@ -127,15 +127,15 @@ def test_a_task_is_not_given_up_while_a_copy_of_it_is_in_progress(protocol: Any)
     assert (alone.makespan_s, alone.faulty_detected) == (3, 1)
 
 
-def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
-    # The quick one is wrong and its own tests see nothing; the verifier, who takes 1 s, does.
-    metrics = run_as_traced(
+def reviewed(attempts: int) -> Any:
+    """Return the row of a quick one who is wrong, of a slow one, and of a verifier who sees it."""
+    return run_as_traced(
         scenario(
             team={
                 "groups": {
                     "first": {
                         "size": 1,
-                        "agent": seconds(1, probability=1.0, detection=0.0, max_attempts=99),
+                        "agent": seconds(1, probability=1.0, detection=0.0, max_attempts=attempts),
                     },
                     "second": {"size": 1, "agent": seconds(10)},
                 },
@@ -150,6 +150,11 @@ def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
             limits={"deadline_s": 1000},
         )
     )
+
+
+def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
+    # The quick one is wrong and its own tests see nothing; the verifier, who takes 1 s, does.
+    metrics = reviewed(99)
     assert metrics.outcome == "completed"
     assert metrics.tasks_correct == 1
     assert metrics.makespan_s <= 12  # ten seconds of work, and a review or two
@@ -296,27 +301,7 @@ def test_a_copy_that_has_not_begun_is_begun_no_more() -> None:
 
 def test_what_a_reviewer_rejects_for_the_last_time_waits_for_the_copy_too() -> None:
     """The first hands in at 1 s, is rejected at 2 and not attempted again; the copy is in at 10."""
-    metrics = run_as_traced(
-        scenario(
-            team={
-                "groups": {
-                    "first": {
-                        "size": 1,
-                        "agent": seconds(1, probability=1.0, detection=0.0, max_attempts=1),
-                    },
-                    "second": {"size": 1, "agent": seconds(10)},
-                },
-                "verifier": seconds(1),
-            },
-            coordination={
-                "protocol": REDUNDANT,
-                "timing": "asynchronous",
-                "review": {"by": "verifiers", "work": 0},
-            },
-            workload__tasks=1,
-            limits={"deadline_s": 1000},
-        )
-    )
+    metrics = reviewed(1)
     assert (metrics.makespan_s, metrics.tasks_correct, metrics.rejections) == (11, 1, 1)
 
 
