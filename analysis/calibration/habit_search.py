@@ -26,15 +26,18 @@ from simulator.special import betaincinv
 Teams: TypeAlias = "Mapping[int, Replications]"
 """Replications of a team of each size."""
 
-_SIMULATED = np.linspace(0.0, 1.0, 5)
-"""Values of a habit that are simulated; between them moments are interpolated."""
+_DEFERENCES, _NOISES = np.linspace(0.0, 1.0, 4), np.linspace(0.0, 1.0, 3)
+"""Values of the habits that are simulated; between them moments are interpolated. With five of each
+the errors of both habits are as large: chance in few runs, real and simulated, outweighs what lies
+between these."""
 _FEW = 3
 """Replications of each team where the habits cannot be."""
 _IMPOSSIBLE = 1e-3
 """Values are next to impossible if all that lies between their neighbours is less probable."""
 _FINE = np.linspace(0.0, 1.0, 65)
 _BLIND = (np.arange(25.0) + 0.5) / 25.0
-"""Quantiles of how often calls are blind that count the same; the outer two are simulated."""
+"""Quantiles of how often calls are blind that count the same. The outer two are simulated; moments
+are next to linear between them."""
 _SURE = 0.05
 """Distance of these two below which only the mean is simulated: it hides less than chance does."""
 _LEAST_BETA = 1e-6
@@ -120,7 +123,8 @@ def found_habits(search: Search | None) -> Found | None:
     """Return the habits of which the moments of real runs tell, if they do."""
     if search is None:
         return None
-    shares, alike = _blind_teams(search)
+    said = _replications(search.teams)
+    shares, alike = _blind_teams(search, said)
 
     def moments(teams: Teams, place: tuple[float, ...], first: int | None = None) -> Moments:
         deference, noise = map(as_said, place)
@@ -128,40 +132,40 @@ def found_habits(search: Search | None) -> Found | None:
             {n: _rows(team.counts(deference, noise, first)) for n, team in teams.items()}
         )
 
-    places = list(itertools.product(_SIMULATED, repeat=2))
+    places = list(itertools.product(_DEFERENCES, _NOISES))
     simulated = [[moments(teams, place, _FEW) for place in places] for teams in alike]
     for i in np.flatnonzero(_possible(_weights(simulated, shares, search.seen))):
         for of_teams, teams in zip(simulated, alike, strict=True):
             of_teams[i] = moments(teams, places[i])
     weights = _weights(simulated, shares, search.seen)
     deference, noise = (_posterior(weights.sum(axis=1 - i)) for i in (0, 1))
-    matched = moments(alike[len(alike) // 2], (deference.value, noise.value))
-    made = sum(team.made for teams in alike for team in teams.values())
+    matched = moments(said, (deference.value, noise.value))
+    simulated_teams = alike if said in alike else [said, *alike]
+    made = sum(team.made for teams in simulated_teams for team in teams.values())
     return Found(deference, noise, matched.means, made)
 
 
-def _blind_teams(search: Search) -> tuple[Floats, list[Teams]]:
+def _blind_teams(search: Search, said: Teams) -> tuple[Floats, list[Teams]]:
     """Return teams that differ in how often their calls are blind, by team size.
 
-    Those that `search` says are in the middle of them. Moments of teams at the quantiles `_BLIND`
-    are between those of the returned ones, and the first array says with which shares, shape
-    (quantiles, teams).
+    Moments of teams at the quantiles `_BLIND` are between those of the returned ones, and the first
+    array says with which shares, shape (quantiles, teams). Where next to nothing is unknown, these
+    are the teams that are `said`.
     """
-    said = [search.teams]
-    shares = np.ones((1, 1))
-    if search.blind is not None:
-        hits, misses = (max(each, _LEAST_BETA) for each in search.blind)
-        at = betaincinv(hits, misses, _BLIND)
-        middle = hits / (hits + misses)
-        nodes = np.asarray([min(at[0], middle), middle, max(at[-1], middle)])
-        if np.ptp(nodes) > _SURE:
-            low, _, high = ({n: _with_blind(x, p) for n, x in search.teams.items()} for p in nodes)
-            said = [low, search.teams, high]
-            shares = np.stack([np.interp(at, nodes, each) for each in np.eye(3)], axis=1)
-    return shares, [
-        {size: Replications(Scenario.model_validate(each)) for size, each in teams.items()}
-        for teams in said
-    ]
+    if search.blind is None:
+        return np.ones((1, 1)), [said]
+    hits, misses = (max(each, _LEAST_BETA) for each in search.blind)
+    at = betaincinv(hits, misses, _BLIND)
+    few, most = float(at[0]), float(at[-1])
+    if most - few <= _SURE:
+        return np.ones((1, 1)), [said]
+    of_most = (at - few) / (most - few)
+    ends = [{n: _with_blind(x, p) for n, x in search.teams.items()} for p in (few, most)]
+    return np.stack([1.0 - of_most, of_most], axis=1), [_replications(each) for each in ends]
+
+
+def _replications(said: Mapping[int, dict[str, Any]]) -> Teams:
+    return {size: Replications(Scenario.model_validate(each)) for size, each in said.items()}
 
 
 def _with_blind(said: dict[str, Any], probability: float) -> dict[str, Any]:
@@ -195,8 +199,8 @@ def _weights(alike: Sequence[Sequence[Moments]], shares: Floats, seen: Moments) 
     Parameters
     ----------
     alike : sequence of sequence of Moments
-        Of teams that differ in how often their calls are blind: at `_SIMULATED` values of
-        deference, for each of them at those of the noise.
+        Of teams that differ in how often their calls are blind: at `_DEFERENCES`, for
+        each of them at `_NOISES`.
     shares : ndarray, shape (B, teams)
         Of their moments in those of teams that are blind as often as is likely, B times.
     seen : Moments
@@ -216,16 +220,18 @@ def _weights(alike: Sequence[Sequence[Moments]], shares: Floats, seen: Moments) 
 
 def _possible(weights: Floats) -> npt.NDArray[np.bool_]:
     """Return at which simulated places the habits may be: those whose surroundings weigh."""
-    near = np.abs(_FINE - _SIMULATED[:, None]) < _SIMULATED[1] - _SIMULATED[0]
-    return np.asarray(near @ weights @ near.T >= _IMPOSSIBLE).ravel()
+    by_deference, by_noise = (
+        np.abs(_FINE - values[:, None]) < values[1] - values[0] for values in (_DEFERENCES, _NOISES)
+    )
+    return np.asarray(by_deference @ weights @ by_noise.T >= _IMPOSSIBLE).ravel()
 
 
 def _between(values: Floats) -> Floats:
     """Return what lies between values at all simulated places, shape (_FINE, _FINE, 3)."""
-    few, many = len(_SIMULATED), len(_FINE)
-    rows = interpolated(_SIMULATED, values.reshape(few, -1), _FINE).reshape(many, few, -1)
-    columns = interpolated(_SIMULATED, rows.swapaxes(0, 1).reshape(few, -1), _FINE)
-    return columns.reshape(many, many, -1).swapaxes(0, 1)
+    deferences, noises, many = len(_DEFERENCES), len(_NOISES), len(_FINE)
+    rows = interpolated(_DEFERENCES, values.reshape(deferences, -1), _FINE)
+    columns = rows.reshape(many, noises, -1).swapaxes(0, 1).reshape(noises, -1)
+    return interpolated(_NOISES, columns, _FINE).reshape(many, many, -1).swapaxes(0, 1)
 
 
 def variances(real: Moments, simulated: Moments) -> Floats:

@@ -18,11 +18,13 @@ from analysis.calibration.cells import observed
 from analysis.calibration.coupling import Replications
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.habit_search import (
-    _SIMULATED,
+    _DEFERENCES,
+    _NOISES,
     Moments,
     Search,
     _blind_teams,
     _posterior,
+    _replications,
     _rows,
     _weights,
     found_habits,
@@ -61,7 +63,7 @@ def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[Mom
 
 def everywhere(law: Callable[[float, float], Sequence[float] | np.ndarray]) -> list[Moments]:
     """Return moments by deference and noise, wherever they are simulated."""
-    return [sure(law(*place)) for place in itertools.product(_SIMULATED, repeat=2)]
+    return [sure(law(*place)) for place in itertools.product(_DEFERENCES, _NOISES)]
 
 
 def told(simulated: Sequence[Moments], real: Moments) -> tuple[Estimate, Estimate]:
@@ -111,10 +113,8 @@ def blocked_by_noise(blind: float) -> list[Moments]:
 def alike(blind: tuple[float, float]) -> tuple[np.ndarray, list[list[Moments]]]:
     """Return the moments of teams that differ in how often their calls are blind, and shares."""
     search = Search({2: claims_chains(0.0, 0.5, 2, 1)}, seen([0.0, 0.0, 0.0]), blind)
-    shares, teams = _blind_teams(search)
+    shares, teams = _blind_teams(search, _replications(search.teams))
     values = [each[2]._scenario.team.agent.behaviour.blind_calls for each in teams]
-    # That in the middle is as the scenario says it: here not the mean.
-    values[len(values) // 2] = blind[0] / sum(blind)
     return shares, [blocked_by_noise(value) for value in values]
 
 
@@ -133,12 +133,12 @@ def test_what_is_not_known_of_blind_calls_is_not_known_of_the_noise() -> None:
 
 
 def test_teams_of_which_it_is_known_how_often_calls_are_blind_are_simulated_once() -> None:
-    """A standard deviation of 0.01; the teams of (6, 4) are at the mean and in the tails."""
+    """A standard deviation of 0.01; the teams of (6, 4) are in the tails."""
     for blind in ((900.0, 900.0), (1e-9, 5.0)):
         shares, moments = alike(blind)
         assert (shares.shape, len(moments)) == ((1, 1), 1)
     shares, moments = alike(BLIND)
-    assert len(moments) == 3
+    assert len(moments) == 2
     assert shares.sum(axis=1) == pytest.approx(1.0)
 
 
@@ -172,7 +172,8 @@ def test_a_moment_that_bends_tells_its_habit_twice_as_well_as_by_straight_lines(
     truth: float,
 ) -> None:
     found, _ = told(everywhere(lambda x, _: curved(x)), seen(curved(truth)))
-    straight = float(np.interp(curved(truth)[0], [curved(x)[0] for x in _SIMULATED], _SIMULATED))
+    simulated = [curved(x)[0] for x in _DEFERENCES]
+    straight = float(np.interp(curved(truth)[0], simulated, _DEFERENCES))
     assert abs(found.value - truth) < abs(straight - truth) / 2.0
 
 
