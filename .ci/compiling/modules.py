@@ -34,6 +34,7 @@ MODULES = tuple(
         "model.agents.additions",
         "model.agents.kind",
         "model.agents.memory",
+        "model.agents.drafts",
         "model.agents.habits",
         "model.agents.judgement",
         "model.agents.toolkit",

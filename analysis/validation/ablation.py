@@ -45,8 +45,9 @@ def no_growth_of_style(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def no_drafts(document: dict[str, Any]) -> dict[str, Any]:
-    """Let later attempts at a task take as much work as the first."""
+    """Let later attempts at a task take as much work as the first, and write its files again."""
     document["team"]["agent"]["redo_work"] = 1.0
+    document["team"]["agent"]["behaviour"].pop("leave_drafts", None)
     return document
 
 

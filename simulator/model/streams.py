@@ -133,6 +133,7 @@ class Purpose(IntEnum):
     IMPATIENCE = 74
     ERROR_BILL = 75
     CAPACITY = 76
+    DRAFTS = 77
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

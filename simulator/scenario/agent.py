@@ -68,6 +68,10 @@ class Behaviour(Spec):
     """Probability, at each pick, of choosing among all open tasks, even those that cannot start."""
     blind_calls: Fraction = 0.0
     """Probability that a call overlooks all dependencies, as when an agent does a whole plan."""
+    leave_drafts: Fraction = 0.0
+    """Probability that a call does not write again what its agent has written for blocked tasks."""
+    leaving_persistence: Fraction = 0.0
+    """Probability that an agent which has left its drafts leaves them again (else as any call)."""
     claim_blindness: Fraction = 0.0
     """Probability, at each pick, of choosing a task that another agent has claimed, if any."""
     preference_correlation: Fraction = 0.0

@@ -28,12 +28,12 @@ CONTEXT = {
 """What made-up agents read and remember."""
 
 _ACTS = {
-    "done": ["edit_file", "claim_task", "complete_task"],
-    "duplicate": ["edit_file"],
-    "blocked": ["edit_file", "claim_blocked"],
-    "failed_test": ["edit_file", "claim_task", "run_tests"],
+    "done": ["claim_task", "complete_task"],
+    "duplicate": [],
+    "blocked": ["claim_blocked"],
+    "failed_test": ["claim_task", "run_tests"],
     "lost": [],
-    "unmarked": ["edit_file", "claim_task"],
+    "unmarked": ["claim_task"],
 }
 
 
@@ -80,9 +80,12 @@ def logged_run(
                     if (event.agent, event.task) in held:
                         continue  # a task that is tried again is still claimed
                     held.add((event.agent, event.task))
-                path = f"f{event.task}.py" if act == "edit_file" else None
                 code = 1.0 if act == "run_tests" else None
-                acts.setdefault(event.call, []).append((act, path, code))
+                acts.setdefault(event.call, []).append((act, None, code))
+        elif event.event is Event.WRITE:
+            assert event.call is not None
+            path = f"f{event.artifact}.py"
+            acts.setdefault(event.call, []).append(("edit_file", path, None))
         elif event.event is Event.HAND_IN:
             assert event.call is not None
             acts.setdefault(event.call, []).append(("complete_task", None, None))

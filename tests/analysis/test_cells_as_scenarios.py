@@ -57,6 +57,8 @@ def cell(mode: str = SELF_CLAIM, **fields: Any) -> CellFit:
             (3.0, 1.0),
             (9.0, 1.0),
         ),
+        "leaving": Estimate.of(0.2, 0.1, "logit"),
+        "leaving_again": Estimate.of(0.7, 0.1, "logit"),
         "idle_first": Estimate.of(0.06, 0.1, "logit"),
         "idle": Estimate.of(0.1, 0.1, "logit"),
         "idle_again": Estimate.of(0.4, 0.1, "logit"),
@@ -139,7 +141,10 @@ def test_who_claims_defers_and_overlooks_and_who_is_dealt_does_not() -> None:
     claiming, dealt = cell(), cell(mode="dealt")
     behaviour = claiming.agent()["behaviour"]
     assert (behaviour["deference"], behaviour["blind_calls"]) == (0.35, 0.9)
-    assert not {"deference", "blind_calls"} & set(dealt.agent()["behaviour"])
+    p, again = behaviour["leave_drafts"], behaviour["leaving_persistence"]
+    assert (p, again + (1 - again) * p) == (0.2, pytest.approx(0.7, abs=1e-4))
+    of_claims = {"deference", "blind_calls", "leave_drafts", "leaving_persistence"}
+    assert not of_claims & set(dealt.agent()["behaviour"])
     protocols = [each.scenario(TASKS)["coordination"]["protocol"] for each in (claiming, dealt)]
     assert protocols == [
         {"kind": "self_claim", "choice": "noisy", "noise": 0.6},

@@ -67,6 +67,7 @@ HABITS: list[dict[str, Any]] = [
             "idle_first": 0.0,
             "idle_persistence": 0.6,
             "blind_calls": 0.3,
+            "leave_drafts": 0.5,
         },
         "context": {**AGENT["context"], "artifact_tokens": 30, "turn_tokens": 80},
     },

@@ -76,6 +76,11 @@ _RISING = {"context": {"error": RISE, "slowdown": RISE}}
 _DOUBLING = {"context": {"error": DOUBLING, "slowdown": DOUBLING}}
 _LINEAR = {"shape": "linear", "height": 90.0}
 _IDLE = {"behaviour": {"idle": 0.3}}
+_LEAVES = {
+    "batch": 9,
+    "behaviour": {"blind_calls": 1.0, "leave_drafts": 0.4},
+    "errors": {"probability": 0.8, "detection": 1.0},
+}
 _WRONG = {"errors": {"probability": 0.7, "detection": 0.0}}
 _SLOW = {"faults": {"slow": {"probability": 0.5}}}
 _CRASH = {"faults": {"crash": {"up_s": 25.0, "repair_s": 5.0}}}
@@ -152,6 +157,8 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("behaviour.dependency_blindness", {}, 0.6),
     ("behaviour.blind_calls", {}, 0.6),
     ("behaviour.claim_blindness", {}, 0.6),
+    ("behaviour.leave_drafts", {"behaviour": {"blind_calls": 0.6}}, 0.7),
+    ("behaviour.leaving_persistence", _LEAVES, 0.9),
     ("behaviour.preference_correlation", {}, 0.8),
     ("forgetting", {}, {"probability": 0.5}),
     ("forgetting.probability", _FORGETS, 0.9),

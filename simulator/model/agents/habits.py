@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from simulator.model.agents.drafts import Drafts
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.kind import Working, count
 from simulator.model.answers import expit
@@ -55,6 +56,8 @@ class Habits:
         The share of a task's work that another attempt takes.
     tried : set of int or None
         Tasks that it has attempted, where that makes a difference; None for none.
+    drafts : Drafts or None
+        What it has written for blocked tasks; None where it always writes that again.
     is_unsettled : bool
         Whether it is still to be settled if it begins with one task a call.
     is_particular : bool
@@ -88,6 +91,7 @@ class Habits:
         "batch_size",
         "capacity",
         "chatter",
+        "drafts",
         "fixed_message",
         "fixed_output",
         "idle_p",
@@ -123,6 +127,7 @@ class Habits:
         self.redo_work = kind.redo_work
         self.tried: set[int] | None = None
         self.is_particular = self.is_limited or self.redo_work != 1.0
+        self.drafts = Drafts(kind, draws) if kind.leave_drafts > 0.0 else None
 
         self._idle_logit = draws.logit(kind.idle, Purpose.IDLE)
         self.idle_p = expit(self._idle_logit)
@@ -191,6 +196,8 @@ class Habits:
     def forget(self) -> None:
         """Lose all drafts."""
         self.tried = None
+        if self.drafts is not None:
+            self.drafts.forget()
 
     def effort(self, task: int) -> float:
         """Return the share of the task's work that an attempt takes."""

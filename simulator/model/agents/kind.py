@@ -112,6 +112,8 @@ class Working:
         "idle",
         "idle_first",
         "idle_persistence",
+        "leave_drafts",
+        "leaving_persistence",
         "message",
         "one_by_one",
         "output",
@@ -141,6 +143,8 @@ class Working:
         slows = self.capacity is not None and self.capacity_elasticity
         self.slowness = _law(LatencyModel.of(spec.latency).slowness if slows else None)
         self.truncation_loss, self.redo_work = spec.truncation_loss, spec.redo_work
+        self.leave_drafts = behaviour.leave_drafts
+        self.leaving_persistence = behaviour.leaving_persistence
         self.idle = behaviour.idle.odds
         self.idle_first = behaviour.idle_first
         self.idle_persistence = behaviour.idle_persistence

@@ -78,7 +78,10 @@ class Commits:
         picks = call.picks
         count = len(picks)
         self._metrics.attempts += count
-        is_particular = agent.habits.is_particular or agent.judgement.is_particular
+        habits = agent.habits
+        if habits.drafts is not None:
+            habits.drafts.settle(picks)
+        is_particular = habits.is_particular or agent.judgement.is_particular
         sizes = self._prepare(agent) if is_particular else self._sizes
         if call.rejected or call.is_astray:
             picks = self._sort_out(agent, sizes, now)
@@ -172,7 +175,7 @@ class Commits:
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
     ) -> None:
         self._metrics.wasted_s += seconds
-        self._writes.write(agent, task, now)
+        self._writes.write(agent, task, now, outcome == "blocked")
         if self._is_traced:
             self._trace_attempt(agent, task, seconds, outcome)
 
@@ -202,7 +205,7 @@ class Commits:
             metrics.work_s += seconds
         if agent.side:
             self._note_on_other_side(agent, task, seconds, is_rework)
-        self._writes.write(agent, task, now)
+        self._writes.write(agent, task, now, False)
         if self._is_plain and not agent.byzantine:
             answer = agent.judgement.answer(task) if agent.judgement.errs else CORRECT
             is_tested = True

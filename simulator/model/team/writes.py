@@ -61,8 +61,11 @@ class Writes:
         self._loss = loss
         self._rolls_loss = streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
 
-    def write(self, agent: AgentState, task: int, now: float) -> None:
-        """Write what an attempt at a task has made."""
+    def write(self, agent: AgentState, task: int, now: float, is_blocked: bool) -> None:
+        """Write what an attempt at a task has made, unless that is an earlier draft."""
+        drafts = agent.habits.drafts
+        if drafts is not None and not drafts.writes(task, is_blocked):
+            return
         board = agent.board
         artifacts = board.artifacts
         if not self._is_traced and artifacts is None:  # one artifact a task, and no trace
