@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from analysis.calibration.drafts import ALWAYS_WRITTEN, DraftHabit
 from analysis.calibration.estimates import (
     UNTOLD,
     BetaEstimate,
     Estimate,
+    Probability,
     VectorFit,
+    persistence,
 )
 from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits, Ints
@@ -25,8 +28,6 @@ from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
 from simulator.special import expit
-
-Probability = Estimate | BetaEstimate
 
 _NEXT_TO_NOTHING = 0.001
 """Difference from a probability of which nothing is known, of its value or relative of its error,
@@ -90,6 +91,8 @@ class CellFit:
     tokens: TokenFit
     deference: Probability = UNTOLD
     noise: Probability = UNTOLD
+    drafts: DraftHabit = ALWAYS_WRITTEN
+    """How likely calls leave drafts as they are."""
     forgetting: Forgetfulness | None = None
     """How likely agents are not to hand in what they have claimed; None where tasks are dealt."""
     matching: dict[str, float] = field(default_factory=dict)
@@ -122,8 +125,7 @@ class CellFit:
     @property
     def idle_persistence(self) -> float:
         """Probability of idling again, beyond the probability of idling in any call."""
-        p, again = self.idle.value, self.idle_again.value
-        return max(0.0, (again - p) / (1.0 - p)) if p < 1.0 else 0.0
+        return persistence(self.idle, self.idle_again)
 
     def draw(self, rng: np.random.Generator) -> CellFit:
         """Return a fit whose parameters are drawn from their uncertainty."""
@@ -151,6 +153,8 @@ class CellFit:
         }
         if self.forgetting is not None:
             drawn["forgetting"] = self.forgetting.draw(rng)
+        if self.claims_itself:
+            drawn["drafts"] = self.drafts.draw(rng)
         return replace(self, **drawn)
 
     def agent(self) -> dict[str, Any]:
@@ -165,6 +169,8 @@ class CellFit:
         if self.claims_itself:
             behaviour["deference"] = as_said(self.deference.value)
             behaviour["blind_calls"] = four_digits(_mean(self.habits.blind))
+            behaviour["leave_drafts"] = four_digits(self.drafts.left.value)
+            behaviour["leaving_persistence"] = four_digits(self.drafts.persistence)
         limit: dict[str, Any] = {}
         if self.capacity is not None:
             limit |= self.capacity.spec()
@@ -256,13 +262,19 @@ class CellFit:
             "one_by_one_growth": self.one_by_one.estimate(1, "identity"),
             "batch_persistence": BetaEstimate(*self.habits.persistence),
             "blind_calls": BetaEstimate(*self.habits.blind),
-            **({"deference": self.deference, "noise": self.noise} if self.claims_itself else {}),
+            **self._of_claims(),
             **{f"{name}_tokens": self.tokens.estimate(name) for name in NAMES},
             "output_run_sigma": self.tokens.run_sigma,
             **({} if self.forgetting is None else self.forgetting.parameters()),
         }
         named["retention"] = named.pop("retention_tokens")
         return named
+
+    def _of_claims(self) -> dict[str, Any]:
+        if not self.claims_itself:
+            return {}
+        drafts = {"leave_drafts": self.drafts.left, "leave_drafts_again": self.drafts.left_again}
+        return {**drafts, "deference": self.deference, "noise": self.noise}
 
     def report(self) -> dict[str, Any]:
         """Return the fit as a row of the report."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.calibration.agent_runs import AgentRuns, agents_of, max_rounds
 from analysis.calibration.cell import CellFit
-from analysis.calibration.drafts import left_drafts
+from analysis.calibration.drafts import fit_drafts
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.forgetting import (
@@ -232,9 +232,7 @@ def fit_agent(agent: AgentRuns) -> list[CellFit]:
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     styles = fit_styles(used, priors["one_by_one"])
     habits = _habits(used, agent.most_tasks)
-    leaving, leaving_again = map(
-        pool_shares, zip(*(left_drafts(part) for part in used), strict=True)
-    )
+    drafts = fit_drafts(used)
     own = [part[part["could_work"]] for part in parts]
     idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
     later = [part[~part["is_first"]] for part in own]
@@ -259,8 +257,7 @@ def fit_agent(agent: AgentRuns) -> list[CellFit]:
             idle_residual=idle_residuals[i],
             one_by_one=styles[i],
             habits=habits[i],
-            leaving=leaving[i],
-            leaving_again=leaving_again[i],
+            drafts=drafts[i],
             idle_first=idle_first[i],
             idle=idle[i],
             idle_again=again[i],

@@ -126,6 +126,15 @@ class BetaEstimate:
         return float(low), float(high)
 
 
+Probability = Estimate | BetaEstimate
+
+
+def persistence(first: Probability, again: Probability) -> float:
+    """Return the probability of doing something again, beyond that of doing it in any call."""
+    p = first.value
+    return max(0.0, (again.value - p) / (1.0 - p)) if p < 1.0 else 0.0
+
+
 @dataclass(frozen=True)
 class VectorFit:
     """Several parameters fitted together: normal with covariance, on the scale of their links."""

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.agent_runs import agents_of
-from analysis.calibration.cell import CellFit, Probability
+from analysis.calibration.cell import CellFit
 from analysis.calibration.cells import Told, fit_agents, observed
-from analysis.calibration.estimates import UNTOLD, Estimate, VectorFit
+from analysis.calibration.estimates import UNTOLD, Estimate, Probability, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import mean_log_seconds
 from analysis.calibration.output_limits import between_cells

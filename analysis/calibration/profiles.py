@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from analysis.calibration.cell import CellFit, Probability
+from analysis.calibration.cell import CellFit
+from analysis.calibration.estimates import Probability
 from analysis.calibration.profile_names import profile_name
 from analysis.calibration.rounding import four_digits
 from simulator.scenario.prices import list_prices

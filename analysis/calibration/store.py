@@ -20,6 +20,7 @@ import pandas as pd
 import yaml
 
 from analysis.calibration.cell import CellFit
+from analysis.calibration.drafts import DraftHabit
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits
@@ -39,6 +40,7 @@ _TYPES: dict[str, Any] = {
     for kind in (
         CellFit,
         Capacity,
+        DraftHabit,
         Estimate,
         BetaEstimate,
         VectorFit,

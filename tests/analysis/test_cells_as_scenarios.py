@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.calibration.cell import CellFit
+from analysis.calibration.drafts import DraftHabit
 from analysis.calibration.estimates import NOT_SEEN, UNTOLD, Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
@@ -57,8 +58,7 @@ def cell(mode: str = SELF_CLAIM, **fields: Any) -> CellFit:
             (3.0, 1.0),
             (9.0, 1.0),
         ),
-        "leaving": Estimate.of(0.2, 0.1, "logit"),
-        "leaving_again": Estimate.of(0.7, 0.1, "logit"),
+        "drafts": DraftHabit(Estimate.of(0.2, 0.1, "logit"), Estimate.of(0.7, 0.1, "logit")),
         "idle_first": Estimate.of(0.06, 0.1, "logit"),
         "idle": Estimate.of(0.1, 0.1, "logit"),
         "idle_again": Estimate.of(0.4, 0.1, "logit"),

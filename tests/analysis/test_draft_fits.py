@@ -17,12 +17,12 @@ from tests.analysis.harness import team_runs
 from tests.analysis.test_matching import CHAINS, logged_team
 
 
-def calls(*rows: tuple[int, int, int, int, int, int], run: str = "a") -> pd.DataFrame:
+def calls(*rows: tuple[int, int, int, int, int], run: str = "a") -> pd.DataFrame:
     """Return working calls of an agent.
 
-    They are given by claims, blocked claims, completed and owed tasks, files, and fresh files.
+    They are given by tasks attempted, written, written for the first time, completed and owed.
     """
-    columns = ["claims", "blocked", "completed", "owed", "files", "fresh_files"]
+    columns = ["attempts", "edited", "fresh", "completed", "owed"]
     return pd.DataFrame(list(rows), columns=columns).assign(run_dir=run, agent="x")
 
 
@@ -31,15 +31,15 @@ def counts(share: Share) -> tuple[float, float]:
     return float(share.hits.sum()), float(share.trials.sum())
 
 
-def test_a_call_that_claims_what_its_agent_has_written_leaves_drafts_or_writes_them() -> None:
+def test_a_call_that_attempts_what_its_agent_has_written_leaves_drafts_or_writes_them() -> None:
     first, again = left_drafts(
         calls(
-            (1, 3, 1, 0, 4, 4),  # writes four tasks, of which three are blocked
-            (1, 2, 1, 0, 3, 0),  # writes these again
-            (1, 1, 1, 0, 0, 0),  # leaves them: only claims
-            (1, 0, 1, 0, 0, 0),  # leaves what is left once more
-            (2, 2, 2, 0, 4, 4),  # has no drafts
-            (2, 0, 2, 0, 0, 0),  # leaves two
+            (4, 4, 4, 1, 0),  # of four tasks three are blocked
+            (3, 3, 0, 1, 0),  # writes these again
+            (2, 0, 0, 1, 0),  # leaves them
+            (1, 0, 0, 1, 0),  # leaves what is left once more
+            (4, 4, 4, 2, 0),  # has no drafts
+            (2, 0, 0, 2, 0),  # leaves two
         )
     )
     assert counts(first) == (2.0, 3.0)
@@ -47,15 +47,15 @@ def test_a_call_that_claims_what_its_agent_has_written_leaves_drafts_or_writes_t
 
 
 def test_tasks_whose_tests_have_failed_are_no_drafts() -> None:
-    failed = calls((2, 0, 1, 0, 2, 2), (0, 0, 0, 1, 1, 0), (1, 0, 1, 1, 2, 1), (0, 0, 1, 1, 1, 0))
+    failed = calls((2, 2, 2, 1, 0), (1, 1, 0, 0, 1), (2, 2, 1, 1, 1), (1, 1, 0, 1, 1))
     assert [counts(each) for each in left_drafts(failed)] == [(0.0, 0.0), (0.0, 0.0)]
     # One that has failed is written again, and one that was blocked is left.
-    both = calls((1, 1, 0, 0, 2, 2), (1, 0, 1, 1, 1, 0))
+    both = calls((2, 2, 2, 0, 0), (2, 1, 0, 1, 1))
     assert counts(left_drafts(both)[0]) == (1.0, 1.0)
 
 
 def test_runs_and_agents_do_not_know_of_each_other() -> None:
-    one = calls((1, 3, 1, 0, 4, 4), (1, 2, 1, 0, 0, 0))
+    one = calls((4, 4, 4, 1, 0), (3, 0, 0, 1, 0))
     several = pd.concat([one, one.assign(agent="y"), one.assign(run_dir="b")], ignore_index=True)
     first, again = left_drafts(several)
     assert first.hits.tolist() == first.trials.tolist() == [2.0, 1.0]
@@ -91,7 +91,7 @@ def test_how_often_drafts_are_left_is_found_in_simulated_runs(tmp_path: Path) ->
         logged = logged_team(agent, noise, (1, 2, 3), 10)
         (fit,) = fit_cells(team_runs(where, logged, CHAINS), match=False)
         for k, (found, truth) in enumerate(
-            [(fit.leaving, p), (fit.leaving_again, p + (1.0 - p) * q)]
+            [(fit.drafts.left, p), (fit.drafts.left_again, p + (1.0 - p) * q)]
         ):
             held[k] += abs(found.value - truth) < 1.96 * found.error
     assert stats.binom.cdf(held, 30, 0.9).min() > 0.001, held
