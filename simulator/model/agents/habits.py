@@ -127,7 +127,9 @@ class Habits:
         self.redo_work = kind.redo_work
         self.tried: set[int] | None = None
         self.is_particular = self.is_limited or self.redo_work != 1.0
-        self.drafts = Drafts(kind, draws) if kind.leave_drafts > 0.0 else None
+        self.drafts: Drafts | None = None
+        if kind.leave_drafts > 0.0:
+            self.drafts = Drafts(kind, draws)
 
         self._idle_logit = draws.logit(kind.idle, Purpose.IDLE)
         self.idle_p = expit(self._idle_logit)
