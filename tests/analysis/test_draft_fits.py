@@ -17,13 +17,13 @@ from tests.analysis.harness import team_runs
 from tests.analysis.test_matching import CHAINS, logged_team
 
 
-def calls(*rows: tuple[int, int, int, int, int], run: str = "a") -> pd.DataFrame:
+def calls(*rows: tuple[int, int, int, int, int]) -> pd.DataFrame:
     """Return working calls of an agent.
 
     They are given by tasks attempted, written, written for the first time, completed and owed.
     """
     columns = ["attempts", "edited", "fresh", "completed", "owed"]
-    return pd.DataFrame(list(rows), columns=columns).assign(run_dir=run, agent="x")
+    return pd.DataFrame(list(rows), columns=columns).assign(run_dir="a", agent="x")
 
 
 def counts(share: Share) -> tuple[float, float]:

@@ -705,8 +705,8 @@ ROWS = [
         measure=quickstart_speed_up,
         cases=_cases({5: 0.92}, CLAIMED),
         tolerance=Tolerance(share=0.15),
-        not_reached="A fifth agent gains a little there, and costs here as much as a fourth: each "
-        "attempts again what was blocked. " + FITTED,
+        not_reached="A fifth agent gains a little there, and costs here as much as a "
+        "fourth. " + FITTED,
         thorough=True,
     ),
     Row(
