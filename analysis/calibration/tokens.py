@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,56 +81,60 @@ class TokenFit:
 
 @dataclass(frozen=True)
 class Log:
-    """The calls of several runs, a row an agent's run, a column its calls in order.
+    """What the totals of several runs follow from.
+
+    Tokens that a call keeps are read again by each later call of its agent, of which it has m. The
+    last axis of two arrays is m, from 0 on.
 
     Attributes
     ----------
-    run : ndarray of int, shape (agents,)
-        Which run each row is of.
-    made : ndarray of bool, shape (agents, T)
-    written : ndarray, shape (agents, T)
-        Number of artifacts when the call begins.
-    work : ndarray, shape (agents, T)
-        Tasks that the call works on.
+    calls : ndarray, shape (runs,)
+        Calls of all agents.
+    written : ndarray, shape (runs,)
+        Number of artifacts when a call begins, summed over calls.
+    work : ndarray, shape (runs,)
+        Tasks that calls work on, summed.
+    followed_calls, followed_work : ndarray, shape (runs, M)
+        Of these, the calls that their agent follows with m more, and the work on them.
     inputs, outputs : ndarray, shape (runs,)
         Logarithms of the totals.
     """
 
-    run: np.ndarray[Any, np.dtype[np.int64]]
-    made: np.ndarray[Any, np.dtype[np.bool_]]
+    calls: Floats
     written: Floats
     work: Floats
+    followed_calls: Floats
+    followed_work: Floats
     inputs: Floats
     outputs: Floats
 
-    @cached_property
-    def longest_first(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The rows, those with most calls first, so that those with a call t are the first ones."""
-        return np.argsort(-self.made.sum(axis=1), kind="stable")
-
-    @cached_property
-    def written_by_call(self) -> list[Floats]:
-        """`written` of the rows that make a call, longest first, call by call."""
-        active = self.made.sum(axis=0)
-        return [self.written[self.longest_first[:n], t] for t, n in enumerate(active)]
-
 
 def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
-    """Arrange calls (``run_dir, agent, written, work``, in order) and their runs' totals."""
-    groups = calls.groupby(["run_dir", "agent"], sort=False)
-    row, column = groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
-    shape = (row.max() + 1, column.max() + 1)
+    """Sum up calls (``run_dir, agent, written, work``, in order) for their runs' totals."""
     place = {name: i for i, name in enumerate(runs["run_dir"])}
-    run = np.zeros(shape[0], dtype=np.int64)
-    run[row] = calls["run_dir"].map(place).to_numpy()
-    made = np.zeros(shape, dtype=bool)
-    written, work = np.zeros(shape), np.zeros(shape)
-    made[row, column] = True
-    written[row, column] = calls["written"].to_numpy()
-    work[row, column] = calls["work"].to_numpy()
+    run = calls["run_dir"].map(place).to_numpy()
+    later = calls.groupby(["run_dir", "agent"], sort=False).cumcount(ascending=False).to_numpy()
+    count, many = len(place), 1 + int(later.max())
+
+    def by_run(values: Floats) -> Floats:
+        return np.asarray(np.bincount(run, values, count), dtype=np.float64)
+
+    def by_followers(values: Floats) -> Floats:
+        summed = np.bincount(run * many + later, values, count * many)
+        return np.asarray(summed, dtype=np.float64).reshape(count, many)
+
+    written, work = (calls[name].to_numpy(dtype=float) for name in ("written", "work"))
     totals = runs[["total_input_tokens", "total_output_tokens"]].to_numpy(dtype=float)
     logs = np.log(np.maximum(totals, 1.0))
-    return Log(run, made, written, work, logs[:, 0], logs[:, 1])
+    return Log(
+        calls=by_run(np.ones(len(calls))),
+        written=by_run(written),
+        work=by_run(work),
+        followed_calls=by_followers(np.ones(len(calls))),
+        followed_work=by_followers(work),
+        inputs=logs[:, 0],
+        outputs=logs[:, 1],
+    )
 
 
 def fit_tokens(
@@ -179,19 +182,30 @@ def totals(at: Floats, log: Log) -> tuple[Floats, Floats]:
     """
     system, turn, artifact, output, per_task = np.exp(at[:, [0, 1, 3, 4, 5]]).T[:, :, None]
     retention = 1.0 / (1.0 + np.exp(-at[:, 2, None]))
-    wrote = (output[:, :, None] + per_task[:, :, None] * log.work) * log.made
-    kept, read = np.zeros((2, len(at), len(log.run)))
-    for t, written in enumerate(log.written_by_call):
-        rows = log.longest_first[: len(written)]
-        kept = kept[:, : len(rows)]
-        read[:, rows] += system + kept + artifact * written
-        kept = retention * (kept + wrote[:, rows, t] + turn)
-    return _by_run(read, log), _by_run(wrote.sum(axis=2), log)
+    again = _read_again(retention, log.followed_calls.shape[1])
+    read = system * log.calls + artifact * log.written
+    read += (turn + output) * (again @ log.followed_calls.T)
+    read += per_task * (again @ log.followed_work.T)
+    return read, output * log.calls + per_task * log.work
 
 
-def _by_run(tokens: Floats, log: Log) -> Floats:
-    """Return the sums over each run's agents, shape (P, runs)."""
-    return np.stack([np.bincount(log.run, each, minlength=len(log.inputs)) for each in tokens])
+def _read_again(retention: Floats, many: int) -> Floats:
+    """Return how often m calls read a token that one before them kept: the sum of its shares.
+
+    These are retention, its square and so on, m of them, for m from 0 to `many` - 1.
+
+    Parameters
+    ----------
+    retention : ndarray, shape (P, 1)
+    many : int
+
+    Returns
+    -------
+    ndarray, shape (P, many)
+    """
+    shares = retention ** np.arange(float(many))
+    shares[:, 0] = 0.0
+    return shares.cumsum(axis=1)
 
 
 def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
