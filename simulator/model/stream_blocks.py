@@ -1,6 +1,6 @@
 """Streams that are made block by block.
 
-The first 8 numbers of a stream are made alone, since many streams are read no further. Each block
+The first 16 numbers of a stream are made alone, since many streams are read no further. Each block
 after them is as long as all before it: no more are made than were read, and little is spent on
 making them.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from simulator.model.packed import Block
 
-FIRST, MOST = 8, 256
+FIRST, MOST = 16, 256
 """Numbers in the first block of a stream, and in the largest: multiples of 4."""
 
 

@@ -13,7 +13,7 @@ from simulator.distributions.empirical import Empirical
 from simulator.distributions.log_logistic import LogLogistic
 from simulator.distributions.lognormal import Lognormal
 from simulator.distributions.mixture import Component, Mixture
-from simulator.model.draws_ahead import MOST_AHEAD, DrawsAhead
+from simulator.model.draws_ahead import MOST_AHEAD, MOST_TOGETHER, DrawsAhead
 from simulator.model.stream_blocks import FIRST
 from simulator.model.streams import Entity, Purpose, Streams
 
@@ -99,8 +99,8 @@ def test_a_replication_alone_makes_no_others() -> None:
 def test_of_a_large_team_one_replication_is_made_at_a_time() -> None:
     law, ahead = counted(), DrawsAhead(3, 10_000)
     for replication in range(8):
-        draws(Streams(3, replication, ahead), law, range(1000), 1)
-    assert asked == [1000 * FIRST] * 8
+        draws(Streams(3, replication, ahead), law, range(MOST_TOGETHER // FIRST), 1)
+    assert asked == [MOST_TOGETHER] * 8
 
 
 def test_distributions_made_anew_for_each_replication_are_not_kept_for_ever() -> None:
