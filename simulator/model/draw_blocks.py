@@ -180,10 +180,14 @@ class OfBank(BlockStream):
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The standard normals behind the random effects on a stream: its run's and its agent's."""
+    """The standard normals behind the random effects on a stream: its run's and its agent's.
+
+    `times` multiplies all draws.
+    """
 
     of_run: float
     of_agent: float
+    times: float
 
 
 def up_to_error(distribution: Distribution, u: Floats) -> tuple[Floats, list[Exception]]:
@@ -250,7 +254,7 @@ def of_parts(
             phase = float(now[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             plain, errors = up_to_error(distribution, u)
-            values = plain * np.exp(logs[: len(plain)])
+            values = plain * np.exp(logs[: len(plain)]) * effects.times
         yield packed(values)
         if errors:
             raise errors.pop()

@@ -237,22 +237,24 @@ class Streams:
         purpose: int,
         beside: int = 0,
         what: str = "",
+        times: float = 1.0,
     ) -> Draw:
         """Return the stream of draws from `distribution`, its random effects applied.
 
         `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects. `what`
-        it decides is said of a draw that is too large, where the purpose does not say it.
+        it decides is said of a draw that is too large, where the purpose does not say it. All are
+        multiplied by `times`.
         """
         facts = distribution.facts
         if facts.is_constant:
-            return always(facts.constant)
-        return self._varying(distribution, facts, entity, index, purpose, beside, what)
+            return always(facts.constant * times)
+        return self._varying(distribution, facts, entity, index, purpose, beside, what, times)
 
-    def by(self, law: Law, entity: int, index: int, purpose: int) -> Draw:
+    def by(self, law: Law, entity: int, index: int, purpose: int, times: float = 1.0) -> Draw:
         """Return the stream of `draws` from a distribution whose law is known."""
         if law.same is not None:
-            return law.same
-        return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "")
+            return law.same if times == 1.0 else always(law.facts.constant * times)
+        return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "", times)
 
     def _varying(
         self,
@@ -263,15 +265,16 @@ class Streams:
         purpose: int,
         beside: int,
         what: str,
+        times: float,
     ) -> Draw:
         """Return the stream of `draws` from what is no constant."""
         if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
-            effects = Effects(self._normal_of_run(entity, purpose), of_agent)
+            effects = Effects(self._normal_of_run(entity, purpose), of_agent, times)
             address = (entity, index, purpose + beside)
             blocks = of_parts(self._uniforms, distribution, address, effects)
             return one_by_one(limited(blocks, what or _name_of(purpose)))
-        factor = self.factor(facts, entity, index, purpose)
+        factor = times * self.factor(facts, entity, index, purpose)
         if facts.is_one_number and abs(facts.constant * factor) <= MOST_NUMBER:
             return only(facts.constant * factor)
         if facts.has_phases:

@@ -41,6 +41,29 @@ class Task(Spec):
     counted round. The next in turn when absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunFactors:
+    """By what the workers of a run differ from what their agents say.
+
+    Attributes
+    ----------
+    output : float
+        Of the tokens that a call writes.
+    growth : float
+        Of the tokens that a turn adds to the context besides: results of tools, and the like.
+    tools : float
+        Of the seconds that tools take.
+    """
+
+    output: float = 1.0
+    growth: float = 1.0
+    tools: float = 1.0
+
+
+AS_SAID = RunFactors()
+"""As the agents say."""
+
+
 @dataclass(frozen=True)
 class TaskGraph:
     """Tasks 0..N-1 with their dependencies, in the order in which agents see them.
@@ -64,6 +87,8 @@ class TaskGraph:
         says it.
     start_tokens : float or None
         Tokens in the context of each worker as the run begins; None where the agents say it.
+    run_factors : RunFactors
+        By what the workers of this run differ from others.
     """
 
     names: Sequence[str]
@@ -75,6 +100,7 @@ class TaskGraph:
     difficulties: Sequence[float] = field(default=())
     doers: Sequence[tuple[str | None, int]] = field(default=())
     start_tokens: float | None = None
+    run_factors: RunFactors = AS_SAID
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> TaskGraph:

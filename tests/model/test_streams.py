@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from simulator.distributions import Distribution
 from simulator.distributions.deterministic import Deterministic
 from simulator.distributions.lognormal import Lognormal
 from simulator.distributions.mixture import Mixture
@@ -19,7 +20,7 @@ from simulator.model.draws_ahead import MOST_TOGETHER
 from simulator.model.limited_draws import limited
 from simulator.model.stream_blocks import FIRST
 from simulator.model.stream_numbers import purpose_of
-from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Entity, Purpose, Streams
+from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Entity, Law, Purpose, Streams
 from simulator.model.trace import Event, Trace
 from tests.conftest import scenario
 
@@ -50,6 +51,36 @@ def test_a_draw_does_not_depend_on_who_draws_beside_it(agent_sigma: float) -> No
     late = streams.draws(law, Entity.AGENT, 0, Purpose.LATENCY)
     again = streams.draws(law, Entity.AGENT, 1, Purpose.LATENCY)
     assert [late(), again(), early()] == [alone[0][0], alone[1][0], alone[1][1]]
+
+
+LOGNORMAL = {"kind": "lognormal", "median": 5, "sigma": 1, "run_sigma": 1}
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        Deterministic(value=5.0),
+        Deterministic(value=5.0, agent_sigma=0.4),
+        Lognormal(median=5, sigma=0.6),
+        Lognormal(median=5, sigma=0.6, at_most=9.0, run_sigma=0.3, agent_sigma=0.4),
+        Lognormal(median=5, sigma=0.6, phase_sigma=0.5),
+        Mixture.model_validate(
+            {"kind": "mixture", "components": [
+                {"weight": 1, "distribution": LOGNORMAL},
+                {"weight": 2, "distribution": 3},
+            ]}
+        ),
+    ],
+)  # fmt: skip
+def test_draws_are_multiplied_after_their_effects(law: Distribution) -> None:
+    plain, twice = (
+        Streams(1, 0).draws(law, Entity.AGENT, 2, Purpose.LATENCY, times=times)
+        for times in (1.0, 2.0)
+    )
+    assert [twice() for _ in range(100)] == [2.0 * plain() for _ in range(100)]
+    known = Streams(1, 0).by(Law(law), Entity.AGENT, 2, Purpose.LATENCY, 2.0)
+    again = Streams(1, 0).draws(law, Entity.AGENT, 2, Purpose.LATENCY, times=2.0)
+    assert [known() for _ in range(100)] == [again() for _ in range(100)]
 
 
 @pytest.mark.parametrize("agent_sigma", [0.0, 0.4])

@@ -26,10 +26,11 @@ class Additions:
     __slots__ = ("_draw", "_first", "_next", "_request", "fixed", "varies")
 
     def __init__(self, kind: Reading, draws: OwnDraws) -> None:
-        self.varies, self.fixed = kind.added is None, kind.added or 0
-        self._draw = self._first = draws.by(kind.turn, Purpose.TURN_TOKENS)
+        times = draws.run_factors.growth
+        self.varies, self.fixed = kind.added is None, int(times * (kind.added or 0))
+        self._draw = self._first = draws.by(kind.turn, Purpose.TURN_TOKENS, times)
         if kind.first_turn is not None:
-            self._first = draws.by(kind.first_turn, Purpose.FIRST_TURN_TOKENS)
+            self._first = draws.by(kind.first_turn, Purpose.FIRST_TURN_TOKENS, times)
         self._next = self._first
         self._request: Draw | None = None
         if kind.has_requests:

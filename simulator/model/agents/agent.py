@@ -16,6 +16,7 @@ from simulator.model.board import Board
 from simulator.model.latency import LatencyModel
 from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.tasks import AS_SAID, RunFactors
 from simulator.scenario import Agent
 
 WORKER, COORDINATOR, VERIFIER, SUBAGENT = 0, 1, 2, 3
@@ -127,10 +128,11 @@ class AgentState:
         streams: Streams,
         difficulty: Difficulty,
         voice: Voice,
+        run_factors: RunFactors = AS_SAID,
     ) -> None:
         self.entity = _ENTITY[role]
         self.number = number
-        draws = OwnDraws(streams, self.entity, number)
+        draws = OwnDraws(streams, self.entity, number, run_factors)
         self.kind = kind
         self.spec = self.server = kind.spec
         self.rates = kind.rates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.distributions import Distribution
 from simulator.model.streams import Draw, Entity, Law, Purpose, Streams, always
+from simulator.model.tasks import AS_SAID, RunFactors
 from simulator.scenario._odds import Odds
 
 _ONE = always(1.0)
@@ -17,22 +18,32 @@ class OwnDraws:
     streams : Streams
     entity, number : Entity, int
         What it is, and its number among those: draws do not depend on the size of the team.
+    run_factors : RunFactors
+        By what this run differs from others.
     """
 
-    __slots__ = ("_number", "_streams", "_who")
+    __slots__ = ("_number", "_streams", "_who", "run_factors")
 
-    def __init__(self, streams: Streams, entity: Entity, number: int) -> None:
+    def __init__(
+        self, streams: Streams, entity: Entity, number: int, run_factors: RunFactors = AS_SAID
+    ) -> None:
         self._streams = streams
         self._who = int(entity)
         self._number = number
+        self.run_factors = run_factors
 
-    def of(self, distribution: Distribution, purpose: int, what: str = "") -> Draw:
-        """Return draws of a distribution; `what` they decide, where the purpose does not say it."""
-        return self._streams.draws(distribution, self._who, self._number, purpose, 0, what)
+    def of(
+        self, distribution: Distribution, purpose: int, what: str = "", times: float = 1.0
+    ) -> Draw:
+        """Return draws of a distribution, multiplied by `times`.
 
-    def by(self, law: Law, purpose: int) -> Draw:
+        `what` they decide is said where the purpose does not say it.
+        """
+        return self._streams.draws(distribution, self._who, self._number, purpose, 0, what, times)
+
+    def by(self, law: Law, purpose: int, times: float = 1.0) -> Draw:
         """Return the same of a distribution whose law is known."""
-        return self._streams.by(law, self._who, self._number, purpose)
+        return self._streams.by(law, self._who, self._number, purpose, times)
 
     def __call__(self, distribution: Distribution, purpose: int) -> Draw:
         """Return draws of a distribution: what latency models ask."""

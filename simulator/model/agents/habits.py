@@ -143,8 +143,11 @@ class Habits:
         self.chatter = kind.chatter if speaks else 0.0
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
-        self.fixed_output, self.fixed_message = kind.fixed_output, kind.fixed_message
-        self.output = Writing(draws.by(kind.output, Purpose.OUTPUT_TOKENS), kind.per_unit)
+        times = draws.run_factors.output
+        self.fixed_output = kind.fixed_output if times == 1.0 else -1
+        self.fixed_message = kind.fixed_message
+        output = draws.by(kind.output, Purpose.OUTPUT_TOKENS, times)
+        self.output = Writing(output, kind.per_unit * times)
         self.message = Writing(draws.by(kind.message, Purpose.MESSAGE_TOKENS), kind.relay)
 
     def settle(self, tasks: int) -> None:

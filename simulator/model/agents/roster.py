@@ -12,7 +12,7 @@ from simulator.model.agents.messages import Deliveries, Gossip, Link, Mailbox, N
 from simulator.model.answers import Difficulty
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
-from simulator.model.tasks import TaskGraph
+from simulator.model.tasks import AS_SAID, TaskGraph
 from simulator.model.topologies import NO_MANAGER, Channel
 from simulator.model.topologies._topology import links_of
 
@@ -74,7 +74,8 @@ class Roster:
         def make(kind: Kind, role: int, number: int) -> AgentState:
             index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)
             voice = voices[index]
-            return AgentState(kind, index, role, number, streams, difficulty, voice)
+            factors = AS_SAID if role else graph.run_factors
+            return AgentState(kind, index, role, number, streams, difficulty, voice, factors)
 
         kinds = cast.workers
         if graph.start_tokens is not None:

@@ -94,9 +94,10 @@ class Tool:
         count = spec.calls.constant
         self._is_one = count is not None and round(count) <= 1
         self._chance = spec.chance
-        self._seconds = draws.of(spec.seconds, Purpose.TOOL_SECONDS + beside, f"seconds {of_it}")
-        purpose = Purpose.TOOL_TOKENS + beside
-        self._tokens = draws.of(spec.result_tokens, purpose, f"result_tokens {of_it}")
+        seconds, purpose = f"seconds {of_it}", Purpose.TOOL_SECONDS + beside
+        self._seconds = draws.of(spec.seconds, purpose, seconds, draws.run_factors.tools)
+        tokens, purpose = f"result_tokens {of_it}", Purpose.TOOL_TOKENS + beside
+        self._tokens = draws.of(spec.result_tokens, purpose, tokens, draws.run_factors.growth)
         self._error_p = spec.errors
         self._rolls_error = draws.rolls(Purpose.TOOL_ERROR + beside, spec.errors > 0.0)
 

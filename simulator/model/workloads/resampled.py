@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import fsum
 from typing import Annotated, ClassVar, Literal, Self
@@ -12,12 +13,38 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams
-from simulator.model.tasks import TaskGraph
+from simulator.model.tasks import RunFactors, TaskGraph
 from simulator.model.workloads._workload import Workload
 from simulator.spec import NonNegative, Positive, Spec
 
 Width = Annotated[int, Field(ge=1, strict=True)]
 """Tasks of a stage."""
+
+Power = Annotated[float, Field(ge=-3.0, le=3.0)]
+"""A power of the work of a run."""
+
+
+class PowersOfWork(Spec):
+    """How runs of much work differ from runs of little, by powers of their work.
+
+    A run with w work units in all its tasks has ``(w / at_work) ** power`` times what the agents
+    say.
+    """
+
+    at_work: Positive
+    """Work units of a run in which all is as the agents say."""
+    output: Power = 0.0
+    """Power for the tokens that a call of each worker writes (`tokens.output`, `per_work_unit`)."""
+    growth: Power = 0.0
+    """Power for the tokens that a turn of each worker adds to its context besides
+    (`context.turn_tokens`, `context.first_turn_tokens`, `result_tokens` of tools)."""
+    tools: Power = 0.0
+    """Power for the seconds that the tools of each worker take."""
+
+    def factors(self, work: float) -> RunFactors:
+        """Return the factors of a run with so many work units."""
+        share = work / self.at_work
+        return RunFactors(*(share**power for power in (self.output, self.growth, self.tools)))
 
 
 class SeenRun(Spec):
@@ -104,6 +131,8 @@ class Resampled(Workload):
     in_order: bool = False
     """Whether each task waits for the one before, in runs that do not say `stages`: requests of a
     person who builds on the answers."""
+    by_work: PowersOfWork | None = None
+    """How runs of much work differ from runs of little; not at all when absent."""
 
     @property
     def task_count(self) -> int:
@@ -120,5 +149,19 @@ class Resampled(Workload):
         """Return the tasks of the run that this replication has drawn."""
         (u, *_) = streams.block(Entity.RUN, 0, Purpose.WORKLOAD, 0, 4)
         drawn = int(np.searchsorted(self._until, u * self._until[-1], side="right"))
-        run = self.runs[min(drawn, len(self.runs) - 1)]
-        return run.chain if self.in_order and not run.stages else run.graph
+        drawn = min(drawn, len(self.runs) - 1)
+        found = self._graphs.get(drawn)
+        if found is None:
+            found = self._graphs[drawn] = self._graph_of(self.runs[drawn])
+        return found
+
+    @cached_property
+    def _graphs(self) -> dict[int, TaskGraph]:
+        """The tasks of the runs that were drawn, by their numbers."""
+        return {}
+
+    def _graph_of(self, run: SeenRun) -> TaskGraph:
+        graph = run.chain if self.in_order and not run.stages else run.graph
+        if self.by_work is None:
+            return graph
+        return replace(graph, run_factors=self.by_work.factors(fsum(run.sizes)))
