@@ -20,6 +20,7 @@ from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
+from analysis.observation.by_work import FittedPowers, fit_by_work
 from analysis.observation.costs import Prices, fit_prices, with_dearer_input, write_factor
 from analysis.observation.few_loops import seen_loops
 from analysis.observation.new_contexts import begin_requests_anew
@@ -69,6 +70,8 @@ class RoleFit:
     prices : Prices
     turns : dict of str to list of int
         Turns of the requests of each run, in order; empty where there are no loops.
+    by_work : FittedPowers or None
+        By what turns of runs with many turns differ from others; None where that is not known.
     missing : list of str
         What could not be estimated, and what is used in its place.
     """
@@ -85,6 +88,7 @@ class RoleFit:
     failed_s: float
     prices: Prices
     turns: dict[str, list[int]] = field(default_factory=dict)
+    by_work: FittedPowers | None = None
     missing: list[str] = field(default_factory=list)
 
 
@@ -272,6 +276,8 @@ def _take_loops(
         sessions = requests.table["session"].astype(str).to_numpy()
         for session, turns in zip(sessions, turns_without_failures(requests), strict=True):
             found.turns.setdefault(session, []).append(max(1, int(turns)))
+        work = {session: float(sum(turns)) for session, turns in found.turns.items()}
+        found.by_work = fit_by_work(requests, work, starting)
 
 
 def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence[str]) -> str:
@@ -282,7 +288,7 @@ def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence
         if each is None:
             continue
         # A millionth of its own error is 0.
-        tiny = np.isfinite(each.error) and each.value < 1e-6 * each.shown_error
+        tiny = np.isfinite(each.error) and abs(each.value) < 1e-6 * each.shown_error
         value = f"{name} {0.0 if tiny else four_digits(each.value):g}"
         if isinstance(each, Estimate) and each.link == "log":
             error = f" ± {percent(each.error)}" if np.isfinite(each.error) else ""

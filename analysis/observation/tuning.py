@@ -107,8 +107,8 @@ class _Runs:
 
     def __init__(self, twin: Twin, calls_of_a_run: float) -> None:
         self._twin = twin
-        # Of runs that are listed, each is drawn about once.
-        listed = len(twin.document["workload"].get("runs", ()))
+        # Of runs that are listed, each is drawn about twice.
+        listed = 2 * len(twin.document["workload"].get("runs", ()))
         affordable = min(_TIMES * RUNS, _CALLS / max(1.0, calls_of_a_run))
         self._count = round(max(RUNS, listed, affordable))
         self._document = ""
@@ -140,10 +140,15 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
             {str(row["role"]): row for row in each.reset_index().to_dict("records")}[role]
             for each in (observed, found)
         )
+        to = "the median run"
         # Where each run has the work of one that was seen, its size is seen, too: short sessions,
-        # whose contexts may grow otherwise, would else weigh as much as long ones.
+        # whose turns may be otherwise, would else weigh as much as long ones.
         if twin.document["workload"]["kind"] == "resampled":
-            seen, made = ({**each, "input": each["mean_input"]} for each in (seen, made))
+            seen, made = (
+                {**each, "input": each["mean_input"], "output": each["mean_output"]}
+                for each in (seen, made)
+            )
+            to = "the mean call"
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         # Each sub-agent is one loop: its turns are known, and how many there are is its parent's.
         # Turns of tasks as large as they were seen are known, too.
@@ -158,7 +163,7 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
             twin.explain_further(f"{path}.loop", "tuned to the calls of the median run")
         if abs(ratio["output"] - 1.0) > 0.02:
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
-            twin.explain_further(f"{path}.tokens.output", "tuned to the output of the median run")
+            twin.explain_further(f"{path}.tokens.output", f"tuned to the output of {to}")
         kept = agent["context"].get("retention", 1.0)
         if (ratio["input"] < 0.98 or kept < 1.0) and _adds_only_output(twin, role):
             agent["context"]["retention"] = _kept(
@@ -169,7 +174,7 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
         elif abs(ratio["input"] - 1.0) > 0.02:
             before = twin.growth.get(role, 1.0)
             twin.grow(role, _scale_inputs(agent, seen["input"], made["input"], before))
-            twin.explain_further(f"{path}.context", "tuned to the input of the median run")
+            twin.explain_further(f"{path}.context", f"tuned to the input of {to}")
 
 
 def _ratio(wanted: float, found: float) -> float:

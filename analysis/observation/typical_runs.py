@@ -13,7 +13,7 @@ def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     """Return the typical run of each role: ``calls, input, output`` (of a call), by role.
 
     The typical values are geometric means, which serve as well as medians and vary less;
-    ``mean_input`` is the mean over the calls of all runs. Calls that
+    ``mean_input`` and ``mean_output`` are means over the calls of all runs. Calls that
     failed do not count, unless all did: in a twin an attempt that fails is a part of a call.
     """
     chats = calls["operation_name"].isin(CHATS)
@@ -30,7 +30,8 @@ def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     each = frame.groupby(["role", "run"])
     runs = each[["input", "output"]].mean().assign(calls=each.size())
     logs = runs.where(runs > 0.0).apply(np.log).groupby("role").mean()
-    return logs.apply(np.exp).assign(mean_input=frame.groupby("role")["input"].mean())
+    means = frame.groupby("role")[["input", "output"]].mean().add_prefix("mean_")
+    return logs.apply(np.exp).join(means)
 
 
 def middle(values: pd.Series) -> float:

@@ -1,0 +1,197 @@
+"""By what runs of much work differ from runs of little, in what each of their turns is like.
+
+In short sessions of coding agents a turn writes more, adds more to the context, and waits longer
+for tools than in long ones. A twin that draws them from what all turns have in common has short
+sessions that are too short and too cheap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.calibration.estimates import Estimate
+from analysis.calibration.requests import Requests
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.seen_times import SHORTEST_S
+from simulator.distributions import Floats
+from simulator.experiment.intervals import student_quantile
+
+FEWEST_RUNS = 40
+"""Fewest runs of which powers are estimated."""
+
+_CONFIDENCE = 0.95
+"""A power is left out if its interval of this confidence holds 0."""
+_STEPS = 50
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class FittedPowers:
+    """Powers of a run's work by which its turns differ.
+
+    Attributes
+    ----------
+    runs : int
+        Runs that they were fitted to.
+    at_work : float
+        Work of a run whose turns are as those of all runs: the geometric mean over turns.
+    powers : dict of str to Estimate
+        Those that are not 0, as far as the runs tell.
+    """
+
+    runs: int
+    at_work: float
+    powers: Mapping[str, Estimate]
+
+    def spec(self) -> dict[str, Any]:
+        """Return ``by_work`` as a scenario says it; empty where nothing differs."""
+        if not self.powers:
+            return {}
+        said = {name: four_digits(each.value) for name, each in self.powers.items()}
+        return {"at_work": four_digits(self.at_work), **said}
+
+
+def fit_by_work(
+    requests: Requests, work: Mapping[str, float], without: Sequence[str] = ()
+) -> FittedPowers | None:
+    """Fit the powers to the turns of runs.
+
+    Parameters
+    ----------
+    requests : Requests
+        Of one agent in each run: its sessions are the runs.
+    work : mapping of str to float
+        The work of each run, by its name.
+    without : sequence of str
+        Tools that start sub-agents, whose seconds are those.
+
+    Returns
+    -------
+    FittedPowers or None
+        None if there are too few runs.
+    """
+    turns, tools = (
+        rows[rows["session"].astype(str).isin(list(work))]
+        for rows in (requests.turns, requests.tools)
+    )
+    if turns["session"].nunique() < FEWEST_RUNS:
+        return None
+    logs = {name: math.log(each) for name, each in work.items()}
+    names = turns["session"].astype(str)
+    found: dict[str, Estimate] = {}
+    for name, values, of_run, is_log in (
+        ("output", turns["output"], names, True),
+        ("growth", turns["growth"].where(turns["growth"] >= 0.0), names, False),
+        ("tools", *_seconds(turns, tools, without), True),
+    ):
+        known = values.notna().to_numpy()
+        power = _power(
+            values.to_numpy(dtype=np.float64)[known], of_run.to_numpy()[known], logs, is_log
+        )
+        if power is not None:
+            found[name] = power
+    return FittedPowers(len(logs), float(np.exp(names.map(logs).mean())), found)
+
+
+def _seconds(
+    turns: pd.DataFrame, tools: pd.DataFrame, without: Sequence[str]
+) -> tuple[pd.Series, pd.Series]:
+    """Return how long tools take, as a share of what is usual for each, and in which run."""
+    if tools.empty:
+        gaps = turns[turns["gap_s"].notna()]
+        return gaps["gap_s"].clip(lower=SHORTEST_S), gaps["session"].astype(str)
+    own = tools[~tools["tool"].isin(list(without)) & tools["seconds"].notna()]
+    logs = np.log(own["seconds"].clip(lower=SHORTEST_S))
+    usual = logs.groupby(own["tool"].astype(str)).transform("mean")
+    return np.exp(logs - usual), own["session"].astype(str)
+
+
+def _power(
+    values: Floats, runs: npt.NDArray[Any], logs: Mapping[str, float], is_log: bool
+) -> Estimate | None:
+    """Return the power of the work of which values are, if it is not 0 as far as they tell.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Positive if `is_log`, else at least 0.
+    runs : ndarray of str, shape (n,)
+    logs : mapping
+        Logarithm of each run's work.
+    is_log : bool
+        Whether means of logarithms follow it, which a few huge values hardly move. Else means of
+        values do, some of which may be 0.
+    """
+    y = np.log(np.maximum(values, 1e-9)) if is_log else values
+    names, run = np.unique(runs, return_inverse=True)
+    x = np.asarray([logs[name] for name in names], dtype=np.float64)
+    if len(names) < FEWEST_RUNS or np.ptp(x) == 0.0 or not values.any():
+        return None
+    slope, error = regression_of_runs(y, run.ravel(), x, has_log_link=not is_log)
+    reach = student_quantile(0.5 + _CONFIDENCE / 2, len(names) - 2) * error
+    return Estimate(slope, error) if abs(slope) > reach else None
+
+
+def regression_of_runs(
+    y: Floats, run: npt.NDArray[np.intp], x: Floats, has_log_link: bool
+) -> tuple[float, float]:
+    """Return the slope of values on a number that their run has, and its standard error.
+
+    Runs differ by more than chance among their values: each run's mean counts by the sum of both
+    variances, of which that between runs is estimated by the method of moments (DerSimonian &
+    Laird 1986). The error is that of the jackknife, which holds whatever the variances are: the
+    sandwich HC3 (MacKinnon & White 1985).
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    run : ndarray of int, shape (n,)
+        Which of the runs each is of.
+    x : ndarray, shape (runs,)
+    has_log_link : bool
+        Whether the logarithm of the mean is linear in `x`, by quasi-likelihood with a standard
+        deviation in proportion to the mean (McCullagh & Nelder 1989, chapter 9). Else the mean is.
+
+    Notes
+    -----
+    In simulations of 60 runs of 1 to 100 values (standard deviation between runs 0.5, within 1.3,
+    or of skewed values 30 % of which are 0), 95 % intervals hold 93 to 96 %; of runs that differ
+    twice as much, 90 to 95 %.
+    """
+    counts = np.bincount(run).astype(np.float64)
+    means = np.bincount(run, y) / counts
+    centre = float(counts @ x / counts.sum())
+    design = np.stack([np.ones_like(x), x - centre], axis=1)
+    overall = float(counts @ means / counts.sum())
+    at = np.asarray([math.log(overall) if has_log_link else overall, 0.0])
+    for _ in range(_STEPS):
+        expected = np.exp(design @ at) if has_log_link else design @ at
+        unit = expected if has_log_link else np.ones_like(expected)
+        off = (means - expected) / unit
+        within = (((y - means[run]) / unit[run]) ** 2).sum() / max(1.0, counts.sum() - len(counts))
+        weights = 1.0 / (_between(off, counts, float(within)) + within / counts)
+        bread = np.linalg.inv(design.T @ (weights[:, None] * design))
+        step = bread @ (design.T @ (weights * off))
+        at = at + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < _CLOSE:
+            break
+    leverage = weights * np.einsum("ij,jk,ik->i", design, bread, design)
+    scores = design * (weights * off / np.maximum(1.0 - leverage, 1e-9))[:, None]
+    covariance = bread @ (scores.T @ scores) @ bread
+    return float(at[1]), math.sqrt(float(covariance[1, 1]))
+
+
+def _between(off: Floats, counts: Floats, within: float) -> float:
+    """Return the variance between runs, given how far their means are from the expected ones."""
+    if within <= 0.0:
+        return float((off**2).mean()) or 1.0
+    weights = counts / within
+    spread = float(weights @ off**2) - (len(counts) - 2.0)
+    return max(0.0, spread / float(weights.sum() - (weights**2).sum() / weights.sum()))
