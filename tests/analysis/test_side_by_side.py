@@ -92,6 +92,16 @@ def test_the_same_runs_are_the_same() -> None:
     assert "up to 26 % of further pairs may differ" in same_runs_note(found)[0]
 
 
+def test_a_change_by_the_same_in_all_pairs_is_said_to_leave_others_open() -> None:
+    spent = np.full(10, 10.0)
+    found = compare({"a": rows(spent), "b": rows(1.2 * spent)})
+    (said,) = same_runs_note(found)
+    assert said.startswith("What changes by the same in all pairs has an interval of no width")
+    assert "up to 26 % of further pairs may differ" in said
+    assert same_runs_note(found, {"a"}) == [said]
+    assert same_runs_note(found, {"a", "b"}) == []
+
+
 @pytest.mark.slow
 def test_what_is_said_of_a_change_that_few_pairs_show_holds_as_often_as_it_says() -> None:
     """One pair in fifty takes twice as long, which few studies of ten pairs see."""
