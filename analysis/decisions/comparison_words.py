@@ -176,8 +176,11 @@ _SPENDS = {
 
 
 def _apart(open_: Iterable[Comparison], pairs: int) -> str:
-    told = [f"{NAMES[each.metric]}{_would(each)}" for each in open_]
-    return f"Not told apart after {pairs:,} replications: {', '.join(told)}."
+    told = {f"{NAMES[each.metric]}{_would(each)}": each.needed for each in open_}
+    said = f"Not told apart after {pairs:,} replications: {', '.join(told)}."
+    if any(told.values()):
+        said += " So many would, four times in five, if the change is as large as was found."
+    return said
 
 
 def _would(each: Comparison) -> str:

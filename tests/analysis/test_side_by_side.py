@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.decisions.comparison_words import same_runs_note
+from analysis.decisions.comparison_words import same_runs_note, sentences
 from analysis.decisions.side_by_side import Comparison, compare
 from analysis.statistics.completion import ratio_to_success
 from analysis.statistics.intervals import difference_of_shares_interval, mean_interval
@@ -144,6 +144,16 @@ def test_intervals_of_several_teams_hold_together() -> None:
     two = compare({"a": first, "b": second}).comparisons["b"][0].change
     three = compare({"a": first, "b": second, "c": third}).comparisons["b"][0].change
     assert three.low < two.low < two.high < three.high
+
+
+def test_what_more_replications_would_tell_is_said_of_the_change_that_was_found() -> None:
+    """Where there is none, as here, so many tell one in 5 % of studies."""
+    rng = np.random.default_rng(15)
+    (said,) = sentences(compare({"a": rows(rng.random(20)), "b": rows(rng.random(20))}))
+    assert " would tell), " in said
+    assert said.endswith("would, four times in five, if the change is as large as was found.")
+    (said,) = sentences(compare({"a": rows(np.ones(20)), "b": rows(np.full(20, 2.0))}))
+    assert said.endswith("Not told apart after 20 replications: runs finished, tasks right.")
 
 
 def test_too_little_to_compare_is_refused() -> None:
