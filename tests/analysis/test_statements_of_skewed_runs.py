@@ -58,7 +58,7 @@ def test_advice_on_two_runs_warns_of_no_overflow() -> None:
         name: pd.DataFrame(
             {"makespan_s": rng.random(2), "success": True, "quality": 1.0, "cost_usd": 1.0}
         )
-        for name in (ALONE, "2, structure")
+        for name in (ALONE, *(f"{n}, structure" for n in range(2, 17)))
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
