@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.intervals import difference_of_shares_interval
+from analysis.statistics.intervals import (
+    difference_of_shares_interval,
+    ratio_of_means_interval,
+)
 
 STUDIES = 1000
 
@@ -64,6 +67,23 @@ def test_a_difference_of_paired_shares_of_tasks_is_held_as_often_as_is_said(
         second = first & (rng.random((count, 10)) >= harm)
         found = difference_of_shares_interval(first.mean(axis=1), second.mean(axis=1))
         held += found.low <= 0.5 * harm <= found.high
+    assert holds(held)
+
+
+@pytest.mark.parametrize("count", [5, 10, 30])
+@pytest.mark.parametrize(("right", "harm"), [(0.5, 0.02), (0.9, 0.1), (0.8, 0.02)])
+def test_an_error_amplification_of_pairs_is_held_as_often_as_is_said(
+    right: float, harm: float, count: int
+) -> None:
+    rng, truth, held, studies = np.random.default_rng(3), 1.0 + right * harm / (1.0 - right), 0, 0
+    while studies < STUDIES:
+        first = rng.random((count, 10)) < right
+        second = first & (rng.random((count, 10)) >= harm)
+        if not first.all():  # else there is no ratio
+            errors = [1.0 - each.mean(axis=1) for each in (second, first)]
+            found = ratio_of_means_interval(*errors, are_shares=True)
+            held += found.low <= truth <= found.high
+            studies += 1
     assert holds(held)
 
 
