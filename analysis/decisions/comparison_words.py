@@ -47,7 +47,7 @@ def caveats(found: SideBySide, sure: Collection[str] = ()) -> list[str]:
 
 
 def same_runs_note(found: SideBySide, sure: Collection[str] = ()) -> list[str]:
-    """Return what is not known of the teams whose runs are those of the reference.
+    """Return what is not known of teams that are like the reference, or unlike by the same.
 
     Parameters
     ----------
@@ -55,17 +55,33 @@ def same_runs_note(found: SideBySide, sure: Collection[str] = ()) -> list[str]:
     sure : collection of str
         Teams in which nothing is random: their further runs are like those made.
     """
-    pairs = [
-        found.replications[team]
+    drawn = {
+        team: each
         for team, each in found.comparisons.items()
-        if any(one.verdict == "same" for one in each) and not {team, found.reference} <= {*sure}
-    ]
-    if not pairs:
-        return []
-    return [
-        "What is the same in all pairs has no interval: up to "
-        f"{most_unseen_percent(min(pairs))} of further pairs may differ (95 % confidence)."
-    ]
+        if not {team, found.reference} <= {*sure}
+    }
+    said = []
+    for what, is_so in (
+        ("What is the same in all pairs has no interval", _is_same),
+        ("What changes by the same in all pairs has an interval of no width", _is_level),
+    ):
+        pairs = [found.replications[team] for team, each in drawn.items() if any(map(is_so, each))]
+        if pairs:
+            said.append(
+                f"{what}: up to {most_unseen_percent(min(pairs))} of further pairs may differ "
+                "(95 % confidence)."
+            )
+    return said
+
+
+def _is_same(each: Comparison) -> bool:
+    return each.verdict == "same"
+
+
+def _is_level(each: Comparison) -> bool:
+    """Return whether a change is the same in all pairs, but for rounding, and is one."""
+    change = each.change
+    return change.high - change.low <= 1e-12 * (1.0 + abs(change.estimate))
 
 
 def price_notes(has_price: Mapping[str, bool]) -> list[str]:
@@ -160,8 +176,11 @@ _SPENDS = {
 
 
 def _apart(open_: Iterable[Comparison], pairs: int) -> str:
-    told = [f"{NAMES[each.metric]}{_would(each)}" for each in open_]
-    return f"Not told apart after {pairs:,} replications: {', '.join(told)}."
+    told = {f"{NAMES[each.metric]}{_would(each)}": each.needed for each in open_}
+    said = f"Not told apart after {pairs:,} replications: {', '.join(told)}."
+    if any(told.values()):
+        said += " So many would, four times in five, if the change is as large as was found."
+    return said
 
 
 def _would(each: Comparison) -> str:

@@ -16,7 +16,7 @@ from analysis.statistics.completion import linearised
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
-from simulator.experiment.intervals import mean_interval, student_quantile
+from simulator.experiment.intervals import Interval, mean_interval
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
@@ -252,21 +252,29 @@ def _chance(values: Array, problem: Mapping[str, Any], design: Array, by: str) -
 
     An effect is a mean over pairs of points that differ in this parameter. Common random numbers
     may make the noise of all pairs the same, so that it does not average out: the bound is that of
-    one pair of average noise, corrected by Bonferroni for all parameters (t test of paired
-    differences of the replications).
+    one pair of average noise, corrected by Bonferroni for all parameters. It is how far 0 may be
+    from the mean to be left out by `mean_interval` of the replications' paired differences, which
+    allows for skewness: with common lognormal noise of sigma 1, a parameter without effect exceeds
+    the bound of Student's t in 8 to 13 % of studies of 5 to 30 replications.
     """
     names, replications = len(problem["names"]), values.shape[1]
     if replications < 2:
         return np.full(names, np.nan)
-    quantile = student_quantile(1.0 - 0.025 / names, replications - 1)
     firsts, seconds, which, size = _steps(problem, design, by)
-    spread = (values[seconds] - values[firsts]).std(axis=1, ddof=1)
-    errors = spread / np.sqrt(replications) / size
+    found = [mean_interval(each, 1.0 - 0.05 / names) for each in values[seconds] - values[firsts]]
+    reach = np.array([_reach_to_zero(each) for each in found]) / size
     if by == "mu_star":
-        return np.array([quantile * errors[which == i].mean() for i in range(names)])
+        return np.array([reach[which == i].mean() for i in range(names)])
     variance = float(values.mean(axis=1).var()) or 1.0
-    squares = np.array([(errors[which == i] ** 2).mean() for i in range(names)])
-    return np.asarray(quantile**2 * squares / (2.0 * variance))
+    squares = np.array([(reach[which == i] ** 2).mean() for i in range(names)])
+    return np.asarray(squares / (2.0 * variance))
+
+
+def _reach_to_zero(found: Interval) -> float:
+    """Return how far an interval reaches from its estimate towards 0."""
+    if found.estimate > 0.0:
+        return found.estimate - found.low
+    return found.high - found.estimate
 
 
 def _steps(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from analysis.decisions.economics import break_even_usd_per_hour
@@ -47,8 +48,11 @@ def answer(
             samples[str(name)] = rows
     counts = by_name["success"].agg(["sum", "size"])
     all_done = bool((counts["sum"] == counts["size"]).all())
+    drawn = _drawn(results, scenarios)
     if len(samples) > 1:
-        ranked = rank_by_time(samples, may_fail=not all_done)
+        numbers = by_name["point"].first()
+        as_known = {name for name in samples if numbers[name] not in drawn}
+        ranked = rank_by_time(samples, may_fail=not all_done, sure=as_known)
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
         p = float(best["p_best"])
@@ -66,7 +70,7 @@ def answer(
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
         slowest = str(ranked.iloc[-1]["system"])
-        section.say(*_saving(results, str(best["system"]), slowest))
+        section.say(*_saving(results, str(best["system"]), slowest, drawn))
         if len(ranked) > 2 and (ranked["low"] < ranked["high"]).any():
             section.say(
                 f"Which of the {len(ranked)} is quickest is found from the same runs, and the "
@@ -81,7 +85,7 @@ def answer(
         verdict = _alone(name, rows, not all_done)
     else:
         verdict = "No run finished at any point: how long the work takes is not known."
-    section.say(*_of_further_runs(results, scenarios, all_done))
+    section.say(*_of_further_runs(results, drawn, all_done))
     if not all_done:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
@@ -96,21 +100,24 @@ def answer(
     return verdict, section
 
 
-def _of_further_runs(
-    results: pd.DataFrame, scenarios: Callable[[int], Scenario] | None, all_done: bool
-) -> list[str]:
-    """Say what the runs do not show of further ones."""
+def _drawn(results: pd.DataFrame, scenarios: Callable[[int], Scenario] | None) -> list[int]:
+    """Return the points whose further runs may differ from those made."""
     points = {number: results[results["point"] == number] for number in set(results["point"])}
-    drawn = [
+    return [
         each
         for each, rows in points.items()
         if scenarios is None or does_any_vary(rows) or not are_sure(scenarios(each), rows)
     ]
+
+
+def _of_further_runs(results: pd.DataFrame, drawn: Sequence[int], all_done: bool) -> list[str]:
+    """Say what the runs do not show of further ones, of the points that are `drawn`."""
     if not drawn:
         return ["Nothing is random: further runs are the same as those made."]
-    said = _alike(results[results["point"].isin(drawn)], len(points))
+    some = results[results["point"].isin(drawn)]
+    said = _alike(some, results["point"].nunique())
     if all_done:
-        said.append(unseen_failures(min(len(points[each]) for each in drawn)))
+        said.append(unseen_failures(int(some["point"].value_counts().min())))
     return said
 
 
@@ -166,12 +173,13 @@ def _unfinished(counts: pd.DataFrame) -> list[str]:
     return said
 
 
-def _saving(results: pd.DataFrame, name: str, slowest: str) -> list[str]:
+def _saving(results: pd.DataFrame, name: str, slowest: str, drawn: Collection[int]) -> list[str]:
     """Say what a point saves over what it is held against, as far as the interval allows.
 
     That is its baseline; without one the same team of one agent, where sizes are swept; else the
     slowest point. The interval holds whichever point is the quickest, and whichever the slowest: it
-    is one of as many as there could have been (Bonferroni).
+    is one of as many as there could have been (Bonferroni). There is none where all pairs differ by
+    the same, though the points are `drawn`.
     """
     point = results[results["point_name"] == name]
     points = results["point"].nunique()
@@ -184,7 +192,8 @@ def _saving(results: pd.DataFrame, name: str, slowest: str) -> list[str]:
     if alone["point"].iloc[0] == point["point"].iloc[0]:
         return []  # it is one agent itself
     may_fail = not bool(results["success"].all())
-    return _saved(point, alone, whom, 1.0 - 0.05 / max(1, choices), may_fail)
+    is_drawn = not {point["point"].iloc[0], alone["point"].iloc[0]}.isdisjoint(drawn)
+    return _saved(point, alone, whom, 1.0 - 0.05 / max(1, choices), may_fail, is_drawn)
 
 
 def _single_agent_of(results: pd.DataFrame, point: pd.DataFrame) -> pd.DataFrame:
@@ -201,7 +210,12 @@ def _single_agent_of(results: pd.DataFrame, point: pd.DataFrame) -> pd.DataFrame
 
 
 def _saved(
-    point: pd.DataFrame, alone: pd.DataFrame, whom: str, confidence: float, may_fail: bool
+    point: pd.DataFrame,
+    alone: pd.DataFrame,
+    whom: str,
+    confidence: float,
+    may_fail: bool,
+    is_drawn: bool,
 ) -> list[str]:
     """Say what a point saves over another, `whom`."""
     other = whom.removesuffix(",")
@@ -223,6 +237,12 @@ def _saved(
     shares = f"{percent(saved)} ({within})"
     if least <= 0.0:
         return [f"Whether it is quicker than {other} is open: it saves {shares} of the time."]
+    apart = (first["makespan_s"] - second["makespan_s"]).to_numpy(dtype=float)
+    if is_drawn and np.ptp(apart) <= 1e-12 * abs(apart).max():
+        return [
+            f"In all pairs of runs it saved {percent(saved)} of the time over {other}: others may "
+            "differ."
+        ]
     quality = difference_of_shares_interval(second["quality"], first["quality"], confidence)
     said = [f"Over {whom} it saves {shares} of the time."]
     if quality.high < 0.0:

@@ -179,10 +179,14 @@ def difference_of_shares_interval(
 ) -> Interval:
     """Return mean(first) - mean(second) of values between 0 and 1, with an interval.
 
-    The intervals of both means (`proportion_interval`) are combined by the method of variance
-    estimates recovery, with the correlation in the sample (Newcombe 1998, method 10; Zou & Donner
-    2008). So the difference of two shares that were 1 in all of ten replications is not known to
-    be 0, as a paired t interval would say.
+    Of outcomes, all 0 or 1, only pairs that differ tell: it is the share of pairs in which only the
+    first is 1, less the share in which only the second is. So it is, too, where all pairs differ by
+    the same, as others may differ by anything. Of other shares it is the difference of both means,
+    and the interval reaches to the ends of `mean_interval` of the differences. The intervals of the
+    two shares (`proportion_interval`) are combined by the method of variance estimates recovery,
+    with the correlation in the sample (Newcombe 1998; Zou & Donner 2008). So the difference of two
+    shares that were 1 in all of ten replications is not known to be 0, as a paired t interval would
+    say.
 
     Parameters
     ----------
@@ -204,6 +208,16 @@ def difference_of_shares_interval(
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if x.shape != y.shape:
         raise ValueError(f"paired samples differ in length: {x.shape} and {y.shape}")
+    found, apart = _difference(x, y, confidence), x - y
+    if np.isin([x, y], (0.0, 1.0)).all() or np.ptp(apart) <= 1e-9:  # rounding
+        return _difference(np.maximum(apart, 0.0), np.maximum(-apart, 0.0), confidence)
+    paired = mean_interval(apart, confidence)
+    low, high = min(found.low, paired.low), max(found.high, paired.high)
+    return Interval(found.estimate, max(-1.0, low), min(1.0, high))
+
+
+def _difference(x: Array, y: Array, confidence: float) -> Interval:
+    """Return the difference of two shares, by the interval of each and their correlation."""
     one, other = (proportion_interval(values, confidence) for values in (x, y))
     r, difference = _correlation(x, y), one.estimate - other.estimate
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ def rank_by_time(
     confidence: float = 0.95,
     indifference: float = 0.01,
     may_fail: bool = False,
+    sure: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Return teams in the order of their times to success, with bounds of how sure that is.
 
@@ -38,6 +39,8 @@ def rank_by_time(
         Share of the best time that does not matter.
     may_fail : bool
         Whether runs may fail though all of these finished (see `ratio_to_success`).
+    sure : collection of str, optional
+        Teams whose further runs are known to be the same; those that never vary when absent.
 
     Returns
     -------
@@ -53,6 +56,7 @@ def rank_by_time(
         {name: linearised(rows["makespan_s"], rows["success"]) for name, rows in systems.items()},
         confidence=confidence,
         indifference=indifference,
+        sure=sure,
     )
     each = 1.0 - (1.0 - confidence) / len(systems)
     may_fail = may_fail or not all(rows["success"].all() for rows in systems.values())

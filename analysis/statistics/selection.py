@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -87,6 +87,7 @@ def rank(
     smaller_is_better: bool = True,
     confidence: float = 0.95,
     indifference: float = 0.01,
+    sure: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Return systems in the order of their means, with bounds of how sure each is the best.
 
@@ -100,6 +101,8 @@ def rank(
         Coverage of the interval of each mean, and joint coverage of all the differences.
     indifference : float
         Share of the best mean that does not matter.
+    sure : collection of str, optional
+        Systems whose further values are known to be the same; those that never vary when absent.
 
     Returns
     -------
@@ -109,9 +112,9 @@ def rank(
         skewness (`mean_interval`), corrected by Bonferroni for all pairs, since the first is chosen
         by the same samples; ``may_be_best``: whether no other is known to be better (Nelson &
         Matejcik 1995); ``p_best``: a lower bound of the probability that no other is better by more
-        than the indifference; NaN if nothing is known, as where another was the same in all
-        replications, which vary, and at most 0.99, as the tails of a t distribution cannot be
-        trusted further.
+        than the indifference; NaN if nothing is known, as where another was better or worse by the
+        same in all replications, which are not sure to be so again, and at most 0.99, as the tails
+        of a t distribution cannot be trusted further.
 
     Raises
     ------
@@ -129,6 +132,7 @@ def rank(
     means = table.mean(axis=1)
     behind = means[:, None] - means[None, :]
     rivals = max(1, systems - 1)
+    rounding = 1e-12 * float(np.abs(means).max())
     if count > 1:
         errors = difference_errors(table)
         tail = (1.0 - confidence) / (systems * rivals)
@@ -142,12 +146,13 @@ def rank(
             # Of skewed differences that of Hall's transformation, if it is less.
             surprise = np.fmin(surprise, -_transformed(-surprise, skewness, count))
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
-        # Runs that vary, and are the same in pairs, may differ by what none of them has shown.
+        # Pairs that all differ by the same may differ by what none of them has shown.
         varies = np.ptp(table, axis=1) > 0.0
-        is_same = (table[:, None, :] == table[None, :, :]).all(axis=2) & varies[:, None]
-        np.fill_diagonal(is_same, False)
-        surprise = np.where(is_same, -np.inf, surprise)
-        down, up = (np.where(is_same, np.inf, each) for each in (down, up))
+        may_vary = varies if sure is None else np.array([name not in sure for name in names])
+        is_level = (errors <= rounding) & (may_vary[:, None] | may_vary[None, :])
+        np.fill_diagonal(is_level, False)
+        surprise = np.where(is_level, -np.inf, surprise)
+        down, up = (np.where(is_level, np.inf, each) for each in (down, up))
         np.fill_diagonal(surprise, np.inf)
         wrong = rivals * special.stdtr(count - 1, -surprise.min(axis=1))
         p_best = np.where(wrong < 1.0, np.minimum(1.0 - wrong, 0.99), np.nan)
@@ -156,7 +161,6 @@ def rank(
         np.fill_diagonal(down, 0.0)
         up = down
         p_best = np.full(systems, 0.99 if systems == 1 else np.nan)
-    rounding = 1e-12 * float(np.abs(means).max())
     may_be_best = (behind - down <= rounding).all(axis=1)
     order = np.argsort(means, kind="stable")
     first = order[0]

@@ -58,12 +58,15 @@ def correlation(both: int, first: int, second: int, neither: int) -> float:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_difference_of_two_shares_is_newcombes(table: tuple[int, int, int, int]) -> None:
+def test_the_difference_of_two_shares_is_that_of_the_pairs_that_differ(
+    table: tuple[int, int, int, int],
+) -> None:
     first, second = pairs(*table)
     found = difference_of_shares_interval(first, second)
-    a, b, n = sum(first), sum(second), len(first)
+    both, a, b, neither = table
+    n = len(first)
     (l1, u1), (l2, u2) = (stats.binomtest(k, n).proportion_ci(method="exact") for k in (a, b))
-    r, p, q = correlation(*table), a / n, b / n
+    r, p, q = correlation(0, a, b, both + neither), a / n, b / n  # no pair is both of these
     below = (p - l1) ** 2 - 2 * r * (p - l1) * (u2 - q) + (u2 - q) ** 2
     above = (u1 - p) ** 2 - 2 * r * (u1 - p) * (q - l2) + (q - l2) ** 2
     ends = (p - q, p - q - math.sqrt(max(below, 0)), p - q + math.sqrt(max(above, 0)))

@@ -190,3 +190,17 @@ def test_each_of_several_rivals_takes_its_part_of_the_error() -> None:
             1.0 - 2.0 * error, may_fail=True,
         )  # fmt: skip
         assert ratio.low >= 1.0
+
+
+def test_no_probability_is_said_where_all_runs_of_points_that_may_vary_are_alike() -> None:
+    teams = {
+        name: pd.DataFrame({"makespan_s": np.full(5, seconds), "success": True})
+        for name, seconds in (("quick", 10.0), ("slow", 12.0))
+    }
+    verdict, section = answer(sweep_of(teams))
+    assert verdict.endswith("quick, 10 s (10 to 10), but others may be as quick.")
+    assert "Not known to be slower: slow." in section.words
+    assert section.words[0] == (
+        "In all pairs of runs it saved 17 % of the time over the slowest point, slow: others may "
+        "differ."
+    )

@@ -164,8 +164,9 @@ def conclude(evidence: Evidence) -> Advice:
     table["behind"] = behind
     # Any of the systems could have been the one with which all others are compared.
     joint = evidence.bounds(error / len(names))
-    table["behind_low"] = np.minimum(np.expm1(joint.low[:, at]), behind)
-    table["behind_high"] = np.maximum(np.expm1(joint.high[:, at]), behind)
+    with np.errstate(over="ignore"):  # of two replications, so much more is infinite
+        table["behind_low"] = np.minimum(np.expm1(joint.low[:, at]), behind)
+        table["behind_high"] = np.maximum(np.expm1(joint.high[:, at]), behind)
     table["may_be_best"] = possible
     return Advice(
         verdict,
