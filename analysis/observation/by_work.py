@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.requests import Requests
 from analysis.calibration.rounding import four_digits
-from analysis.calibration.seen_times import SHORTEST_S
+from analysis.calibration.seen_times import SHORTEST_S, resolution_s
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
 
@@ -87,7 +87,7 @@ def fit_by_work(
     names = turns["session"].astype(str)
     found: dict[str, Estimate] = {}
     for name, values, of_run, is_log in (
-        ("output", turns["output"], names, True),
+        ("output", turns["output"].clip(lower=1.0), names, True),
         ("growth", turns["growth"].where(turns["growth"] >= 0.0), names, False),
         ("tools", *_seconds(turns, tools, without), True),
     ):
@@ -106,11 +106,18 @@ def _seconds(
     """Return how long tools take, as a share of what is usual for each, and in which run."""
     if tools.empty:
         gaps = turns[turns["gap_s"].notna()]
-        return gaps["gap_s"].clip(lower=SHORTEST_S), gaps["session"].astype(str)
+        return _told(gaps["gap_s"]), gaps["session"].astype(str)
     own = tools[~tools["tool"].isin(list(without)) & tools["seconds"].notna()]
-    logs = np.log(own["seconds"].clip(lower=SHORTEST_S))
+    logs = np.log(_told(own["seconds"]))
     usual = logs.groupby(own["tool"].astype(str)).transform("mean")
     return np.exp(logs - usual), own["session"].astype(str)
+
+
+def _told(seconds: pd.Series) -> pd.Series:
+    """Return times; of what a coarse clock shows as 0, the half of what it shows next."""
+    known = seconds.to_numpy(dtype=np.float64)
+    clock_s = resolution_s(known) if known.any() else 0.0
+    return seconds.clip(lower=max(SHORTEST_S, clock_s / 2.0))
 
 
 def _power(
@@ -129,7 +136,7 @@ def _power(
         Whether means of logarithms follow it, which a few huge values hardly move. Else means of
         values do, some of which may be 0.
     """
-    y = np.log(np.maximum(values, 1e-9)) if is_log else values
+    y = np.log(values) if is_log else values
     names, run = np.unique(runs, return_inverse=True)
     x = np.asarray([logs[name] for name in names], dtype=np.float64)
     if len(names) < FEWEST_RUNS or np.ptp(x) == 0.0 or not values.any():

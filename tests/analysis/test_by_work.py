@@ -130,6 +130,36 @@ def test_tools_that_are_long_by_themselves_make_no_power() -> None:
     assert "tools" not in found.powers
 
 
+def test_clocks_that_show_whole_seconds_make_no_power() -> None:
+    """Of nearly half of the waits, in short runs as in long ones, 0 seconds are seen."""
+    rng = np.random.default_rng(8)
+    said = requests(rng, {"output": -0.3})
+    rounded = said.turns.assign(gap_s=(said.turns["gap_s"] / 10.0).round())
+    assert (rounded["gap_s"] == 0.0).mean() > 0.4
+    found = fit_by_work(Requests(rounded, said.tools, said.table), work_of(said))
+    assert found is not None
+    assert set(found.powers) == {"output"}
+
+
+def test_turns_that_write_nothing_and_tools_that_take_no_time_are_borne() -> None:
+    rng = np.random.default_rng(8)
+    said = requests(rng, POWERS)
+    nothing = rng.random(len(said.turns)) < 0.01
+    turns = said.turns.assign(
+        output=said.turns["output"].where(~nothing, 0.0),
+        gap_s=said.turns["gap_s"].where(~nothing, 0.0),
+        growth=said.turns["growth"].where(~nothing, -50.0),
+    )
+    found = fit_by_work(Requests(turns, said.tools, said.table), work_of(said))
+    assert found is not None
+    for name, power in POWERS.items():
+        assert abs(found.powers[name].value - power) < 3.5 * found.powers[name].error, name
+    silent = turns.assign(output=0.0, gap_s=0.0, growth=0.0)
+    none = fit_by_work(Requests(silent, said.tools, said.table), work_of(said))
+    assert none is not None
+    assert none.spec() == {}
+
+
 def sessions(path: Path, by_work: dict[str, float] | None) -> Observation:
     """Return what is observed of sessions of 1 to 60 turns."""
     each = agent(random.Random(5)) | {"loop": {"work_per_turn": 1}}
