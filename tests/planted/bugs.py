@@ -831,6 +831,34 @@ BUGS = [
         "tests/model/test_workloads_alone.py",
         "number_of_tasks_weighed",
     ),
+    Bug(
+        "simulator/model/workloads/resampled.py",
+        "share = work / self.at_work",
+        "share = self.at_work / work",
+        "tests/engine/test_runs_by_work.py",
+        "factors_of_its_work",
+    ),
+    Bug(
+        "simulator/model/agents/roster.py",
+        "AS_SAID if role else graph.run_factors",
+        "graph.run_factors",
+        "tests/engine/test_runs_by_work.py",
+        "only_workers",
+    ),
+    Bug(
+        "analysis/observation/by_work.py",
+        "weights * off / np.maximum(1.0 - leverage, 1e-9)",
+        "off / np.maximum(1.0 - leverage, 1e-9)",
+        "tests/analysis/test_by_work.py",
+        "powers_are_found",
+    ),
+    Bug(
+        "analysis/observation/by_work.py",
+        "return np.exp(logs - usual), own",
+        "return np.exp(logs), own",
+        "tests/analysis/test_by_work.py",
+        "long_by_themselves",
+    ),
     # Found unseen by fresh eyes.
     Bug(
         f"{_MODEL}/calls/outages.py",
@@ -939,8 +967,8 @@ BUGS = [
     ),
     Bug(
         "analysis/calibration/tokens.py",
-        "retention * (kept + wrote[:, rows, t] + turn)",
-        "retention * (kept + wrote[:, rows, t]) + turn",
+        "read += (turn + output) * (again @ log.followed_calls.T)",
+        "read += turn * log.calls + output * (again @ log.followed_calls.T)",
         _SMALL,
         "kept_of_all",
     ),
