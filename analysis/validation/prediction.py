@@ -1,6 +1,8 @@
 """Predicts runs of calibrated teams that may never have been run.
 
 Parameters are drawn from their uncertainty and simulated, so that a prediction is a distribution.
+Teams of all sizes have the same draws and random numbers, so that what is between two of them is
+known better than either (common random numbers).
 The pilot's own runs are carried over to the predicted team (see `carry_over`): a prediction is a
 mixture of the simulated runs and of the runs carried over.
 """
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.cell import CellFit
 from analysis.calibration.simulated_runs import METRICS, as_table, rows_of
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
@@ -32,6 +35,9 @@ _PER_DRAW = 4
 """Replications for each draw of the parameters."""
 _DRAWS_TOGETHER = 10
 """Draws that are simulated as one job: few, so that no process waits long for the last one."""
+_OF_PILOT = 2
+"""The pilot's own teams have so many times fewer replications than those that are predicted. With
+random numbers of their own, and as many, they made predictions vary as much, by their seed."""
 
 
 def predict_cells(
@@ -87,28 +93,29 @@ def begin_prediction(
     Other processes simulate meanwhile, if they run already.
     """
     targets = target.of(cells)
+    draws = [_Draws(cell, seed) for cell in cells]
     teams = [
-        _Team(
-            team.cell, team.n, cells[team.cell], target.changes_of(team), replications, adjust, seed
-        )
+        _Team(team.cell, team.n, draws[team.cell], target.changes_of(team), replications, adjust)
         for team in targets
     ]
     if carry_over:
         known = {(team.number, team.n) for team in teams if not team.changes}
         alike = [(number, n) for number, cell in enumerate(cells) for n in cell.sizes]
         more = [each for each in alike if each not in known]
-        teams += [_Team(*each, cells[each[0]], {}, replications, adjust, seed) for each in more]
-    jobs = -(-replications // (_PER_DRAW * _DRAWS_TOGETHER))  # of each team
+        fewer = -(-replications // _OF_PILOT)
+        teams += [_Team(*each, draws[each[0]], {}, fewer, adjust) for each in more]
+    jobs = sum(team.jobs for team in teams)
     rows = begin(rows_of, chain.from_iterable(map(_jobs, teams)), workers)
 
     def finish(progress: Progress | None) -> pd.DataFrame:
         def tell(done: float, _: int) -> None:
             if progress is not None:
-                progress(done / jobs, len(teams))
+                progress(done * len(teams) / jobs, len(teams))
 
         of_jobs = iter(rows(tell))
         simulated = [
-            as_table(chain.from_iterable(islice(of_jobs, jobs))).head(replications) for _ in teams
+            as_table(chain.from_iterable(islice(of_jobs, team.jobs))).head(team.replications)
+            for team in teams
         ]
         pilots, trust = _pilots(cells, teams, simulated) if carry_over else ([], [])
         rng = np.random.default_rng([20261121, seed] if seed else 20261121)
@@ -153,35 +160,56 @@ def _pilots(
     return pilots, trust_in_changes(pilots)
 
 
+class _Draws:
+    """Fits of a cell, drawn from their uncertainty: the same for its teams of all sizes."""
+
+    def __init__(self, cell: Calibrated, seed: int) -> None:
+        self.cell, self.seed = cell, seed
+        self._rng = np.random.default_rng([sum(cell.fit.name.encode()), *([seed] if seed else [])])
+        self._made: list[CellFit] = []
+
+    def fit(self, number: int) -> CellFit:
+        """Return one of the draws; each is made once."""
+        while len(self._made) <= number:
+            self._made.append(self.cell.fit.draw(self._rng))
+        return self._made[number]
+
+
 @dataclass(frozen=True)
 class _Team:
     """One cell at one team size, with the target's changes or as in the pilot."""
 
     number: int
     n: int
-    cell: Calibrated
+    draws: _Draws
     changes: Mapping[str, Any]
     replications: int
     adjust: Adjust | None
-    seed: int
+
+    @property
+    def draws_made(self) -> int:
+        """How many draws of the parameters its replications take."""
+        return -(-self.replications // _PER_DRAW)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs they are."""
+        return -(-self.draws_made // _DRAWS_TOGETHER)
 
 
 def _jobs(team: _Team) -> Iterator[list[dict[str, Any]]]:
     """Yield the scenarios that one process simulates in a row."""
-    draws = _draws(team)
-    while some := list(islice(draws, _DRAWS_TOGETHER)):
+    scenarios = _scenarios(team)
+    while some := list(islice(scenarios, _DRAWS_TOGETHER)):
         yield some
 
 
-def _draws(team: _Team) -> Iterator[dict[str, Any]]:
+def _scenarios(team: _Team) -> Iterator[dict[str, Any]]:
     """Yield scenarios of a cell, each with parameters drawn from their uncertainty."""
-    cell, changes = team.cell, team.changes
-    rng = np.random.default_rng(
-        [team.n, sum(cell.fit.name.encode()), *([team.seed] if team.seed else [])]
-    )
-    for draw in range(-(-team.replications // _PER_DRAW)):
-        document = cell.fit.draw(rng).scenario(cell.tasks, team.n)
+    draws = team.draws
+    for draw in range(team.draws_made):
+        document = draws.fit(draw).scenario(draws.cell.tasks, team.n)
         if team.adjust is not None:
             document = team.adjust(document)
-        document |= {"seed": 10_000 * team.seed + draw, "replications": _PER_DRAW}
-        yield changed(document, changes)
+        document |= {"seed": 10_000 * draws.seed + draw, "replications": _PER_DRAW}
+        yield changed(document, team.changes)

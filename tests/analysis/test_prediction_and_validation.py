@@ -33,10 +33,7 @@ from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED, PilotRuns, carried_over, success_shares
 from analysis.validation.compare import _skill, write_predictions
 from analysis.validation.findings import findings
-from analysis.validation.prediction import (
-    COLUMNS,
-    predict_cells,
-)
+from analysis.validation.prediction import COLUMNS, _Draws, _scenarios, _Team, predict_cells
 from analysis.validation.real_and_simulated import real, simulated
 from analysis.validation.scores import (
     brier,
@@ -106,10 +103,26 @@ def test_runs_of_a_team_are_told_of_in_parts_and_are_the_same_for_all_processes(
 ) -> None:
     heard: list[tuple[float, int]] = []
     alone = predict_cells(cells[:1], Target([1], {}), 90, 1, lambda *told: heard.append(told))
-    assert [done for done, _ in heard] == pytest.approx([part / 3 for part in range(7)])
-    assert {most for _, most in heard} == {2}  # the pilot's teams of 2 are simulated, too
+    # The pilot's teams of 2 are simulated, too: half as often.
+    assert [done for done, _ in heard] == pytest.approx([2 * part / 5 for part in range(6)])
+    assert {most for _, most in heard} == {2}
     pd.testing.assert_frame_equal(alone, predict_cells(cells[:1], Target([1], {}), 90, 2))
     assert alone["replication"].tolist() == list(range(90))
+
+
+def test_teams_of_all_sizes_have_the_same_draws_of_parameters(cells: list[Calibrated]) -> None:
+    draws = [_Draws(cells[0], seed) for seed in (0, 0, 5)]
+    said = [
+        list(_scenarios(_Team(0, n, some, {}, replications, None)))
+        for n, some, replications in ((1, draws[0], 40), (3, draws[0], 23), (2, draws[1], 40))
+    ]
+    agents = [[each["team"]["agent"] for each in of] for of in said]
+    assert [each["team"]["size"] for each in said[1]] == [3] * 6
+    assert agents[0] == agents[2]
+    assert agents[1] == agents[0][:6]
+    assert agents[0][0] != agents[0][1]
+    other = next(_scenarios(_Team(0, 1, draws[2], {}, 4, None)))
+    assert other["team"]["agent"] != agents[0][0]
 
 
 def test_teams_begin_to_be_simulated_before_pandas_is_imported(
