@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.calibration.agent_fits import _first_calls
 from analysis.calibration.analogues import COMPARED, _carry
-from analysis.calibration.cells import _first_calls
 from analysis.calibration.context_growth import growth_of
 from analysis.calibration.draws import covariance_at
 from analysis.calibration.errors import call_correlation

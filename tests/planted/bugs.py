@@ -1562,7 +1562,7 @@ BUGS = [
         "what_carries_over",
     ),
     Bug(
-        "analysis/calibration/cells.py",
+        "analysis/calibration/agent_fits.py",
         '(calls["ready"] > 1)',
         '(calls["ready"] > 2)',
         _SMALL,
