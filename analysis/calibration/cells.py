@@ -23,7 +23,7 @@ from analysis.calibration.matching import matched, pool_habits, search_for
 from analysis.calibration.observations import observe
 from analysis.calibration.waits import IMPUTED, Waits, fit_waits
 from analysis.traces.team_runs import AGENT, CELL, SELF_CLAIM, TeamRuns
-from simulator.experiment.pool import Processes, Progress, begin
+from simulator.experiment.pool import Begun, Processes, Progress, begin
 
 Told = dict[tuple[Hashable, ...], Waits]
 """Waits of agents that claim their tasks, by what is alike in the runs of each."""
@@ -62,8 +62,7 @@ def fit_cells(
     seen : tuple, optional
         What `observed` returns of cells that are pooled by agent or not, where that is known.
     """
-    _, finish = begin_cells(real, match, workers, pooled, priors, seen)
-    return finish(progress)
+    return begin_cells(real, match, workers, pooled, priors, seen)(progress)
 
 
 def begin_cells(
@@ -74,8 +73,9 @@ def begin_cells(
     priors: Mapping[str, Prior] | None = None,
     seen: tuple[pd.DataFrame, Told] | None = None,
     meanwhile: Callable[[], None] | None = None,
-) -> tuple[list[CellFit], Callable[[Progress | None], list[CellFit]]]:
-    """Return the fits without the two habits, and a function that returns them with these.
+    fitted: Callable[[Sequence[CellFit]], None] | None = None,
+) -> Callable[[Progress | None], list[CellFit]]:
+    """Fit cells without the two habits, and return a function that returns them with these.
 
     Other processes match the habits meanwhile, if they run already.
 
@@ -85,23 +85,35 @@ def begin_cells(
         As for `fit_cells`.
     meanwhile : callable, optional
         Called once, when other processes that can have begun to fit agents.
+    fitted : callable, optional
+        Told the cells of each agent, without the two habits, as soon as they are fitted, while
+        other processes are at work.
     """
     together = AGENT if pooled else CELL
     calls, told = seen or observed(real, together)
     agents = agents_of(real, calls, told, together, priors or shipped().priors)
-    fits = [fit for cells in fit_agents(agents, workers, meanwhile) for fit in cells]
+    of_agents, untold = _fit_agents(agents, workers, meanwhile, fitted)
+    fits = [fit for cells in of_agents for fit in cells]
+
+    def tell() -> None:
+        if fitted is not None:
+            for cells in untold:
+                fitted(cells)
+
     if not match:
-        return fits, lambda progress: fits
+        tell()
+        return lambda progress: fits
     searches = [search_for(fit, *_matched_data(real, calls, fit)) for fit in fits]
     teams = sum(len(search.teams) for search in searches if search is not None)
     is_begun = isinstance(workers, Processes) and workers.is_started
     found = begin(found_habits, searches, workers if is_begun or teams > _MANY_TEAMS else 1)
+    tell()
 
     def finish(progress: Progress | None) -> list[CellFit]:
         whole = [matched(*each) for each in zip(fits, searches, found(progress), strict=True)]
         return _with_pooled_habits(whole) if pooled else whole
 
-    return fits, finish
+    return finish
 
 
 def _with_pooled_habits(fits: Sequence[CellFit]) -> list[CellFit]:
@@ -141,18 +153,32 @@ def _matched_data(
     return tasks, runs, calls[calls["run_dir"].isin(runs["run_dir"])]
 
 
-def fit_agents(
+def _fit_agents(
     agents: Sequence[AgentRuns],
     workers: int | Processes,
-    meanwhile: Callable[[], None] | None = None,
-) -> list[list[CellFit]]:
+    meanwhile: Callable[[], None] | None,
+    fitted: Callable[[Sequence[CellFit]], None] | None,
+) -> tuple[list[list[CellFit]], list[list[CellFit]]]:
     """Fit all cells of each agent, in other processes if these need not import what fits.
 
     Or if there are many calls. `meanwhile` is called when they have begun, where they run already.
+
+    Returns
+    -------
+    (list, list)
+        The cells of each agent, and those of them that `fitted` was not told of.
     """
     calls = sum(len(agent.calls) for agent in agents)
     are_copies = isinstance(workers, Processes) and workers.are_copies
-    fits = begin(fit_agent, agents, workers if are_copies or calls > _MANY_CALLS else 1)
+    begun = Begun(fit_agent, agents, workers if are_copies or calls > _MANY_CALLS else 1)
     if meanwhile is not None:
         meanwhile()
-    return fits(None)
+    if not begun.is_shared:
+        found = begun.finish()
+        return found, found
+    last_first: list[list[CellFit]] = []  # others begin with the first
+    for number in reversed(range(len(agents))):
+        last_first.append(begun.result(number))
+        if fitted is not None and number:  # of the last of them when its habits are searched for
+            fitted(last_first[-1])
+    return last_first[::-1], last_first[-1:]

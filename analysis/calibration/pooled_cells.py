@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.agent_fits import fit_agent
 from analysis.calibration.agent_runs import agents_of
 from analysis.calibration.cell import CellFit
-from analysis.calibration.cells import Told, fit_agents, observed
+from analysis.calibration.cells import Told, observed
 from analysis.calibration.estimates import UNTOLD, Estimate, Probability, VectorFit
 from analysis.calibration.hyperpriors import VAGUE
 from analysis.calibration.latency import mean_log_seconds
@@ -19,18 +20,12 @@ from analysis.calibration.output_limits import between_cells
 from analysis.calibration.seen_times import SHORTEST_S
 from analysis.traces.team_runs import AGENT, CELL, TeamRuns
 from simulator.experiment.intervals import student_over_normal
-from simulator.experiment.pool import Processes
 
 _MOST = 0.99 * UNTOLD.error
 """The largest error of a habit that some cell tells."""
 
 
-def pooled_fits(
-    team: TeamRuns,
-    fits: Sequence[CellFit],
-    workers: int | Processes = 1,
-    seen: tuple[pd.DataFrame, Told] | None = None,
-) -> list[CellFit]:
+def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together.
 
     The two habits that are matched by simulation are medians over the cells. Their standard errors
@@ -42,12 +37,10 @@ def pooled_fits(
     team : TeamRuns
     fits : sequence of CellFit
         Of the cells.
-    workers : int or Processes
-        Processes for the fits (see `simulator.experiment.pool.in_processes`).
-    seen : tuple, optional
-        What `observed` returns of the agents, where that is known.
     """
-    return with_habits_of(fit_pooled(team, fits, workers, seen), fits)
+    agents = PooledAgents(team, observed(team, AGENT))
+    agents.fit(fits)
+    return with_habits_of(agents.fits(), fits)
 
 
 def with_habits_of(pooled: Sequence[CellFit], fits: Sequence[CellFit]) -> list[CellFit]:
@@ -80,31 +73,51 @@ def _over_cells(cells: Sequence[Probability]) -> Probability:
     return Estimate(float(np.median(values)), min(_MOST, math.sqrt(variance)))
 
 
-def fit_pooled(
-    team: TeamRuns,
-    fits: Sequence[CellFit],
-    workers: int | Processes = 1,
-    seen: tuple[pd.DataFrame, Told] | None = None,
-) -> list[CellFit]:
-    """Return the fits of `pooled_fits` without the two habits, which need not be in `fits` yet."""
-    names = ["task_type", "p_label"]
-    calls, told = seen or observed(team, AGENT)
-    cells = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
-    tasks = {
-        tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf
-        for fit in fits
-    }
-    everything = dict.fromkeys(names, "all")
-    calls = calls.assign(fits=cells.map(tasks), **everything)
-    runs = team.runs.assign(**everything)
-    agents = agents_of(replace(team, runs=runs), calls, told, AGENT, VAGUE)
-    pooled: list[CellFit] = []
-    for agent, (fit,) in zip(agents, fit_agents(agents, workers), strict=True):
-        slow = _slowness(fit.latency, agent.calls, cells)
-        fitting = np.asarray([tasks[cell] for cell in slow.index])
-        capacity = between_cells(fitting, slow.to_numpy(), team.most_tasks)
-        pooled.append(replace(fit, capacity=capacity))
-    return pooled
+class PooledAgents:
+    """Agents that are fitted to all of their cells together, once each of these is.
+
+    Parameters
+    ----------
+    team : TeamRuns
+    seen : tuple
+        What `observed` returns of the agents.
+    """
+
+    def __init__(self, team: TeamRuns, seen: tuple[pd.DataFrame, Told]) -> None:
+        calls, told = seen
+        everything = dict.fromkeys(["task_type", "p_label"], "all")
+        self._most_tasks = team.most_tasks
+        self._cell = pd.Series(calls[CELL].itertuples(index=False, name=None), index=calls.index)
+        together = replace(team, runs=team.runs.assign(**everything))
+        self._agents = {
+            _key(agent.runs.iloc[0]): agent
+            for agent in agents_of(together, calls.assign(**everything), told, AGENT, VAGUE)
+        }
+        self._fits: dict[tuple[str, ...], CellFit] = {}
+
+    def fit(self, cells: Sequence[CellFit]) -> None:
+        """Fit the agents of these cells, of which all are given."""
+        tasks = {
+            tuple(fit.cell[each] for each in CELL): fit.capacity.tasks if fit.capacity else np.inf
+            for fit in cells
+        }
+        for key in dict.fromkeys(_key(fit.cell) for fit in cells):
+            agent = self._agents[key]
+            its_cells = self._cell[agent.calls.index]
+            agent = replace(agent, calls=agent.calls.assign(fits=its_cells.map(tasks)))
+            (fit,) = fit_agent(agent)
+            slow = _slowness(fit.latency, agent.calls, its_cells)
+            fitting = np.asarray([tasks[cell] for cell in slow.index])
+            capacity = between_cells(fitting, slow.to_numpy(), self._most_tasks)
+            self._fits[key] = replace(fit, capacity=capacity)
+
+    def fits(self) -> list[CellFit]:
+        """Return the fits of all agents, without the two habits."""
+        return [self._fits[key] for key in self._agents]
+
+
+def _key(said: Mapping[str, str] | pd.Series) -> tuple[str, ...]:
+    return tuple(str(said[name]) for name in AGENT)
 
 
 def _slowness(latency: VectorFit, calls: pd.DataFrame, cells: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
 from analysis.calibration.cells import begin_cells, observed
-from analysis.calibration.pooled_cells import fit_pooled, with_habits_of
+from analysis.calibration.pooled_cells import PooledAgents, with_habits_of
 from analysis.calibration.profile_names import profile_name
 from analysis.calibration.store import (
     Calibrated,
@@ -103,14 +103,16 @@ class _Fitted:
 def _fit_team(team: TeamRuns, pool: Processes) -> _Fitted:
     """Fit cells and agents; other processes begin to simulate the runs to check fits by."""
     seen = observed(team, AGENT)
-    unmatched, finish = begin_cells(team, workers=pool, seen=seen, meanwhile=_import_what_draws)
-    agents = fit_pooled(team, unmatched, pool, seen)
+    agents = PooledAgents(team, seen)
+    finish = begin_cells(
+        team, workers=pool, seen=seen, meanwhile=_import_what_draws, fitted=agents.fit
+    )
     with progress_bar("cells") as progress:
         fits = finish(progress)
     cells = calibrated(team, fits)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
     checks = begin_simulated(cells, sizes, _CHECKED, 3, pool)
-    return _Fitted(cells, with_habits_of(agents, fits), seen[0], checks)
+    return _Fitted(cells, with_habits_of(agents.fits(), fits), seen[0], checks)
 
 
 def _write_fits(fitted: _Fitted, out: Path, source: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from simulator.errors import TeamsimError
 from simulator.experiment.pool_worker import Worker
@@ -95,10 +95,8 @@ def in_processes(
         return results + _shared(work, left, futures, lambda done: tell(before + done))
 
 
-def begin(
-    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int | Processes
-) -> Callable[[Progress | None], list[Result]]:
-    """Have jobs begun by other processes that run already, while this one does something else.
+class Begun(Generic[Job, Result]):
+    """Jobs that other processes begin, if they run already, while this one does something else.
 
     Parameters
     ----------
@@ -106,32 +104,63 @@ def begin(
         As for `in_processes`.
     jobs : iterable
         Each is begun while this process still makes the next.
-
-    Returns
-    -------
-    callable
-        Given what is to be told of progress, does what nobody has begun and returns what
-        `in_processes` returns. Where no others run, that is all.
     """
-    if isinstance(workers, int) or not workers.is_started:
-        all_jobs = list(jobs)
-        return lambda progress: in_processes(work, all_jobs, workers, progress)
-    others = workers.started()
-    made: list[Job] = []
-    futures: list[Future[Result]] = []
-    for job in jobs:
-        made.append(job)
-        futures.append(others.submit(work, job))
 
-    def finish(progress: Progress | None) -> list[Result]:
+    def __init__(
+        self, work: Callable[[Job], Result], jobs: Iterable[Job], workers: int | Processes
+    ) -> None:
+        self._work, self._workers = work, workers
+        self._jobs: list[Job] = []
+        self._futures: list[Future[Result]] | None = None
+        if isinstance(workers, Processes) and workers.is_started:
+            others = workers.started()
+            self._futures = []
+            for job in jobs:
+                self._jobs.append(job)
+                self._futures.append(others.submit(work, job))
+        else:
+            self._jobs += jobs
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes do some of the jobs."""
+        return self._futures is not None
+
+    def result(self, number: int) -> Result:
+        """Return the result of one job, asked for once: done here if nobody has begun it.
+
+        Raises
+        ------
+        TeamsimError
+            If a process is lost.
+        """
+        if self._futures is None or self._futures[number].cancel():
+            return self._work(self._jobs[number])
+        with _losses_told():
+            return self._futures[number].result()
+
+    def finish(self, progress: Progress | None = None) -> list[Result]:
+        """Do what nobody has begun, and return what `in_processes` returns.
+
+        Where no others run, that is all. `progress` is told of, as there.
+        """
+        if self._futures is None:
+            return in_processes(self._work, self._jobs, self._workers, progress)
+        futures = self._futures
+
         def tell(done: int) -> None:
             if progress is not None:
-                progress(done, len(made))
+                progress(done, len(self._jobs))
 
         tell(sum(future.done() for future in futures))
-        return _shared(work, made, futures, tell)
+        return _shared(self._work, self._jobs, futures, tell)
 
-    return finish
+
+def begin(
+    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int | Processes
+) -> Callable[[Progress | None], list[Result]]:
+    """Have jobs begun as `Begun` does; return its `finish`."""
+    return Begun(work, jobs, workers).finish
 
 
 def _shared(
@@ -151,18 +180,25 @@ def _shared(
             futures.pop()
             here.append(work(jobs[len(futures)]))
             tell(len(here) + sum(future.done() for future in futures))
+        with _losses_told():
+            for future in futures:
+                there.append(future.result())
+                tell(len(here) + sum(future.done() for future in futures))
+    finally:
         for future in futures:
-            there.append(future.result())
-            tell(len(here) + sum(future.done() for future in futures))
+            future.cancel()
+    return there + here[::-1]
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    try:
+        yield
     except BrokenExecutor:
         raise TeamsimError(
             "a worker process was lost: killed, or out of memory; run the command again, with "
             "fewer --workers if memory is short"
         ) from None
-    finally:
-        for future in futures:
-            future.cancel()
-    return there + here[::-1]
 
 
 @contextmanager

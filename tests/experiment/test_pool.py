@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from simulator.errors import TeamsimError
 from simulator.experiment import crew, run_points
 from simulator.experiment import pool as pool_module
-from simulator.experiment.pool import Processes, begin, in_processes
+from simulator.experiment.pool import Begun, Processes, begin, in_processes
 from simulator.scenario import Point, Scenario
 from simulator.worker import tell_main
 
@@ -205,3 +206,35 @@ def test_long_replications_in_other_processes_are_seen_to_get_on(
     assert heard[-1] == 3
     assert any(done != int(done) for done in heard)
     assert all(0 <= done <= 3 for done in heard)
+
+
+def test_results_are_had_one_by_one_from_whoever_has_them(tmp_path: Path) -> None:
+    with Processes(2) as pool:
+        pool.prepare("simulator.words")
+        begun = Begun(wait_for_other, [(0, tmp_path)], pool)
+        assert begun.is_shared
+        assert wait_for_other((1, tmp_path)) == 1  # ends only when the other has begun
+        assert begun.result(0) == 0
+        many = Begun(process, range(30), pool)
+        found = [many.result(number) for number in reversed(range(30))]
+        assert [job for job, _ in found] == list(range(29, -1, -1))
+    alone = Begun(process, range(2), 1)
+    assert not alone.is_shared
+    assert alone.result(1) == (1, os.getpid())
+
+
+def end_elsewhere(main: int) -> None:
+    """End any process but the main one."""
+    if os.getpid() != main:
+        os._exit(1)
+
+
+def test_a_process_that_is_lost_is_told_of_where_its_result_is_asked_for() -> None:
+    with Processes(2) as pool:
+        pool.prepare("simulator.words")
+        begun = Begun(end_elsewhere, [os.getpid()], pool)
+        deadline = time.monotonic() + 20.0
+        while time.monotonic() < deadline and not begun._futures[0].done():  # type: ignore[index]
+            time.sleep(0.01)
+        with pytest.raises(TeamsimError, match="a worker process was lost"):
+            begun.result(0)
