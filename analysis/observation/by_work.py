@@ -28,6 +28,9 @@ FEWEST_RUNS = 40
 
 _CONFIDENCE = 0.95
 """A power is left out if its interval of this confidence holds 0."""
+_MOST_POWER = 3.0
+"""Largest power that a scenario takes, either way. Runs that hardly differ in their work may show
+one far beyond."""
 _STEPS = 50
 _CLOSE = 1e-9
 
@@ -125,6 +128,8 @@ def _power(
 ) -> Estimate | None:
     """Return the power of the work of which values are, if it is not 0 as far as they tell.
 
+    One beyond what a scenario takes is brought back to that.
+
     Parameters
     ----------
     values : ndarray, shape (n,)
@@ -143,7 +148,9 @@ def _power(
         return None
     slope, error = regression_of_runs(y, run.ravel(), x, has_log_link=not is_log)
     reach = student_quantile(0.5 + _CONFIDENCE / 2, len(names) - 2) * error
-    return Estimate(slope, error) if abs(slope) > reach else None
+    if abs(slope) <= reach:
+        return None
+    return Estimate(float(np.clip(slope, -_MOST_POWER, _MOST_POWER)), error)
 
 
 def regression_of_runs(

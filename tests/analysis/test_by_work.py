@@ -17,6 +17,7 @@ from analysis.observation.observe import Observation, observe
 from analysis.observation.team_file import team_yaml
 from analysis.traces.reading import read_traces
 from simulator.distributions import Floats
+from simulator.model.workloads.resampled import PowersOfWork
 from simulator.scenario import parse_study
 from tests.analysis.observed_teams import agent, write_runs
 
@@ -114,6 +115,21 @@ def test_of_few_runs_and_of_runs_that_are_alike_nothing_is_said() -> None:
     alike = fit_by_work(said, dict.fromkeys(work_of(said), 7.0))
     assert alike is not None
     assert alike.spec() == {}
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_powers_are_what_a_scenario_takes_where_runs_hardly_differ_in_work(sign: float) -> None:
+    """Sessions of 10 to 12 turns differ by so much that the power would be 6."""
+    said = requests(np.random.default_rng(3), {})
+    names = said.turns["session"]
+    work = {f"run {i}": 10.0 + i % 3 for i in range(60)}
+    for name in ("output", "growth", "gap_s"):
+        said.turns[name] *= (names.map(work) / 11.0) ** (sign * 6.0)
+    found = fit_by_work(said, work)
+    assert found is not None
+    spec = found.spec()
+    assert {name: spec[name] for name in POWERS} == dict.fromkeys(POWERS, sign * 3.0)
+    PowersOfWork.model_validate(spec)
 
 
 def test_tools_that_are_long_by_themselves_make_no_power() -> None:
