@@ -52,8 +52,8 @@ class PowersOfWork(Spec):
 
     def check(self, work: float) -> None:
         """Raise ValueError if a run with so many work units has a factor that is too large."""
-        for name in ("output", "growth", "tools"):
-            power = getattr(self, name)
+        powers = {"output": self.output, "growth": self.growth, "tools": self.tools}
+        for name, power in powers.items():
             if power * (log10(work) - log10(self.at_work)) > _MOST_LOG10:
                 raise ValueError(
                     f"by_work: a run of {work:g} work units would have more than {MOST_NUMBER:g} "
