@@ -246,14 +246,16 @@ class Streams:
         multiplied by `times`.
         """
         facts = distribution.facts
-        if facts.is_constant:
+        if facts.is_constant and abs(facts.constant * times) <= MOST_NUMBER:
             return always(facts.constant * times)
         return self._varying(distribution, facts, entity, index, purpose, beside, what, times)
 
     def by(self, law: Law, entity: int, index: int, purpose: int, times: float = 1.0) -> Draw:
         """Return the stream of `draws` from a distribution whose law is known."""
-        if law.same is not None:
-            return law.same if times == 1.0 else always(law.facts.constant * times)
+        if law.same is not None and times == 1.0:
+            return law.same
+        if law.same is not None and abs(law.facts.constant * times) <= MOST_NUMBER:
+            return always(law.facts.constant * times)
         return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "", times)
 
     def _varying(
@@ -282,7 +284,7 @@ class Streams:
             blocks = phased(self._uniforms, distribution, address, factor)
         else:
             blocks = self._bank(distribution, entity, index, purpose + beside, factor)
-        if not facts.largest * factor <= MOST_NUMBER:
+        if facts.is_constant or not facts.largest * factor <= MOST_NUMBER:
             blocks = limited(blocks, what or _name_of(purpose))
         return one_by_one(blocks)
 

@@ -17,6 +17,7 @@ from analysis.observation.observe import Observation, observe
 from analysis.observation.team_file import team_yaml
 from analysis.traces.reading import read_traces
 from simulator.distributions import Floats
+from simulator.model.workloads.resampled import PowersOfWork
 from simulator.scenario import parse_study
 from tests.analysis.observed_teams import agent, write_runs
 
@@ -114,6 +115,62 @@ def test_of_few_runs_and_of_runs_that_are_alike_nothing_is_said() -> None:
     alike = fit_by_work(said, dict.fromkeys(work_of(said), 7.0))
     assert alike is not None
     assert alike.spec() == {}
+
+
+@pytest.mark.theory
+@pytest.mark.slow
+@pytest.mark.parametrize("freedom", [2.5, 1000.0])
+def test_growth_that_differs_by_chance_is_seldom_said_to_follow_the_work(freedom: float) -> None:
+    """Runs' means of skewed values: lognormal ones, and a few runs far out."""
+    rng, count, said = np.random.default_rng(12), 300, 0
+    for _ in range(count):
+        turns = np.maximum(1, rng.lognormal(2.5, 1.2, 60).astype(int))
+        run = np.repeat(np.arange(60), turns)
+        own = np.exp(6.0 + 0.5 * rng.standard_t(freedom, 60))
+        growth = own[run] * rng.lognormal(0.0, 1.0, len(run)) * (rng.random(len(run)) < 0.7)
+        rows = pd.DataFrame({"session": [f"run {i}" for i in run], "growth": growth})
+        rows = rows.assign(output=300.0, gap_s=np.nan)
+        made = Requests(rows, requests(rng, {}, 1).tools, pd.DataFrame())
+        found = fit_by_work(made, {f"run {i}": float(n) for i, n in enumerate(turns)})
+        assert found is not None
+        said += "growth" in found.powers
+    # Intervals alone say it in 8 % of the traces of the latter, and 13 % of the former.
+    assert stats.binomtest(said, count, 0.05, alternative="greater").pvalue > 0.05
+
+
+@pytest.mark.theory
+@pytest.mark.slow
+def test_one_huge_session_decides_no_power() -> None:
+    """It has 5,000 turns beside forty short ones; intervals alone say a power in 10 %."""
+    rng, count, said = np.random.default_rng(11), 300, 0
+    for _ in range(count):
+        turns = np.append(rng.lognormal(2.0, 0.7, 40).astype(int) + 1, 5_000)
+        run = np.repeat(np.arange(41), turns)
+        output = np.exp(5.0 + (0.5 * rng.standard_normal(41))[run])
+        output *= rng.lognormal(0.0, 0.8, len(run))
+        rows = pd.DataFrame({"session": [f"run {i}" for i in run], "output": output})
+        rows = rows.assign(growth=0.0, gap_s=np.nan)
+        made = Requests(rows, requests(rng, {}, 1).tools, pd.DataFrame())
+        found = fit_by_work(made, {f"run {i}": float(n) for i, n in enumerate(turns)})
+        assert found is not None
+        said += "output" in found.powers
+        assert "growth" not in found.powers
+    assert stats.binomtest(said, count, 0.05, alternative="greater").pvalue > 0.05
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_powers_are_what_a_scenario_takes_where_runs_hardly_differ_in_work(sign: float) -> None:
+    """Sessions of 10 to 12 turns differ by so much that the power would be 6."""
+    said = requests(np.random.default_rng(3), {})
+    names = said.turns["session"]
+    work = {f"run {i}": 10.0 + i % 3 for i in range(60)}
+    for name in ("output", "growth", "gap_s"):
+        said.turns[name] *= (names.map(work) / 11.0) ** (sign * 6.0)
+    found = fit_by_work(said, work)
+    assert found is not None
+    spec = found.spec()
+    assert {name: spec[name] for name in POWERS} == dict.fromkeys(POWERS, sign * 3.0)
+    PowersOfWork.model_validate(spec)
 
 
 def test_tools_that_are_long_by_themselves_make_no_power() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator.engine import Simulation
-from simulator.errors import ScenarioError
+from simulator.errors import ScenarioError, TeamsimError
 from simulator.model.trace import Event, Trace
 from simulator.scenario import parse_study
 from tests.conftest import agent, run_as_traced, scenario
@@ -140,3 +140,48 @@ workload: {{kind: resampled, runs: [{{sizes: [1]}}], by_work: {by_work}}}
 """
     with pytest.raises(ScenarioError, match=said):
         Simulation(parse_study(text).base)
+
+
+@pytest.mark.parametrize("name", ["output", "growth", "tools"])
+@pytest.mark.parametrize(("at_work", "power"), [(1e-320, 3), (1e-300, 3), (1e-6, 2.5), (1e10, -2)])
+def test_factors_that_are_no_numbers_to_reckon_with_are_refused(
+    name: str, at_work: float, power: float
+) -> None:
+    """A power of it would overflow, be infinite, or make counts that no table holds."""
+    text = f"""
+name: x
+team: {{size: 1, agent: {{latency: {{kind: seconds, base: 1}}}}}}
+topology: single
+coordination: {{protocol: self_claim}}
+workload:
+  kind: resampled
+  runs: [{{sizes: [3, 2]}}, {{sizes: [1]}}]
+  by_work: {{at_work: {at_work}, {name}: {power}}}
+"""
+    with pytest.raises(ScenarioError, match=f"bring 'at_work' .* or '{name}'"):
+        Simulation(parse_study(text).base)
+
+
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        ("output", {"tokens": {"output": 1e6, "message": 0}}),
+        ("growth", {"context": {"turn_tokens": 1e6}}),
+        ("tools", {"tools": {"search": {"weight": 1, "seconds": 1e6}}}),
+    ],
+)
+def test_constants_times_a_factor_are_refused_like_draws(power: str, said: dict[str, Any]) -> None:
+    """A distribution that hardly varies has been refused; a constant as large is, too."""
+    found = team({"at_work": 1e-6, power: 1.5}, team__agent=worker(**said))
+    with pytest.raises(TeamsimError, match="draws go up to 1e\\+15"):
+        run_as_traced(found)
+
+
+def test_what_turns_add_is_cut_to_whole_tokens_after_it_is_multiplied() -> None:
+    """2.75 tokens a turn and a factor of 4 are 11 tokens, not four times 2."""
+    plain = {"system_tokens": 100, "board_tokens_per_task": 0}
+    few, many = (
+        calls(team(by_work, team__agent=worker(context={**plain, "turn_tokens": tokens}, tools={})))
+        for by_work, tokens in (({"at_work": 4, "growth": 1}, 2.75), (None, 11))
+    )
+    assert few == many

@@ -18,7 +18,7 @@ class Additions:
     Attributes
     ----------
     varies : bool
-        Whether that varies, or requests add something.
+        Whether that varies, or requests add something, or the run differs from what is said.
     fixed : int
         What every call adds, where it does not vary.
     """
@@ -27,7 +27,8 @@ class Additions:
 
     def __init__(self, kind: Reading, draws: OwnDraws) -> None:
         times = draws.run_factors.growth
-        self.varies, self.fixed = kind.added is None, int(times * (kind.added or 0))
+        self.varies = kind.added is None or times != 1.0
+        self.fixed = kind.added or 0
         self._draw = self._first = draws.by(kind.turn, Purpose.TURN_TOKENS, times)
         if kind.first_turn is not None:
             self._first = draws.by(kind.first_turn, Purpose.FIRST_TURN_TOKENS, times)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from math import fsum
+from math import fsum, log10
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from simulator.distributions import Floats
+from simulator.documents import MOST_NUMBER
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import RunFactors, TaskGraph
 from simulator.model.workloads._workload import Workload
@@ -22,6 +23,9 @@ Width = Annotated[int, Field(ge=1, strict=True)]
 
 Power = Annotated[float, Field(ge=-3.0, le=3.0)]
 """A power of the work of a run."""
+
+_MOST_LOG10 = log10(MOST_NUMBER)
+"""A run's factor is at most what any number of a scenario is: draws times it are finite then."""
 
 
 class PowersOfWork(Spec):
@@ -45,6 +49,17 @@ class PowersOfWork(Spec):
         """Return the factors of a run with so many work units."""
         share = work / self.at_work
         return RunFactors(*(share**power for power in (self.output, self.growth, self.tools)))
+
+    def check(self, work: float) -> None:
+        """Raise ValueError if a run with so many work units has a factor that is too large."""
+        powers = {"output": self.output, "growth": self.growth, "tools": self.tools}
+        for name, power in powers.items():
+            if power * (log10(work) - log10(self.at_work)) > _MOST_LOG10:
+                raise ValueError(
+                    f"by_work: a run of {work:g} work units would have more than {MOST_NUMBER:g} "
+                    f"times what the agents say ({name}); bring 'at_work' ({self.at_work:g}) "
+                    f"nearer to the work of the runs, or '{name}' ({power:g}) nearer to 0"
+                )
 
 
 class SeenRun(Spec):
@@ -133,6 +148,13 @@ class Resampled(Workload):
     person who builds on the answers."""
     by_work: PowersOfWork | None = None
     """How runs of much work differ from runs of little; not at all when absent."""
+
+    @model_validator(mode="after")
+    def _has_factors_that_are_numbers(self) -> Self:
+        if self.by_work is not None:
+            for work in {fsum(run.sizes) for run in self.runs}:
+                self.by_work.check(work)
+        return self
 
     @property
     def task_count(self) -> int:
