@@ -69,7 +69,9 @@ class Behaviour(Spec):
     blind_calls: Fraction = 0.0
     """Probability that a call overlooks all dependencies, as when an agent does a whole plan."""
     leave_drafts: Fraction = 0.0
-    """Probability that a call does not write again what its agent has written for blocked tasks."""
+    """Probability that a call does not write again what its agent has written for blocked tasks. It
+    attempts them all the same, and takes as long and as many tokens: `redo_work` says what doing a
+    task once more takes."""
     leaving_persistence: Fraction = 0.0
     """Probability that an agent which has left its drafts leaves them again (else as any call)."""
     claim_blindness: Fraction = 0.0
