@@ -36,6 +36,9 @@ _TIMES, _CALLS = 5, 6_000
 """There are up to so many times as many, while they make no more calls than this in all: runs of
 few calls differ most, and forty of them would tune a twin to their own chances."""
 
+_CALLS_OF_LISTED = 25_000
+"""Most calls of twice as many runs as are listed, by which the mean call is known better."""
+
 _ROUNDS = 4
 _FEWEST_RUNS = 8
 """Fewest observed runs from which their spread is estimated."""
@@ -107,8 +110,9 @@ class _Runs:
 
     def __init__(self, twin: Twin, calls_of_a_run: float) -> None:
         self._twin = twin
-        # Of runs that are listed, each is drawn about twice.
-        listed = 2 * len(twin.document["workload"].get("runs", ()))
+        # Of runs that are listed, each is drawn about twice, or once where they make many calls.
+        listed = len(twin.document["workload"].get("runs", ()))
+        listed *= 2 if 2 * listed * calls_of_a_run <= _CALLS_OF_LISTED else 1
         affordable = min(_TIMES * RUNS, _CALLS / max(1.0, calls_of_a_run))
         self._count = round(max(RUNS, listed, affordable))
         self._document = ""
