@@ -22,6 +22,7 @@ from analysis.calibration.rounding import four_digits
 from analysis.calibration.seen_times import SHORTEST_S, resolution_s
 from simulator.distributions import Floats
 from simulator.experiment.intervals import student_quantile
+from simulator.model.workloads.resampled import MOST_POWER
 
 FEWEST_RUNS = 40
 """Fewest runs of which powers are estimated."""
@@ -30,9 +31,6 @@ _CONFIDENCE = 0.95
 """A power is left out if its interval of this confidence holds 0, or chance explains it."""
 _RISK = 1.0 - _CONFIDENCE
 _FLIPS = 999
-_MOST_POWER = 3.0
-"""Largest power that a scenario takes, either way. Runs that hardly differ in their work may show
-one far beyond."""
 _STEPS = 50
 _CLOSE = 1e-9
 
@@ -130,8 +128,8 @@ def _power(
 ) -> Estimate | None:
     """Return the power of the work of which values are, if it is not 0 as far as they tell.
 
-    Both its interval and `chance` must say so. A power beyond what a scenario takes is brought back
-    to that.
+    Both its interval and `chance` must say so. Runs that hardly differ in their work may show a
+    power beyond what a scenario takes, which is brought back to that.
 
     Parameters
     ----------
@@ -153,7 +151,7 @@ def _power(
     reach = student_quantile(0.5 + _CONFIDENCE / 2, len(names) - 2) * error
     if abs(slope) <= reach or chance(y, run.ravel(), x, has_log_link=not is_log) > _RISK:
         return None
-    return Estimate(float(np.clip(slope, -_MOST_POWER, _MOST_POWER)), error)
+    return Estimate(float(np.clip(slope, -MOST_POWER, MOST_POWER)), error)
 
 
 def regression_of_runs(
@@ -182,27 +180,13 @@ def regression_of_runs(
     or of skewed values 30 % of which are 0), 95 % intervals hold 93 to 96 %; of runs that differ
     twice as much, 90 to 95 %.
     """
-    counts = np.bincount(run).astype(np.float64)
-    means = np.bincount(run, y) / counts
-    centre = float(counts @ x / counts.sum())
-    design = np.stack([np.ones_like(x), x - centre], axis=1)
-    overall = float(counts @ means / counts.sum())
-    at = np.asarray([math.log(overall) if has_log_link else overall, 0.0])
-    for _ in range(_STEPS):
-        expected = np.exp(design @ at) if has_log_link else design @ at
-        unit = expected if has_log_link else np.ones_like(expected)
-        off = (means - expected) / unit
-        within = (((y - means[run]) / unit[run]) ** 2).sum() / max(1.0, counts.sum() - len(counts))
-        weights = 1.0 / (_between(off, counts, float(within)) + within / counts)
-        bread = np.linalg.inv(design.T @ (weights[:, None] * design))
-        step = bread @ (design.T @ (weights * off))
-        at = at + np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < _CLOSE:
-            break
+    design = np.stack([np.ones_like(x), x - x[run].mean()], axis=1)
+    fit = _fit(y, run, design, has_log_link)
+    weights, off, bread = fit.weights, fit.off, fit.bread
     leverage = weights * np.einsum("ij,jk,ik->i", design, bread, design)
     scores = design * (weights * off / np.maximum(1.0 - leverage, 1e-9))[:, None]
     covariance = bread @ (scores.T @ scores) @ bread
-    return float(at[1]), math.sqrt(float(covariance[1, 1]))
+    return float(fit.at[1]), math.sqrt(float(covariance[1, 1]))
 
 
 def chance(y: Floats, run: npt.NDArray[np.intp], x: Floats, has_log_link: bool) -> float:
@@ -218,21 +202,55 @@ def chance(y: Floats, run: npt.NDArray[np.intp], x: Floats, has_log_link: bool) 
     y, run, x, has_log_link
         As `regression_of_runs` takes them.
     """
-    counts = np.bincount(run).astype(np.float64)
-    means = np.bincount(run, y) / counts
-    overall = float(counts @ means / counts.sum())
-    for _ in range(_STEPS):
-        before, unit = overall, overall if has_log_link else 1.0
-        spread = float((((y - means[run]) / unit) ** 2).sum())
-        within = spread / max(1.0, counts.sum() - len(counts))
-        weights = 1.0 / (_between((means - overall) / unit, counts, within) + within / counts)
-        overall = float(weights @ means / weights.sum())
-        if abs(overall - before) <= _CLOSE * abs(before):
-            break
-    scores = (x - weights @ x / weights.sum()) * weights * (means - overall)
+    fit = _fit(y, run, np.ones((len(x), 1)), has_log_link)
+    scores = (x - fit.weights @ x / fit.weights.sum()) * fit.weights * fit.off
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (_FLIPS, len(scores)))
     as_far = np.abs(signs @ scores) >= abs(float(scores.sum())) * (1.0 - _CLOSE)
     return (1.0 + float(as_far.sum())) / (_FLIPS + 1.0)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fit of the means of runs.
+
+    Attributes
+    ----------
+    at : ndarray, shape (columns,)
+    off, weights : ndarray, shape (runs,)
+        How far each run's mean is from the expected one, in units of which the standard deviation
+        is alike, and how much it counts.
+    bread : ndarray, shape (columns, columns)
+        Inverse of the weighted squares of the design.
+    """
+
+    at: Floats
+    off: Floats
+    weights: Floats
+    bread: Floats
+
+
+def _fit(y: Floats, run: npt.NDArray[np.intp], design: Floats, has_log_link: bool) -> _Fit:
+    """Fit the means of runs to a design of shape (runs, columns), the first column of ones.
+
+    By Newton's method, with weights of the fit before. The others are those of
+    `regression_of_runs`.
+    """
+    counts = np.bincount(run).astype(np.float64)
+    means = np.bincount(run, y) / counts
+    at = np.zeros(design.shape[1])
+    at[0] = math.log(y.mean()) if has_log_link else y.mean()
+    for _ in range(_STEPS):
+        expected = np.exp(design @ at) if has_log_link else design @ at
+        unit = expected if has_log_link else np.ones_like(expected)
+        off = (means - expected) / unit
+        within = (((y - means[run]) / unit[run]) ** 2).sum() / max(1.0, counts.sum() - len(counts))
+        weights = 1.0 / (_between(off, counts, float(within)) + within / counts)
+        bread = np.linalg.inv(design.T @ (weights[:, None] * design))
+        step = bread @ (design.T @ (weights * off))
+        at = at + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < _CLOSE:
+            break
+    return _Fit(at, off, weights, bread)
 
 
 def _between(off: Floats, counts: Floats, within: float) -> float:

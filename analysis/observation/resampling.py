@@ -68,15 +68,22 @@ def resampled_workload(
         f"{what}, of {len(runs):,} of {len(sizes):,} runs ({min(counts)} to {max(counts)} "
         "requests); each replication draws one of these runs"
     )
-    spec = {"kind": "resampled", **_by_work(fit), "runs": runs}
+    spec = {"kind": "resampled", **_by_work(twin, fit), "runs": runs}
     assumes = f"{APART} (workload.in_order: true if they do)" if max(counts) > 1 else ""
     return Work(spec, said, typical(counts), is_certain=True, assumes=assumes)
 
 
-def _by_work(fit: RoleFit) -> dict[str, Any]:
-    """Return by what runs of many turns differ from others, as a scenario says it."""
-    said = fit.by_work.spec() if fit.by_work is not None else {}
-    return {"by_work": said} if said else {}
+def _by_work(twin: Twin, fit: RoleFit) -> dict[str, Any]:
+    """Return by what runs of many turns differ from others, as a scenario says it; explain it."""
+    found = fit.by_work
+    if found is None or not found.powers:
+        return {}
+    twin.explain(
+        "workload.by_work",
+        f"what turns are like in runs of more turns, estimated from {found.runs:,} runs: "
+        f"{estimates(found.powers, list(found.powers))}",
+    )
+    return {"by_work": found.spec()}
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -95,13 +102,6 @@ def let_tasks_say_turns(twin: Twin) -> None:
         kept = {k: v for k, v in agent["loop"].items() if k not in ("turns", "end_probability")}
         agent["loop"] = {"work_per_turn": 1, **kept}
         twin.explain_further(f"{path}.loop", "each task has the turns that it had in its run")
-    powers = twin.fits[role].by_work
-    if powers is not None and powers.powers:
-        twin.explain(
-            "workload.by_work",
-            f"what turns are like in runs of more turns, estimated from {powers.runs:,} runs: "
-            f"{estimates(powers.powers, list(powers.powers))}",
-        )
 
 
 def _starts(seen: Observed, role: str, context: Mapping[str, Any]) -> dict[str, float]:

@@ -21,7 +21,10 @@ from simulator.spec import NonNegative, Positive, Spec
 Width = Annotated[int, Field(ge=1, strict=True)]
 """Tasks of a stage."""
 
-Power = Annotated[float, Field(ge=-3.0, le=3.0)]
+MOST_POWER = 3.0
+"""Largest power of the work of a run, either way."""
+
+Power = Annotated[float, Field(ge=-MOST_POWER, le=MOST_POWER)]
 """A power of the work of a run."""
 
 _MOST_LOG10 = log10(MOST_NUMBER)
