@@ -203,7 +203,8 @@ class _Deals:
 
     def of(self, calls: pd.DataFrame) -> tuple[Ints, Ints]:
         """Return for each call the number of all tasks, and that of its agent's if pre-assigned."""
-        seat = calls.groupby("run_dir")["agent"].transform(lambda a: a.rank(method="dense")) - 1
+        agent = pd.Series(pd.factorize(calls["agent"], sort=True)[0], index=calls.index)
+        seat = agent.groupby(calls["run_dir"]).rank(method="dense") - 1
         keys = zip(calls["task_type"], calls["p_label"], calls["n_teammates"], seat, strict=True)
         rows = [self._numbers(kind, p, int(n), int(i)) for kind, p, n, i in keys]
         total, own = np.asarray(rows, dtype=np.int64).T

@@ -197,22 +197,33 @@ def with_names(
 ) -> pd.DataFrame:
     """Return a table with columns checked that must be names; whole numbers may be names.
 
+    These columns are of Python's strings then, and None where a name is missing: rows are chosen,
+    and put in groups, sooner than with those of Arrow.
+
     Raises
     ------
     TeamsimError
         Naming file, row and value of what is wrong.
     """
     for name in names:
-        found = frame[name].astype(object)
-        said = found.map(_name)
-        no_name = said.isna().to_numpy(dtype=bool)
-        is_missing = found.isna().to_numpy(dtype=bool)
-        wrong = no_name & ~(is_missing & may_miss)
-        if wrong.any() and is_missing[wrong.argmax()]:
+        found = frame[name]
+        code, values = _told_apart(found)
+        said = np.asarray([*map(_name, values), None], dtype=object)[code]  # -1 where it is missing
+        wrong = np.asarray(pd.isna(said)) & ~(may_miss & (code < 0))
+        if wrong.any() and code[wrong.argmax()] < 0:
             raise TeamsimError(f"{path}, row {wrong.argmax() + 1}: no {name!r}")
         refuse(wrong, found, path, "a name")
-        frame = frame.assign(**{name: said})
+        frame = frame.assign(**{name: pd.Series(said, index=frame.index, dtype=object)})
     return frame
+
+
+def _told_apart(column: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return which of the values of a column each row has, -1 where it has none, and the values."""
+    try:
+        code, values = pd.factorize(column)
+    except TypeError:  # lists have no hash
+        return np.where(column.isna(), -1, np.arange(len(column))), list(column)
+    return np.asarray(code, dtype=np.int64), list(values)
 
 
 def _name(value: object) -> str | None:

@@ -59,17 +59,18 @@ class LlmTeams(Reader):
         for problem in team.skipped:
             where, _, why = problem.partition(": ")
             out.skip(where, why)
-        for call in team.calls.to_dict("records"):
+        told = team.calls[["run_dir", "agent", "model_dir", "start_ts", "latency_s"]]
+        for run, agent, model, start_s, took_s in told.itertuples(index=False, name=None):
             out.call(
-                call["run_dir"],
+                run,
                 directory.name,
                 self.kind,
-                run_id=call["run_dir"],
-                agent_id=call["agent"],
+                run_id=run,
+                agent_id=agent,
                 operation_name="chat",
-                response_model=call["model_dir"],
-                start_ns=int(call["start_ts"] * 1e9),
-                end_ns=int((call["start_ts"] + call["latency_s"]) * 1e9),
+                response_model=model,
+                start_ns=int(start_s * 1e9),
+                end_ns=int((start_s + took_s) * 1e9),
                 status="ok",
                 quality_time="exact",
             )
