@@ -68,6 +68,7 @@ HABITS: list[dict[str, Any]] = [
             "idle_persistence": 0.6,
             "blind_calls": 0.3,
             "leave_drafts": 0.5,
+            "leaving_persistence": 0.6,
         },
         "context": {**AGENT["context"], "artifact_tokens": 30, "turn_tokens": 80},
     },
