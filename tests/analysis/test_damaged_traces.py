@@ -188,3 +188,16 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     SAMPLES["conventions"](tmp_path)
     packed.write_bytes(gzip.compress(path.read_bytes())[:-40])
     assert "x.json.gz" in str(read_traces([packed]).report.errors.first)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+def test_nulls_that_a_crash_has_left_are_no_damage(tmp_path: Path, before: int) -> None:
+    """A machine that stops leaves them at the end, or before what is written later."""
+    row = '{"session": "s", "model": "m", "start_time": %d, "duration_s": 2, "output_tokens": 5}\n'
+    lines = [row % (10 * i) for i in range(3)]
+    lines.insert(before, "\0" * 7)
+    path = tmp_path / "calls.jsonl"
+    path.write_text("".join(lines))
+    traces = read_traces([path])
+    assert traces.report.errors.count == 0
+    assert list(traces.chats["output_tokens"]) == [5, 5, 5]
