@@ -21,9 +21,9 @@ MOST_COUNT = 10**12
 """Largest valid count of tokens or bytes."""
 
 _MOST_NS = 2**62
+"""Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 _APART_NS = 10_000_000
 """Spans that end so much before they begin at most have no length; others have wrong times."""
-"""Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
 _SPACE = re.compile(r" +(?=[+-]\d\d(?::?\d\d)?$)")
 """What some programs write before the offset of a time."""
