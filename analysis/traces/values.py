@@ -185,6 +185,13 @@ def nanoseconds(value: Any) -> int | None:
     return in_range(exact * factor_of(number) if exact else round(number * factor_of(number)))
 
 
+def wrong_time(value: Any) -> str:
+    """Say of a time stamp that `nanoseconds` cannot read what is wrong with it."""
+    if value is None:
+        return "without timestamp"
+    return f"whose timestamp is {str(value)[:40]!r}, which is no time"
+
+
 def factor_of(moment: float) -> int:
     """Return how many ns the unit of a moment has, told by the size of a recent date in it."""
     return next((factor for below, factor in _UNITS if moment < below), 1)
