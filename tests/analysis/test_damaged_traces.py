@@ -225,3 +225,11 @@ def test_a_time_that_cannot_be_read_is_said_as_it_is_written(
         path.write_text(json.dumps(line | written))
         with pytest.raises(TeamsimError, match=re.escape(f"{kind}.jsonl:1: {what} {said}")):
             read_traces([path], kind)
+
+
+@pytest.mark.parametrize("content", ["", " \n\r\n\t", "\0\0\0\0"])
+def test_a_file_of_nothing_but_blanks_and_nulls_is_empty(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(content)
+    with pytest.raises(TeamsimError, match=r"x\.jsonl: it is empty"):
+        read_traces([path])
