@@ -88,9 +88,7 @@ def _of_lines(stream: BinaryIO, name: str, nested: frozenset[str], skip: Skip) -
 def _loads(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except UnicodeDecodeError:
-        return json.loads(line.decode("utf-8", WINDOWS))
-    except ValueError:
+    except ValueError:  # also for nulls at its start, which look like another encoding
         stripped = line.decode("utf-8", WINDOWS).strip("\ufeff\x1e\x00 \t\r\n,")
         return json.loads(stripped, strict=False)
 

@@ -210,7 +210,7 @@ class _Search:
         elif any(reader.knows(path) for reader in self._candidates()):
             return
         elif is_named:
-            if path.stat().st_size == 0:
+            if Source(path, name).head.layout == "empty":
                 raise TeamsimError(f"{name}: it is empty")
             self._refuse(path, name)
         else:

@@ -73,7 +73,7 @@ class Head:
     ----------
     start : bytes
         Its first bytes, decompressed.
-    layout : {"lines", "document", "table", "parquet", "binary"}
+    layout : {"lines", "document", "table", "parquet", "binary", "empty"}
         Layout of the file.
     rows : list of dict
         The first objects, or rows of a table.
@@ -147,7 +147,11 @@ class Source:
         text = start.decode(encoding_of(start), WINDOWS)
         json_text = text.lstrip("\ufeff\x1e\x00 \t\r\n")
         sign = json_text[:1]
-        if not sign or (b"\x00" in start[:4096] and encoding_of(start) == "utf-8"):
+        if not sign:
+            return Head(start, "empty", [], [])
+        is_binary = b"\x00" in start[:4096] and encoding_of(start) == "utf-8"
+        # A crash, or a log that was cut while it was written, leaves nulls between lines.
+        if is_binary and not _parses(json_text.partition("\n")[0].rstrip("\x00\r")):
             return Head(start, "binary", [], [])
         if sign in "{[" or json_text.startswith(_TEXT_OF_JSON):
             layout = _layout(text)

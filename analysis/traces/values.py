@@ -21,9 +21,9 @@ MOST_COUNT = 10**12
 """Largest valid count of tokens or bytes."""
 
 _MOST_NS = 2**62
+"""Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 _APART_NS = 10_000_000
 """Spans that end so much before they begin at most have no length; others have wrong times."""
-"""Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
 _SPACE = re.compile(r" +(?=[+-]\d\d(?::?\d\d)?$)")
 """What some programs write before the offset of a time."""
@@ -183,6 +183,13 @@ def nanoseconds(value: Any) -> int | None:
         return None
     exact = int(value) if isinstance(value, (int, str)) and str(value).isdigit() else None
     return in_range(exact * factor_of(number) if exact else round(number * factor_of(number)))
+
+
+def wrong_time(value: Any) -> str:
+    """Say of a time stamp that `nanoseconds` cannot read what is wrong with it."""
+    if value is None:
+        return "without timestamp"
+    return f"whose timestamp is {str(value)[:40]!r}, which is no time"
 
 
 def factor_of(moment: float) -> int:

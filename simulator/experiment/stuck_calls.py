@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from simulator.distributions import Distribution
 from simulator.model.latency import LatencyModel
 from simulator.model.protocols.self_claim import SelfClaim
 from simulator.model.streams import always
+from simulator.model.tasks import AS_SAID, RunFactors
+from simulator.model.workloads.resampled import Resampled
 from simulator.model.workspaces.locks import Locks
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
@@ -79,8 +82,8 @@ def too_short_lease(scenario: Scenario) -> str | None:
             found.append(("coordination.protocol", protocol.lease_s, _TAKEN))
     if not found and not is_seen:
         return None
-    work = _work(scenario)
-    calls = [_whole_call(each, work, of, 0.1) for of, each in _workers(scenario).items()]
+    work, factors = _work(scenario), _factors(scenario, 0.1)
+    calls = [_whole_call(each, work, of, 0.1, factors) for of, each in _workers(scenario).items()]
     what, quick, _ = max(calls, key=lambda each: each[1])
     for where, lease_s, consequence in found:
         if lease_s < quick:
@@ -126,6 +129,22 @@ def _work(scenario: Scenario) -> float:
     return float(size) if isinstance(size, (int, float)) else 1.0
 
 
+def _factors(scenario: Scenario, share: float) -> RunFactors:
+    """Return quantiles of the factors of runs, of which each counts as much as it has work."""
+    workload = scenario.workload
+    if not isinstance(workload, Resampled) or workload.by_work is None:
+        return AS_SAID
+    work = np.asarray([math.fsum(run.sizes) for run in workload.runs])
+    counts = work * [run.weight for run in workload.runs]
+    each = np.asarray([astuple(workload.by_work.factors(units)) for units in work.tolist()])
+    order = each.argsort(axis=0)
+    until = counts[order].cumsum(axis=0)
+    places = (until < share * until[-1]).sum(axis=0)  # the first that reaches the share
+    return RunFactors(
+        *(float(column[i]) for column, i in zip(np.sort(each, 0).T, places, strict=True))
+    )
+
+
 def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, bool]]:
     """Yield kinds of steps without progress, a quantile of their seconds, and if they are tools'.
 
@@ -134,14 +153,16 @@ def _typical(scenario: Scenario, share: float) -> Iterator[tuple[str, float, boo
     """
     team, work = scenario.team, _work(scenario)
     others = None if team.size else team.agent  # whoever has no agent of its own
-    who: dict[str, Agent | None] = {**_workers(scenario)}
+    workers = _workers(scenario)
+    who: dict[str, Agent | None] = {**workers}
     for role, own in (("coordinator", team.coordinator), ("verifier", team.verifier)):
         who[f" of the {role}"] = (own or others) if scenario.staff[role] else None
     there = {of: agent for of, agent in who.items() if agent is not None}
+    factors = _factors(scenario, share)
     for of, agent in there.items():
-        yield from _steps(agent, work, of, share)
+        yield from _steps(agent, work, of, share, factors if of in workers else AS_SAID)
     for name, kind in _started(list(there.values()), team.subagents).items():
-        yield from _steps(kind, 1.0, f" of sub-agents {name!r}", share)
+        yield from _steps(kind, 1.0, f" of sub-agents {name!r}", share, AS_SAID)
 
 
 def _started(agents: list[Agent], subagents: Subagents | None) -> dict[str, Agent]:
@@ -160,9 +181,11 @@ def _started(agents: list[Agent], subagents: Subagents | None) -> dict[str, Agen
     return found
 
 
-def _whole_call(agent: Agent, work: float, of: str, share: float) -> tuple[str, float, float]:
+def _whole_call(
+    agent: Agent, work: float, of: str, share: float, factors: RunFactors
+) -> tuple[str, float, float]:
     """Return what an attempt at a task is called, and quantiles of its seconds and its turns."""
-    what, seconds, _ = next(_steps(agent, work, of, share))
+    what, seconds, _ = next(_steps(agent, work, of, share, factors))
     if agent.loop is None or not agent.loops:
         return what, seconds, 1.0
     turns = _turns(agent.loop, work, share)
@@ -180,7 +203,9 @@ def _turns(loop: LoopSpec, work: float, share: float) -> float:
     return min(max(1.0, turns), float(loop.max_turns))
 
 
-def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[str, float, bool]]:
+def _steps(
+    agent: Agent, work: float, of: str, share: float, factors: RunFactors
+) -> Iterator[tuple[str, float, bool]]:
     loop, turns = agent.loop, 1.0
     if loop is not None:
         if loop.turns is not None:
@@ -190,6 +215,7 @@ def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[s
         elif loop.work_per_turn is not None:
             turns = max(1.0, work / loop.work_per_turn)
     output = _quantile(agent.tokens.output, share) + agent.tokens.per_work_unit * work / turns
+    output *= factors.output
     latency = LatencyModel.of(agent.latency).sampler(
         lambda drawn, purpose: always(_quantile(drawn, share))
     )
@@ -197,7 +223,7 @@ def _steps(agent: Agent, work: float, of: str, share: float) -> Iterator[tuple[s
     yield f"the {'turns' if agent.loops else 'calls'}{of}", seconds / agent.speed, False
     for name, tool in agent.tools.items() if agent.loops else ():
         if tool.starts is None and not tool.background and tool.chance > 0.0:
-            seconds = _quantile(tool.seconds, share)
+            seconds = _quantile(tool.seconds, share) * factors.tools
             if tool.timeout_s is not None:
                 seconds = min(seconds, tool.timeout_s)
             yield f"the calls of tool {name!r}{of}", seconds, True

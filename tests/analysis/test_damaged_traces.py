@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -188,3 +189,47 @@ def test_a_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
     SAMPLES["conventions"](tmp_path)
     packed.write_bytes(gzip.compress(path.read_bytes())[:-40])
     assert "x.json.gz" in str(read_traces([packed]).report.errors.first)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+def test_nulls_that_a_crash_has_left_are_no_damage(tmp_path: Path, before: int) -> None:
+    """A machine that stops leaves them at the end, or before what is written later."""
+    row = '{"session": "s", "model": "m", "start_time": %d, "duration_s": 2, "output_tokens": 5}\n'
+    lines = [row % (10 * i) for i in range(3)]
+    lines.insert(before, "\0" * 7)
+    path = tmp_path / "calls.jsonl"
+    path.write_text("".join(lines))
+    traces = read_traces([path])
+    assert traces.report.errors.count == 0
+    assert list(traces.chats["output_tokens"]) == [5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({}, "without timestamp"),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, "whose timestamp is '9999-12-31T23:59:59Z', which"),
+        ({"timestamp": [1]}, "whose timestamp is '[1]', which is no time"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_said_as_it_is_written(
+    tmp_path: Path, written: dict[str, Any], said: str
+) -> None:
+    of_claude = {"type": "assistant", "sessionId": "s", "uuid": "u", "message": {"id": "m"}}
+    of_codex = {"type": "event_msg", "payload": {"type": "token_count"}}
+    for kind, line, what in (
+        ("claude_code", of_claude, "an assistant line"),
+        ("codex", of_codex, "an event"),
+    ):
+        path = tmp_path / f"{kind}.jsonl"
+        path.write_text(json.dumps(line | written))
+        with pytest.raises(TeamsimError, match=re.escape(f"{kind}.jsonl:1: {what} {said}")):
+            read_traces([path], kind)
+
+
+@pytest.mark.parametrize("content", ["", " \n\r\n\t", "\0\0\0\0"])
+def test_a_file_of_nothing_but_blanks_and_nulls_is_empty(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(content)
+    with pytest.raises(TeamsimError, match=r"x\.jsonl: it is empty"):
+        read_traces([path])

@@ -122,6 +122,34 @@ def test_tools_are_time_without_progress(tool: dict[str, Any], what: str | None)
     assert (found is None) if what is None else (what in (found or ""))
 
 
+@pytest.mark.parametrize(
+    ("resilience", "by_work", "what"),
+    [
+        # Runs of 16 and of 4 units, four times as many of these: as much work of each.
+        ({"timeout": {"seconds": 4}}, {"at_work": 16, "output": 1}, None),  # a quarter of 5 s
+        ({"timeout": {"seconds": 4}}, {"at_work": 4, "output": -1}, None),
+        ({"timeout": {"seconds": 19}}, {"at_work": 1, "output": 1}, "turns take 20 s"),
+        ({"timeout": {"seconds": 4}}, {"at_work": 16, "growth": 3}, "turns take 5 s"),
+        ({"detector": {"progress_s": 14}}, {"at_work": 4, "output": -0.5}, "'ask' take 15 s"),
+        ({"detector": {"progress_s": 14}}, {"at_work": 16, "tools": 0.5}, None),  # 7.5 s
+        ({"detector": {"progress_s": 29}}, {"at_work": 1, "tools": 0.5}, "'ask' take 30 s"),
+    ],
+)
+def test_what_runs_of_much_or_little_work_take_is_told_by_their_factors(
+    resilience: dict[str, Any], by_work: dict[str, float], what: str | None
+) -> None:
+    runs = [{"sizes": [8, 8]}, {"sizes": [2, 2], "weight": 4}]
+    who = agent(
+        latency={"kind": "tokens", "base_s": 0, "output_s_per_1k": 100},
+        tokens={"output": 50},
+        loop={"work_per_turn": 1},
+        tools={"ask": {"weight": 1, "seconds": 15}},
+    )
+    workload = {"kind": "resampled", "runs": runs, "by_work": by_work}
+    found = notes(scenario(team__agent=who, resilience=resilience, workload=workload))
+    assert (found is None) if what is None else (what in (found or ""))
+
+
 def test_turns_of_sub_agents_are_progress_of_who_waits_for_them() -> None:
     kind = {"latency": {"kind": "seconds", "base": 8}, "loop": {"turns": 10}, "tools": {"go": None}}
     who = {**agent(), "loop": {"turns": 2}, "tools": {"go": {"starts": {"agent": "helper"}}}}

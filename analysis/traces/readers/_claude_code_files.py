@@ -15,7 +15,7 @@ from analysis.traces.jsonstream import Record
 from analysis.traces.readers._claude_code_messages import Message, Result, ToolUse
 from analysis.traces.readers._claude_code_names import agent_of, role_beside, session_of
 from analysis.traces.source import Source
-from analysis.traces.values import count, items, length_ns, mapping, nanoseconds, text
+from analysis.traces.values import count, items, length_ns, mapping, nanoseconds, text, wrong_time
 
 _MADE = re.compile(r"Task #(\w+) created")
 """How the tool that makes a task names it."""
@@ -189,8 +189,8 @@ class SessionFile:
     ) -> None:
         identity = text(message.get("id"))
         if identity is None or moment is None:
-            missing = "timestamp" if identity else "message.id"
-            out.skip(place, f"an assistant line without {missing}")
+            wrong = "without message.id" if identity is None else wrong_time(event.get("timestamp"))
+            out.skip(place, f"an assistant line {wrong}")
             return
         line = Message(place, event, moment, event, moment, "forkedFrom" in event)
         self.messages.setdefault(identity, line).join(line)

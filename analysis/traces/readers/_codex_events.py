@@ -21,7 +21,7 @@ from analysis.traces.readers._codex_order import (
     parent_of,
 )
 from analysis.traces.source import Source
-from analysis.traces.values import count, mapping, nanoseconds, pick, text
+from analysis.traces.values import count, mapping, nanoseconds, pick, text, wrong_time
 
 _ASKED = "user_message"
 _ANSWERED = {_ASKED, "function_call_output", "custom_tool_call_output", "task_started"}
@@ -132,8 +132,10 @@ def _events(source: Source, skip: Skip) -> Iterator[Event]:
         payload, moment = record.node.get("payload"), nanoseconds(record.node.get("timestamp"))
         if isinstance(payload, dict) and moment is not None:
             yield Event(record.place, moment, text(record.node.get("type")), payload)
+        elif isinstance(payload, dict):
+            skip(record.place, f"an event {wrong_time(record.node.get('timestamp'))}")
         else:
-            skip(record.place, "no payload or timestamp")
+            skip(record.place, "no payload")
 
 
 def _sessions(source: Source, skip: Skip, out: Collector) -> Iterator[Session]:
