@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from itertools import pairwise
+from collections import Counter, defaultdict
+from itertools import pairwise, product
 from typing import Any
+
+import pytest
 
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
@@ -57,3 +59,64 @@ def test_drafts_are_left_as_a_habit() -> None:
         said = after[is_left]
         z = (sum(said) - len(said) * p) / math.sqrt(len(said) * p * (1 - p))
         assert abs(z) < 3.3, (is_left, z)
+
+
+AMONG: dict[str, dict[str, Any]] = {
+    "nothing else": {},
+    "errors that tests miss": {"errors": {"probability": 0.3, "detection": 0.5}},
+    "replies cut off": {"capacity": 3, "truncation_loss": 0.5},
+    "crashes": {"faults": {"crash": {"up_s": 6, "repair_s": 2}}},
+    "malformed replies": {"faults": {"malformed": 0.3}},
+}
+NOT_TAKEN = {"blocked", "lost", "refused", "duplicate"}
+"""Outcomes of attempts that change nothing."""
+
+
+@pytest.mark.parametrize("what", AMONG)
+def test_what_takes_effect_is_what_its_agent_has_written(what: str) -> None:
+    """Whoever leaves drafts has written them, and has not crashed since."""
+    fields = {
+        "batch": 12,
+        "behaviour": {
+            "talk": 0,
+            "blind_calls": 0.8,
+            "leave_drafts": 0.7,
+            "leaving_persistence": 0.5,
+        },
+        **AMONG[what],
+    }
+    taken = left = crashes = 0
+    for timing, workspace, hedge, replication in product(
+        ("rounds", "asynchronous"),
+        ({}, {"kind": "optimistic"}, {"kind": "locks"}),
+        (None, 0.8),
+        range(4),
+    ):
+        said: dict[str, Any] = {"workspace": workspace} if workspace else {}
+        if hedge is not None:
+            said["resilience"] = {"hedge": {"percentile": hedge}}
+        truth = scenario(
+            team={"size": 3, "agent": agent(**fields)},
+            workload={"kind": "parallel_fraction", "tasks": 12, "parallel_fraction": 0.3},
+            coordination={"protocol": "self_claim", "timing": timing},
+            **said,
+        )
+        trace, written = Trace(), defaultdict[int, set[int]](set)
+        row = Simulation(truth).run(replication, trace)
+        assert row.success
+        writes = Counter(
+            (each.agent, each.call) for each in trace.rows if each.event is Event.WRITE
+        )
+        for each in trace.rows:
+            if each.event is Event.DOWN:
+                written[each.agent].clear()
+                crashes += 1
+            elif each.event is Event.WRITE:
+                written[each.agent].add(each.artifact)
+            elif each.event is Event.ATTEMPT and each.outcome not in NOT_TAKEN:
+                assert each.task in written[each.agent], each
+                taken += 1
+                left += not writes[each.agent, each.call]
+    assert taken >= 48 * 12
+    assert left >= 10, left
+    assert (crashes >= 10) == (what == "crashes")
