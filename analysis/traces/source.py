@@ -190,7 +190,8 @@ class Source:
                     found = json_records(text, self.name, layout == "lines", nested, skip)
                     yield from noted(found, self.pages)
                 else:
-                    skip(self.name, "neither JSON nor a table")
+                    is_empty = self.head.layout == "empty"
+                    skip(self.name, "it is empty" if is_empty else "neither JSON nor a table")
         except UNREADABLE as error:
             skip(self.name, f"it breaks off ({_why(error)})")
         except (csv.Error, UnicodeError) as error:

@@ -227,9 +227,12 @@ def test_a_time_that_cannot_be_read_is_said_as_it_is_written(
             read_traces([path], kind)
 
 
+@pytest.mark.parametrize("form", ["auto", "codex", "table"])
 @pytest.mark.parametrize("content", ["", " \n\r\n\t", "\0\0\0\0"])
-def test_a_file_of_nothing_but_blanks_and_nulls_is_empty(tmp_path: Path, content: str) -> None:
+def test_a_file_of_nothing_but_blanks_and_nulls_is_empty(
+    tmp_path: Path, content: str, form: str
+) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(content)
     with pytest.raises(TeamsimError, match=r"x\.jsonl: it is empty"):
-        read_traces([path])
+        read_traces([path], form)
