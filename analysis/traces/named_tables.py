@@ -207,7 +207,7 @@ def with_names(
     """
     for name in names:
         found = frame[name]
-        code, values = _told_apart(found)
+        code, values = _factorized(found)
         said = np.asarray([*map(_name, values), None], dtype=object)[code]  # -1 where it is missing
         wrong = np.asarray(pd.isna(said)) & ~(may_miss & (code < 0))
         if wrong.any() and code[wrong.argmax()] < 0:
@@ -217,7 +217,7 @@ def with_names(
     return frame
 
 
-def _told_apart(column: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
+def _factorized(column: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
     """Return which of the values of a column each row has, -1 where it has none, and the values."""
     try:
         code, values = pd.factorize(column)

@@ -130,7 +130,7 @@ def _work(scenario: Scenario) -> float:
 
 
 def _factors(scenario: Scenario, share: float) -> RunFactors:
-    """Return quantiles of the factors of runs, of which each counts as much as it has work."""
+    """Return the quantile `share` of each factor of a run's turns, over all turns of all runs."""
     workload = scenario.workload
     if not isinstance(workload, Resampled) or workload.by_work is None:
         return AS_SAID
