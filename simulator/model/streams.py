@@ -246,19 +246,15 @@ class Streams:
         multiplied by `times`.
         """
         facts = distribution.facts
-        if facts.is_constant and abs(facts.constant * times) <= MOST_NUMBER:
-            return always(facts.constant * times)
-        return self._varying(distribution, facts, entity, index, purpose, beside, what, times)
+        return self._of(distribution, facts, entity, index, purpose, beside, what, times)
 
     def by(self, law: Law, entity: int, index: int, purpose: int, times: float = 1.0) -> Draw:
         """Return the stream of `draws` from a distribution whose law is known."""
         if law.same is not None and times == 1.0:
             return law.same
-        if law.same is not None and abs(law.facts.constant * times) <= MOST_NUMBER:
-            return always(law.facts.constant * times)
-        return self._varying(law.distribution, law.facts, entity, index, purpose, 0, "", times)
+        return self._of(law.distribution, law.facts, entity, index, purpose, 0, "", times)
 
-    def _varying(
+    def _of(
         self,
         distribution: Distribution,
         facts: Facts,
@@ -269,7 +265,9 @@ class Streams:
         what: str,
         times: float,
     ) -> Draw:
-        """Return the stream of `draws` from what is no constant."""
+        """Return the stream of `draws`."""
+        if facts.is_constant and abs(facts.constant * times) <= MOST_NUMBER:
+            return always(facts.constant * times)
         if facts.has_part_effects:
             of_agent = self._normal(_EFFECT[entity], index, purpose)
             effects = Effects(self._normal_of_run(entity, purpose), of_agent, times)
