@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.calibration.estimates import Estimate
 from analysis.calibration.requests import Requests
 from analysis.observation.by_work import FEWEST_RUNS, fit_by_work, regression_of_runs
 from analysis.observation.observe import Observation, observe
@@ -91,6 +93,15 @@ def work_of(found: Requests) -> dict[str, float]:
     return {str(name): float(n) for name, n in found.turns.groupby("session").size().items()}
 
 
+def powers_of(rng: np.random.Generator, run: np.ndarray, **values: Any) -> Mapping[str, Estimate]:
+    """Return the powers fitted to turns, given the number of the run of each, and their values."""
+    turns = pd.DataFrame({"session": [f"run {i}" for i in run], "gap_s": np.nan, **values})
+    made = Requests(turns, requests(rng, {}, 1).tools, pd.DataFrame())
+    found = fit_by_work(made, work_of(made))
+    assert found is not None
+    return found.powers
+
+
 def test_powers_are_found_and_what_does_not_differ_is_left_out() -> None:
     rng = np.random.default_rng(3)
     said = requests(rng, POWERS)
@@ -128,12 +139,7 @@ def test_growth_that_differs_by_chance_is_seldom_said_to_follow_the_work(freedom
         run = np.repeat(np.arange(60), turns)
         own = np.exp(6.0 + 0.5 * rng.standard_t(freedom, 60))
         growth = own[run] * rng.lognormal(0.0, 1.0, len(run)) * (rng.random(len(run)) < 0.7)
-        rows = pd.DataFrame({"session": [f"run {i}" for i in run], "growth": growth})
-        rows = rows.assign(output=300.0, gap_s=np.nan)
-        made = Requests(rows, requests(rng, {}, 1).tools, pd.DataFrame())
-        found = fit_by_work(made, {f"run {i}": float(n) for i, n in enumerate(turns)})
-        assert found is not None
-        said += "growth" in found.powers
+        said += "growth" in powers_of(rng, run, growth=growth, output=300.0)
     # Intervals alone say it in 8 % of the traces of the latter, and 13 % of the former.
     assert stats.binomtest(said, count, 0.05, alternative="greater").pvalue > 0.05
 
@@ -148,13 +154,9 @@ def test_one_huge_session_decides_no_power() -> None:
         run = np.repeat(np.arange(41), turns)
         output = np.exp(5.0 + (0.5 * rng.standard_normal(41))[run])
         output *= rng.lognormal(0.0, 0.8, len(run))
-        rows = pd.DataFrame({"session": [f"run {i}" for i in run], "output": output})
-        rows = rows.assign(growth=0.0, gap_s=np.nan)
-        made = Requests(rows, requests(rng, {}, 1).tools, pd.DataFrame())
-        found = fit_by_work(made, {f"run {i}": float(n) for i, n in enumerate(turns)})
-        assert found is not None
-        said += "output" in found.powers
-        assert "growth" not in found.powers
+        found = powers_of(rng, run, output=output, growth=0.0)
+        said += "output" in found
+        assert "growth" not in found
     assert stats.binomtest(said, count, 0.05, alternative="greater").pvalue > 0.05
 
 
